@@ -1,0 +1,103 @@
+"""Every knob of countinghouse, in one place: environment, settings file, defaults, in that order.
+
+Owns names, types and defaults of settings and the addresses that follow from them. It opens
+nothing: a wrong address is reported by the part that uses it.
+"""
+
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+SETTINGS_FILE = "countinghouse.toml"
+
+
+def _off_means_none(value: Any) -> Any:
+    return None if value == "off" else value
+
+
+Limit = Annotated[timedelta | None, BeforeValidator(_off_means_none)]
+
+
+class Settings(BaseSettings):
+    """Settings by `COUNTINGHOUSE_<NAME>`, else from `countinghouse.toml`, else as given here.
+
+    Durations are written as pydantic reads them (`P35D`, `PT1H`, or seconds); the two event
+    limits also take `off`. An address left empty means the embedded part of the local stack.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="COUNTINGHOUSE_", toml_file=SETTINGS_FILE, extra="forbid", frozen=True
+    )
+
+    home: Path = Field(Path(".countinghouse"), description="Data, logs and run files; delete it to start afresh.")
+    kafka: str = Field("", description="Bootstrap servers of your Kafka; empty: the embedded broker.")
+    clickhouse: str = Field("", description="URL of your ClickHouse, http://user:password@host:8123/database.")
+    ledger: str = Field("", description="SQLAlchemy URL of the ledger; empty: SQLite in the home folder.")
+
+    kafka_port: int = 19092
+    kafka_controller_port: int = 19093
+    warehouse_port: int = 18123
+    api_port: int = 18080
+    sandbox_port: int = 18081
+    counters_port: int = 18082
+    landing_port: int = 18083
+    relay_port: int = 18084
+    dagster_port: int = 13000
+
+    partitions: int = Field(8, ge=1, description="Partitions of the per-tenant topics; equal for all of them.")
+    replication: int = Field(1, ge=1, description="Replication factor of the topics.")
+    dedupe_window: int = Field(
+        20_000, ge=1, description="Offsets a partition looks back for a repeated event; 160 B an event."
+    )
+    max_event_age: Limit = Field(timedelta(days=35), description="Oldest event time before arrival, or off.")
+    max_event_lead: Limit = Field(timedelta(hours=1), description="Furthest event time after arrival, or off.")
+    max_event_bytes: int = Field(65_536, ge=1, description="Largest element that is admitted.")
+    flush_interval: timedelta = Field(timedelta(milliseconds=500), description="Longest time between two counter transactions.")
+    landing_batch: int = Field(50_000, ge=1, description="Most messages in one insert.")
+
+    close_grace: timedelta = Field(timedelta(hours=1), description="Wait after a month's end before it may close.")
+    draft_period: timedelta = Field(timedelta(0), description="Time between drafts and their finalizing.")
+    max_held: float = Field(0.01, ge=0, le=1, description="Share of held invoices that stops the whole run.")
+    seller: str = Field("countinghouse demo seller", description="Who issues the invoices.")
+    production: bool = Field(False, description="Run schedules and sensors by themselves.")
+    webhook_secret: str = Field("sandbox-secret", description="Shared secret of the sandbox provider's webhooks.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the settings file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @cached_property
+    def kafka_servers(self) -> str:
+        """Bootstrap servers in force."""
+        return self.kafka or f"127.0.0.1:{self.kafka_port}"
+
+    @cached_property
+    def clickhouse_url(self) -> str:
+        """URL of the ClickHouse in force; the embedded one's password is its token file."""
+        if self.clickhouse:
+            return self.clickhouse
+        token_file = self.home / "warehouse.token"
+        token = token_file.read_text().strip() if token_file.exists() else ""
+        return f"http://countinghouse:{token}@127.0.0.1:{self.warehouse_port}/default"
+
+    @cached_property
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL of the ledger in force."""
+        return self.ledger or f"sqlite:///{(self.home / 'ledger.db').absolute()}"
