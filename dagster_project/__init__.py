@@ -1,0 +1,1 @@
+"""What happens per month: assets, checks, jobs and sensors over the use cases in `pipelines`."""

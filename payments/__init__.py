@@ -1,0 +1,1 @@
+"""Who collects: the providers, one file each, behind one protocol."""

@@ -1,0 +1,4 @@
+"""How usage becomes money: admission, rating, proration, invoicing, reconciliation, collection.
+
+Pure functions and use cases; stores, providers and the clock are arguments.
+"""

@@ -1,0 +1,67 @@
+"""Closing a month: the cut it is billed by, its figures so far, and how its numbers compare."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.vector import Vector
+
+
+class ClosingState(StrEnum):
+    """`open` may be computed again, with the same cut; `closed` never changes."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A month being billed as of a vector, at a price list version and a code version.
+
+    `without_counters` holds the reason when the month is closed without their comparison.
+    """
+
+    month: str
+    vector: Vector
+    catalog_version: int
+    code_version: str
+    opened_ms: int
+    state: ClosingState = ClosingState.OPEN
+    without_counters: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CounterComparison:
+    """One tenant and meter: the stream's counter beside the warehouse, as of the counter's position.
+
+    All in 1e-6 units. `beyond_window` are repeats that the counter could not know of: an explained
+    class, not a difference.
+    """
+
+    tenant: str
+    meter: str
+    counter_micro: int
+    warehouse_micro: int
+    beyond_window_micro: int
+
+    @property
+    def difference_micro(self) -> int:
+        """What nothing explains; zero when both are right."""
+        return self.counter_micro - self.warehouse_micro - self.beyond_window_micro
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """A tenant's three figures for a meter and month, and why it is held, if it is.
+
+    `billed_micro` is what the invoice's lines add up to, `unpriced_micro` what fell outside any
+    subscription; together they must be the warehouse's figure.
+    """
+
+    tenant: str
+    meter: str
+    counter_micro: int | None
+    warehouse_micro: int
+    beyond_window_micro: int
+    billed_micro: int
+    unpriced_micro: int
+    held: str | None

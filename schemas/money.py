@@ -1,0 +1,98 @@
+"""Money as integers of minor units, prices as integers of 1e-12, and the one rounding rule.
+
+No float, no `Decimal` arithmetic: `Decimal` appears only to read and to print text.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+PICO = 10**12
+"""Unit prices are integers of 1e-12 of a currency's major unit."""
+
+MINOR_DIGITS = {"USD": 2, "CNY": 2, "JPY": 0}
+"""Digits behind the point of each supported currency (ISO 4217)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in minor units; it never travels without its currency."""
+
+    amount_minor: int
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.currency} {format_minor(self.amount_minor, self.currency)}"
+
+
+def divide_half_away(numerator: int, denominator: int) -> int:
+    """Divide and round half away from zero: 5/2 → 3, -5/2 → -3.
+
+    Raises:
+        ValueError: the denominator is not positive.
+    """
+    if denominator <= 0:
+        raise ValueError("denominator must be positive")
+    magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return magnitude if numerator >= 0 else -magnitude
+
+
+def minor_per_major(currency: str) -> int:
+    """Minor units in one major unit: 100 for USD, 1 for JPY.
+
+    Raises:
+        ValueError: the currency is not supported.
+    """
+    if currency not in MINOR_DIGITS:
+        raise ValueError(f"currency {currency!r} is not one of {', '.join(MINOR_DIGITS)}")
+    return int(10 ** MINOR_DIGITS[currency])
+
+
+def parse_minor(text: str, currency: str) -> int:
+    """Read an amount such as "49.99" as minor units; more digits than the currency has are refused.
+
+    Raises:
+        ValueError: not a plain decimal, or too many digits behind the point.
+    """
+    return _scaled(text, MINOR_DIGITS[currency] if minor_per_major(currency) else 0)
+
+
+def parse_pico(text: str) -> int:
+    """Read a unit price such as "0.000008" as an integer of 1e-12 of a major unit.
+
+    Raises:
+        ValueError: not a plain decimal, or more than twelve digits behind the point.
+    """
+    return _scaled(text, 12)
+
+
+def format_minor(amount_minor: int, currency: str) -> str:
+    """Write minor units with the currency's digits: 4999 USD → "49.99", 1200 JPY → "1,200"."""
+    digits = MINOR_DIGITS[currency]
+    return f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f}"
+
+
+def format_pico(price_pico: int) -> str:
+    """Write a unit price without trailing zeros: 8_000_000 → "0.000008"."""
+    text = f"{Decimal(price_pico).scaleb(-12):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _scaled(text: str, digits: int) -> int:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a decimal number") from None
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise ValueError(f"{text!r} is not a finite number")
+    sign, figures, _ = number.as_tuple()
+    value = int("".join(map(str, figures)) or "0")
+    shift = exponent + digits
+    if shift < 0:
+        value, lost = divmod(value, 10**-shift)
+        if lost:
+            raise ValueError(f"{text!r} has more than {digits} digits behind the point")
+        shift = 0
+    if shift > 40:
+        raise ValueError(f"{text!r} is out of range")
+    return (-1 if sign else 1) * value * 10**shift

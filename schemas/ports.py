@@ -1,0 +1,154 @@
+"""What use cases need of stores, the log, providers and the clock, as Protocols.
+
+`pipelines` receives these as arguments; `stores` and `payments` implement them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+from schemas.catalog import Catalog
+from schemas.closing import Closing, CounterComparison, Reconciliation
+from schemas.invoice import Invoice, InvoiceState
+from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
+from schemas.period import BillingPeriod
+from schemas.subscription import Subscription
+from schemas.tables import ArrowStream
+from schemas.vector import Vector
+
+LineWork = Literal["charges", "prorations"]
+
+
+class Clock(Protocol):
+    """Now, in epoch milliseconds UTC."""
+
+    def __call__(self) -> int: ...
+
+
+class Log(Protocol):
+    """How far `usage.events` reaches and how far it has been read."""
+
+    def ends(self) -> Vector:
+        """End offset of each partition of the live topic."""
+
+    def landed(self) -> Vector:
+        """What landing has put into the warehouse and committed."""
+
+
+class UsageReader(Protocol):
+    """The warehouse, as the month's close reads it."""
+
+    def counted(self) -> Vector:
+        """The counters' positions whose rows are all in the warehouse's `counters` table."""
+
+    def usage(
+        self, month: BillingPeriod, as_of: Vector, bounds: Mapping[str, Sequence[int]]
+    ) -> ArrowStream:
+        """Exact usage by tenant, meter and segment (`USAGE_COLUMNS`), cut by the vector.
+
+        `bounds` are instants per tenant, rising; an event's segment is the number of bounds at or
+        before its time. A tenant that is not named has segment 0 only.
+        """
+
+    def compare_counters(self, month: BillingPeriod) -> list[CounterComparison]:
+        """Every counter of the month beside the warehouse, as of the counter's own position."""
+
+    def totals(self, month: BillingPeriod, as_of: Vector) -> dict[tuple[str, str], int]:
+        """Usage by (tenant, meter) by another statement than `usage`: an independent check."""
+
+
+class ClosingLedger(Protocol):
+    """The ledger, as the month's close reads and writes it. Each write replaces its slice."""
+
+    def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
+        """A version of the price list, the newest without one. Raises NotFound."""
+
+    def subscriptions(self, period: BillingPeriod) -> list[Subscription]:
+        """Subscriptions that exist for any part of the period, by tenant."""
+
+    def closing(self, month: str) -> Closing | None:
+        """The month's closing, if one was opened."""
+
+    def save_closing(self, closing: Closing) -> None:
+        """Insert or replace an open closing; a closed one is not touched (Conflict)."""
+
+    def replace_usage(self, month: str, usage: ArrowStream) -> None:
+        """The month's usage (`USAGE_COLUMNS`), whole."""
+
+    def usage(self, month: str) -> ArrowStream:
+        """What `replace_usage` stored, ordered by tenant, meter, segment."""
+
+    def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
+        """The month's lines of one kind of work (`LINE_COLUMNS`), whole."""
+
+    def lines(self, month: str) -> ArrowStream:
+        """All lines of the month, ordered by tenant, subscription, work (prorations first), ordinal."""
+
+    def replace_drafts(self, month: str, invoices: Iterable[Invoice]) -> int:
+        """Replace the month's drafts; invoices finalized already are left alone and counted."""
+
+    def record_reconciliation(self, month: str, rows: Iterable[Reconciliation]) -> None:
+        """The month's comparison, whole; finalizing reads it."""
+
+    def reconciliation(self, month: str) -> list[Reconciliation]:
+        """What was recorded, by tenant and meter."""
+
+    def hold(self, month: str, reasons: Mapping[str, str]) -> None:
+        """Set why drafts of these tenants are held, and clear it from the others."""
+
+    def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
+        """Finalize and number all drafts that are not held, in one transaction; how many.
+
+        Numbers go on in the series of seller and month, in (tenant, subscription) order. An
+        invoice of zero becomes `paid` at once. The closing becomes `closed`. A tenant without a
+        recorded reconciliation is not finalized.
+        """
+
+    def invoices(
+        self, month: str | None = None, states: Sequence[InvoiceState] = (), tenant: str | None = None
+    ) -> list[Invoice]:
+        """Invoices with their lines, by month, tenant, subscription."""
+
+
+class PaymentLedger(Protocol):
+    """The ledger, as collection uses it."""
+
+    def collectable(self, month: str) -> list[Invoice]:
+        """Finalized invoices of the month with an amount due and no attempt that may still pay."""
+
+    def open_attempt(self, invoice: Invoice, provider: str, now_ms: int) -> PaymentAttempt | None:
+        """Store the next attempt as `submitting`; None if another is open or the invoice is paid."""
+
+    def record_attempt(self, attempt: str, payment: ProviderPayment, now_ms: int) -> None:
+        """Move an attempt forward (never back); paid or past due follows for its invoice."""
+
+    def attempts(
+        self, month: str | None = None, states: Sequence[AttemptState] = ()
+    ) -> list[PaymentAttempt]:
+        """Attempts by invoice and ordinal."""
+
+    def attempt_of(self, provider: str, reference: str) -> PaymentAttempt | None:
+        """The attempt that a provider's reference belongs to."""
+
+    def receive_webhook(self, event: ProviderEvent, now_ms: int) -> bool:
+        """Store a verified webhook; False if that event id is known already."""
+
+    def pending_webhooks(self, limit: int) -> list[ProviderEvent]:
+        """Webhooks stored and not yet acted on, oldest first."""
+
+    def finish_webhook(self, provider: str, event_id: str) -> None:
+        """Mark a webhook as acted on."""
+
+
+class PaymentProvider(Protocol):
+    """Who collects. Calls with the same key are the same payment, for ever."""
+
+    name: str
+
+    def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
+        """Ask for the money, off-session. Raises DependencyUnreachable when it is unknown what happened."""
+
+    def fetch(self, attempt: PaymentAttempt) -> ProviderPayment | None:
+        """What became of the attempt, by its reference or else its key; None if never received."""
+
+    def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:
+        """Check a webhook's signature and age. Raises InvalidInput."""

@@ -1,0 +1,48 @@
+"""Quantities as integers of 1e-6 units: how they are read from JSON numbers and printed.
+
+A quantity with more than six decimals is refused, never rounded.
+"""
+
+from decimal import Decimal, InvalidOperation
+
+MICRO = 10**6
+"""Quantities are integers of 1e-6 of a meter's unit."""
+
+MAX_QUANTITY = 10**12
+"""Largest quantity of one event, in units; a sum of nine million of them still fits in 64 bits."""
+
+
+def to_micro(value: object) -> int:
+    """Read a JSON number (an int, or a Decimal made from its text) or decimal text as 1e-6 units.
+
+    Raises:
+        ValueError: not a number, not finite, out of range, or more than six decimals.
+    """
+    if type(value) is int:
+        if -MAX_QUANTITY <= value <= MAX_QUANTITY:
+            return value * MICRO
+        raise ValueError(f"{value} is beyond {MAX_QUANTITY} units")
+    if isinstance(value, str | Decimal):
+        return _decimal_to_micro(value)
+    raise ValueError(f"{value!r} is not a number")
+
+
+def _decimal_to_micro(value: str | Decimal) -> int:
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"{value!r} is not a number") from None
+    if not number.is_finite() or abs(number) > MAX_QUANTITY:
+        raise ValueError(f"{value} is beyond {MAX_QUANTITY} units")
+    numerator, denominator = number.as_integer_ratio()
+    micro, lost = divmod(numerator * MICRO, denominator)
+    if lost:
+        raise ValueError(f"{value} has more than six decimals")
+    return micro
+
+
+def format_micro(micro: int) -> str:
+    """Write 1e-6 units without trailing zeros: 195483870968 → "195483.870968"."""
+    sign = "-" if micro < 0 else ""
+    whole, part = divmod(abs(micro), MICRO)
+    return f"{sign}{whole}.{part:06d}".rstrip("0") if part else f"{sign}{whole}"

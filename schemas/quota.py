@@ -1,0 +1,110 @@
+"""What counters announce: the state of a counter, a usage alert, an exceeded quota.
+
+Quantities are decimal text, times RFC 3339 UTC. Ids are functions of the fact alone, so a
+resend is the same fact and a raised limit that is crossed again is a new one.
+"""
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+Decision = Literal["allow", "warn", "deny"]
+WindowKind = Literal["billing_period"]
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A tumbling window, `[start, end)`, UTC."""
+
+    kind: WindowKind
+    start: str
+    end: str
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """The event that crossed a threshold, with the producer's send time (epoch ms) if it gave one."""
+
+    source: str
+    id: str
+    time: str
+    sent_ms: int | None = None
+
+
+class UsageAlert(msgspec.Struct, frozen=True, tag_field="kind", tag="usage.alert"):
+    """A threshold of the pool was reached: at exactly the quantity `at`, not beyond it."""
+
+    id: str
+    tenant: str
+    meter: str
+    window: Window
+    threshold_percent: int
+    at: str
+    included: str
+    used: str
+    entitlement_version: int
+    cause: Cause
+
+
+class QuotaExceeded(msgspec.Struct, frozen=True, tag_field="kind", tag="quota.exceeded"):
+    """The hard limit was reached. `entitlement_version` is the version it was judged by."""
+
+    id: str
+    tenant: str
+    meter: str
+    window: Window
+    threshold_percent: int
+    limit: str
+    included: str
+    used: str
+    entitlement_version: int
+    cause: Cause
+
+
+class QuotaState(msgspec.Struct, frozen=True):
+    """One counter as gates read it, and as the counters' own changelog.
+
+    `announced` holds the ids of crossings already told; `position` is the offset in
+    `usage.events` up to which (exclusive) `used` counts, in `epoch`'s topic.
+    """
+
+    tenant: str
+    meter: str
+    window: Window
+    used: str
+    limit: str | None
+    decision: Decision
+    resets_at: str
+    announced: tuple[str, ...]
+    epoch: int
+    position: int
+    entitlement_version: int
+    deny_from: str | None = None
+
+
+class StatePosition(msgspec.Struct, frozen=True):
+    """The internal record of a partition of `quota.state`: what its rows stand for.
+
+    `usage` and `entitlements` are exclusive offsets. A transaction begins with one that is not
+    `complete` and ends with one that is: rows up to a complete one are all there.
+    """
+
+    epoch: int
+    usage: int
+    entitlements: int
+    catalog_version: int
+    complete: bool
+
+
+POSITION_KEY = b"\x00position"
+"""Keys of `quota.state` that begin with a zero byte are internal."""
+
+
+def state_key(tenant: str, meter: str, kind: WindowKind, start: str) -> bytes:
+    """The record key of a counter: a JSON array of its four parts."""
+    return msgspec.json.encode((tenant, meter, kind, start))
+
+
+def crossing_id(tenant: str, meter: str, window: Window, limit: str, percent: int) -> str:
+    """The id of reaching `percent` of a pool where that stands for the quantity `limit`."""
+    fact = msgspec.json.encode((tenant, meter, window.kind, window.start, limit, percent))
+    return hashlib.blake2b(fact, digest_size=16).hexdigest()

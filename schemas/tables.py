@@ -1,0 +1,43 @@
+"""Columns of the bulk tables that use cases hand to the stores as Arrow streams.
+
+A table is any object with `__arrow_c_stream__`; these dictionaries fix its columns and their
+Arrow types. Instants are epoch milliseconds; quantities 1e-6 units; amounts minor units.
+"""
+
+from typing import Protocol
+
+
+class ArrowStream(Protocol):
+    """A table in Arrow's C stream interface (pyarrow tables and DuckDB relations are)."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The stream's capsule."""
+
+
+USAGE_COLUMNS = {
+    "tenant": "string",
+    "meter": "string",
+    "segment": "int32",
+    "quantity_micro": "int64",
+    "events": "int64",
+}
+"""A month's usage. `segment` counts the tenant's bounds at or before the event's time (see
+`UsageReader.usage`): with bounds [s0, e0, e1, …] of a subscription, 0 is before it began."""
+
+LINE_COLUMNS = {
+    "tenant": "string",
+    "subscription": "string",
+    "currency": "string",
+    "ordinal": "int32",
+    "kind": "string",
+    "meter": "string",
+    "plan": "string",
+    "period_start_ms": "int64",
+    "period_end_ms": "int64",
+    "quantity_micro": "int64",
+    "unit_price_pico": "int64",
+    "fee_minor": "int64",
+    "amount_minor": "int64",
+}
+"""Priced lines before they become an invoice; `meter`, `quantity_micro`, `unit_price_pico` and
+`fee_minor` may be null. `ordinal` orders the lines of a subscription within their kind of work."""

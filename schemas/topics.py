@@ -1,0 +1,113 @@
+"""The topics: names, keys, kinds, and who writes them. `docs/topics.md` is made from this table."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+USAGE_EVENTS = "usage.events"
+USAGE_REJECTED = "usage.rejected"
+ENTITLEMENTS = "entitlements"
+USAGE_ALERTS = "usage.alerts"
+QUOTA_EXCEEDED = "quota.exceeded"
+QUOTA_STATE = "quota.state"
+BILLING_EVENTS = "billing.events"
+
+SENT_AT_HEADER = "sent-at"
+"""Header of `usage.events`: the producer's send time in epoch milliseconds, as ASCII digits."""
+
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic. `co_partitioned` topics have equal partition counts: a tenant has one partition."""
+
+    name: str
+    key: str
+    value: str
+    kind: Literal["log", "compacted"]
+    writer: str
+    meaning: str
+    co_partitioned: bool = False
+    retention_days: int | None = None
+    append_time: bool = False
+
+    def config(self) -> dict[str, str]:
+        """The broker's settings of this topic."""
+        settings = {"cleanup.policy": "compact" if self.kind == "compacted" else "delete"}
+        if self.kind == "log":
+            days = self.retention_days
+            settings["retention.ms"] = str(days * _DAY_MS if days is not None else -1)
+        if self.append_time:
+            settings["message.timestamp.type"] = "LogAppendTime"
+        return settings
+
+
+TOPICS = (
+    Topic(
+        USAGE_EVENTS,
+        key="tenant",
+        value="CloudEvents 1.0 JSON, one event or an array of them (schemas.event.UsageEvent)",
+        kind="log",
+        writer="your services",
+        meaning="Usage as it happened. The key must equal each event's subject.",
+        co_partitioned=True,
+        retention_days=35,
+        append_time=True,
+    ),
+    Topic(
+        USAGE_REJECTED,
+        key="tenant or none",
+        value="the rejected element's bytes; headers topic, partition, offset, item, reason, detail",
+        kind="log",
+        writer="landing",
+        meaning="Elements that are not counted, each once for a read_committed reader.",
+        retention_days=35,
+    ),
+    Topic(
+        ENTITLEMENTS,
+        key="tenant",
+        value="schemas.entitlement.Entitlements",
+        kind="compacted",
+        writer="relay",
+        meaning="What a tenant may use, in absolute numbers, now and later in the period.",
+        co_partitioned=True,
+    ),
+    Topic(
+        USAGE_ALERTS,
+        key="tenant",
+        value="schemas.quota.UsageAlert",
+        kind="log",
+        writer="counters",
+        meaning="A threshold of the pool was reached.",
+        co_partitioned=True,
+        retention_days=90,
+    ),
+    Topic(
+        QUOTA_EXCEEDED,
+        key="tenant",
+        value="schemas.quota.QuotaExceeded",
+        kind="log",
+        writer="counters",
+        meaning="The hard limit was reached; announced exactly once for a read_committed reader.",
+        co_partitioned=True,
+        retention_days=90,
+    ),
+    Topic(
+        QUOTA_STATE,
+        key="JSON array of tenant, meter, window kind, window start",
+        value="schemas.quota.QuotaState; keys that begin with a zero byte are internal",
+        kind="compacted",
+        writer="counters",
+        meaning="Every counter and its decision; a gate can hold all of them in memory.",
+        co_partitioned=True,
+    ),
+    Topic(
+        BILLING_EVENTS,
+        key="tenant",
+        value="JSON: id, type, tenant, at, data",
+        kind="log",
+        writer="relay",
+        meaning="Subscription changed, invoice finalized, payment received or failed.",
+        retention_days=90,
+    ),
+)

@@ -1,0 +1,1 @@
+"""What happens per event: counters, landing, dead letters, the relay of the ledger's changes."""
