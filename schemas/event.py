@@ -5,17 +5,43 @@ the two equal. What a rejected element is, is here as well: bad input is a value
 """
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from schemas.period import to_ms
+
 MAX_NAME = 200
 """Longest id, source, type or subject, in characters."""
 
-_RFC3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
-)
+EARLIEST_MS = 946_684_800_000
+LATEST_MS = 7_258_118_400_000
+"""Event times lie in [2000-01-01, 2200-01-01): what every store of ours can hold."""
+
+_EXTRA_DIGITS = re.compile(r"(\.\d{6})\d+", re.ASCII)
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_CANONICAL_LENGTH = len("2026-10-01T12:30:00.250000Z")
+
+
+def parse_time(text: str) -> int:
+    """Event time in epoch milliseconds of an RFC 3339 text; finer digits are cut, never rounded up.
+
+    Raises:
+        ValueError: not RFC 3339, without a zone, or outside the years 2000 to 2199.
+    """
+    if len(text) > _CANONICAL_LENGTH:
+        text = _EXTRA_DIGITS.sub(r"\1", text)
+    try:
+        instant_ms = to_ms(msgspec.convert(text, _Moment))
+    except msgspec.ValidationError:
+        example = "2026-10-01T12:30:00.250Z"
+        raise ValueError(f"time {text!r} is not RFC 3339 with a zone, such as {example}") from None
+    if not EARLIEST_MS <= instant_ms < LATEST_MS:
+        raise ValueError(f"time {text!r} is not in the years 2000 to 2199")
+    return instant_ms
+
 
 Reason = Literal[
     "empty",
@@ -32,9 +58,8 @@ Reason = Literal[
 """Why an element was rejected; the detail beside it says what to change."""
 
 
-def _rfc3339(text: str) -> str:
-    if not _RFC3339.fullmatch(text):
-        raise ValueError("time must be RFC 3339 with a zone, such as 2026-10-01T12:30:00.250Z")
+def _checked_time(text: str) -> str:
+    parse_time(text)
     return text
 
 
@@ -55,7 +80,7 @@ class UsageEvent(BaseModel):
     source: Text
     type: Text
     subject: Text
-    time: Annotated[str, AfterValidator(_rfc3339)]
+    time: Annotated[str, AfterValidator(_checked_time)]
     data: dict[str, Any]
 
 

@@ -19,7 +19,7 @@ class Meter(BaseModel):
     name: Name
     event_type: Annotated[str, Field(min_length=1, max_length=200)]
     aggregation: Aggregation
-    value: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    value: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(max_length=9)] = ()
     dimensions: tuple[Name, ...] = ()
     unit: Annotated[str, Field(min_length=1)] = "unit"
 

@@ -8,8 +8,8 @@ from decimal import Decimal, InvalidOperation
 MICRO = 10**6
 """Quantities are integers of 1e-6 of a meter's unit."""
 
-MAX_QUANTITY = 10**12
-"""Largest quantity of one event, in units; a sum of nine million of them still fits in 64 bits."""
+MAX_QUANTITY = 10**11
+"""Largest value of one property, in units: nine of them added still fit a Decimal(18, 6)."""
 
 
 def to_micro(value: object) -> int:
