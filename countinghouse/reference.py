@@ -1,0 +1,154 @@
+"""Reference pages made from the code, so that they cannot disagree with it: `make docs`.
+
+Owns docs/topics.md, docs/asyncapi.yaml and docs/demo-report.md; a test says when one is stale.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from countinghouse.demo.report import Report
+from schemas.entitlement import Entitlements
+from schemas.event import UsageEvent
+from schemas.quota import QuotaExceeded, QuotaState, UsageAlert
+from schemas.topics import (
+    ENTITLEMENTS,
+    QUOTA_EXCEEDED,
+    QUOTA_STATE,
+    SENT_AT_HEADER,
+    TOPICS,
+    USAGE_ALERTS,
+    USAGE_EVENTS,
+    Topic,
+)
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+_STRUCTS: dict[str, Any] = {
+    ENTITLEMENTS: Entitlements,
+    USAGE_ALERTS: UsageAlert,
+    QUOTA_EXCEEDED: QuotaExceeded,
+    QUOTA_STATE: QuotaState,
+}
+
+_TOPICS_HEAD = f"""# The topics
+
+Made from `schemas/topics.py` by `make docs`; the same in AsyncAPI 3 is `asyncapi.yaml`.
+
+A record's key decides its partition by murmur2, as Java clients do it; with librdkafka set
+`partitioner=murmur2_random` (our client does). Topics marked *co-partitioned* have equal partition
+counts, so everything about a tenant is on one partition number. Read `quota.*`, `usage.alerts`
+and `usage.rejected` with `isolation.level=read_committed`: then each fact is seen exactly once.
+Partitions are never added to a live topic. The header `{SENT_AT_HEADER}` of `usage.events` carries
+the producer's send time in epoch milliseconds; the record's timestamp is the broker's arrival time.
+
+"""
+
+
+def topics_page() -> str:
+    """docs/topics.md."""
+    rows = ["| Topic | Key | Value | Kind | Written by |", "| --- | --- | --- | --- | --- |"]
+    rows += [
+        f"| `{t.name}` | {t.key} | {t.value} | {_kind(t)} | {t.writer} |" for t in TOPICS
+    ]
+    meanings = [f"* `{t.name}`: {t.meaning}" for t in TOPICS]
+    examples = [_fields(topic, struct) for topic, struct in _STRUCTS.items()]
+    return _TOPICS_HEAD + "\n".join(rows + ["", *meanings, "", *examples])
+
+
+def _kind(topic: Topic) -> str:
+    kept = "" if topic.retention_days is None else f", {topic.retention_days} days"
+    return topic.kind + kept + (", co-partitioned" if topic.co_partitioned else "")
+
+
+def _fields(topic: str, struct: Any) -> str:
+    doc = (struct.__doc__ or "").strip().split("\n\n")
+    fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(struct))
+    return f"## `{topic}`\n\n" + "\n\n".join(doc).replace("\n    ", "\n") + f"\n\nFields: {fields}.\n"
+
+
+def asyncapi() -> str:
+    """docs/asyncapi.yaml."""
+    structs, components = msgspec.json.schema_components(
+        list(_STRUCTS.values()), ref_template="#/components/schemas/{name}"
+    )
+    payloads = dict(zip(_STRUCTS, structs, strict=True))
+    payloads[USAGE_EVENTS] = {"$ref": "#/components/schemas/UsageEvent"}
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {"title": "countinghouse", "version": "1", "license": {"name": "Apache-2.0"}},
+        "channels": {_slug(t): _channel(t, payloads.get(t.name)) for t in TOPICS},
+        "operations": {
+            f"read-{_slug(t)}": {
+                "action": "receive",
+                "channel": {"$ref": f"#/channels/{_slug(t)}"},
+            }
+            for t in TOPICS
+        },
+        "components": {"schemas": components | {"UsageEvent": UsageEvent.model_json_schema()}},
+    }
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _slug(topic: Topic) -> str:
+    return topic.name.replace(".", "-")
+
+
+def _channel(topic: Topic, payload: Any) -> dict[str, Any]:
+    message: dict[str, Any] = {"summary": topic.value, "contentType": "application/json"}
+    if payload is not None:
+        message["payload"] = payload
+    return {
+        "address": topic.name,
+        "description": topic.meaning,
+        "messages": {"record": message},
+        "bindings": {"kafka": {"topic": topic.name, "topicConfiguration": topic.config()}},
+    }
+
+
+def report_page() -> str:
+    """docs/demo-report.md."""
+    schema = Report.model_json_schema()
+    parts = [("Report", schema), *schema["$defs"].items()]
+    tables = [_model_table(name, body) for name, body in parts]
+    head = (
+        "# The demo's report\n\nWhat `countinghouse demo --report FILE.json` writes; made from "
+        "`countinghouse/demo/report.py` by `make docs`.\n\n"
+    )
+    return head + "\n".join(tables)
+
+
+def _model_table(name: str, body: dict[str, Any]) -> str:
+    rows = [
+        f"| `{field}` | {_type_name(spec)} | {spec.get('description', '')} |"
+        for field, spec in body["properties"].items()
+    ]
+    table = "\n".join(["| Field | Type | |", "| --- | --- | --- |", *rows])
+    return f"## {name}\n\n{body.get('description', '')}\n\n{table}\n"
+
+
+def _type_name(spec: dict[str, Any]) -> str:
+    if "$ref" in spec:
+        return str(spec["$ref"]).rsplit("/", 1)[-1]
+    if "anyOf" in spec:
+        return " or ".join(_type_name(option) for option in spec["anyOf"])
+    if spec.get("type") == "array":
+        return f"list of {_type_name(spec['items'])}"
+    if spec.get("type") == "object":
+        return f"map to {_type_name(spec['additionalProperties'])}"
+    return str(spec["type"])
+
+
+PAGES = {"topics.md": topics_page, "asyncapi.yaml": asyncapi, "demo-report.md": report_page}
+
+
+def write() -> None:
+    """Write all pages."""
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page())
+
+
+if __name__ == "__main__":
+    write()
