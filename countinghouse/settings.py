@@ -38,11 +38,20 @@ class Settings(BaseSettings):
         env_prefix="COUNTINGHOUSE_", toml_file=SETTINGS_FILE, extra="forbid", frozen=True
     )
 
-    home: Path = Field(Path(".countinghouse"), description="Data, logs and run files; delete it to start afresh.")
-    kafka: str = Field("", description="Bootstrap servers of your Kafka; empty: the embedded broker.")
-    clickhouse: str = Field("", description="URL of your ClickHouse, http://user:password@host:8123/database.")
-    ledger: str = Field("", description="SQLAlchemy URL of the ledger; empty: SQLite in the home folder.")
+    home: Path = Field(
+        Path(".countinghouse"), description="Data, logs and run files; delete it to start afresh."
+    )
+    kafka: str = Field(
+        "", description="Bootstrap servers of your Kafka; empty: the embedded broker."
+    )
+    clickhouse: str = Field(
+        "", description="URL of your ClickHouse, http://user:password@host:8123/database."
+    )
+    ledger: str = Field(
+        "", description="SQLAlchemy URL of the ledger; empty: SQLite in the home folder."
+    )
 
+    host: str = Field("127.0.0.1", description="Address that our HTTP processes listen on.")
     kafka_port: int = 19092
     kafka_controller_port: int = 19093
     warehouse_port: int = 18123
@@ -53,23 +62,49 @@ class Settings(BaseSettings):
     relay_port: int = 18084
     dagster_port: int = 13000
 
-    partitions: int = Field(8, ge=1, description="Partitions of the per-tenant topics; equal for all of them.")
+    partitions: int = Field(
+        8, ge=1, description="Partitions of the per-tenant topics; equal for all of them."
+    )
     replication: int = Field(1, ge=1, description="Replication factor of the topics.")
     dedupe_window: int = Field(
-        20_000, ge=1, description="Offsets a partition looks back for a repeated event; 160 B an event."
+        20_000,
+        ge=1,
+        description="Offsets a partition looks back for a repeated event; 160 B an event.",
     )
-    max_event_age: Limit = Field(timedelta(days=35), description="Oldest event time before arrival, or off.")
-    max_event_lead: Limit = Field(timedelta(hours=1), description="Furthest event time after arrival, or off.")
+    max_event_age: Limit = Field(
+        timedelta(days=35), description="Oldest event time before arrival, or off."
+    )
+    max_event_lead: Limit = Field(
+        timedelta(hours=1), description="Furthest event time after arrival, or off."
+    )
     max_event_bytes: int = Field(65_536, ge=1, description="Largest element that is admitted.")
-    flush_interval: timedelta = Field(timedelta(milliseconds=500), description="Longest time between two counter transactions.")
+    flush_interval: timedelta = Field(
+        timedelta(milliseconds=500), description="Longest time between two counter transactions."
+    )
     landing_batch: int = Field(50_000, ge=1, description="Most messages in one insert.")
 
-    close_grace: timedelta = Field(timedelta(hours=1), description="Wait after a month's end before it may close.")
-    draft_period: timedelta = Field(timedelta(0), description="Time between drafts and their finalizing.")
-    max_held: float = Field(0.01, ge=0, le=1, description="Share of held invoices that stops the whole run.")
+    close_grace: timedelta = Field(
+        timedelta(hours=1), description="Wait after a month's end before it may close."
+    )
+    draft_period: timedelta = Field(
+        timedelta(0), description="Time between drafts and their finalizing."
+    )
+    max_held: float = Field(
+        0.01, ge=0, le=1, description="Share of held invoices that stops the whole run."
+    )
     seller: str = Field("countinghouse demo seller", description="Who issues the invoices.")
     production: bool = Field(False, description="Run schedules and sensors by themselves.")
-    webhook_secret: str = Field("sandbox-secret", description="Shared secret of the sandbox provider's webhooks.")
+    sandbox_url: str = Field(
+        "", description="Where the sandbox provider is; empty: on this machine."
+    )
+    webhook_url: str = Field(
+        "", description="Where the sandbox sends webhooks; empty: our api here."
+    )
+    stripe_api_key: str = Field("", description="Set it to collect by Stripe.")
+    stripe_webhook_secret: str = Field("", description="The signing secret of Stripe's webhooks.")
+    webhook_secret: str = Field(
+        "sandbox-secret", description="Shared secret of the sandbox provider's webhooks."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -96,6 +131,16 @@ class Settings(BaseSettings):
         token_file = self.home / "warehouse.token"
         token = token_file.read_text().strip() if token_file.exists() else ""
         return f"http://countinghouse:{token}@127.0.0.1:{self.warehouse_port}/default"
+
+    @cached_property
+    def sandbox_address(self) -> str:
+        """URL of the sandbox provider in force."""
+        return self.sandbox_url or f"http://127.0.0.1:{self.sandbox_port}"
+
+    @cached_property
+    def webhook_address(self) -> str:
+        """URL that the sandbox provider sends its webhooks to."""
+        return self.webhook_url or f"http://127.0.0.1:{self.api_port}/webhooks/sandbox"
 
     @cached_property
     def ledger_url(self) -> str:
