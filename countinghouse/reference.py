@@ -50,9 +50,7 @@ the producer's send time in epoch milliseconds; the record's timestamp is the br
 def topics_page() -> str:
     """docs/topics.md."""
     rows = ["| Topic | Key | Value | Kind | Written by |", "| --- | --- | --- | --- | --- |"]
-    rows += [
-        f"| `{t.name}` | {t.key} | {t.value} | {_kind(t)} | {t.writer} |" for t in TOPICS
-    ]
+    rows += [f"| `{t.name}` | {t.key} | {t.value} | {_kind(t)} | {t.writer} |" for t in TOPICS]
     meanings = [f"* `{t.name}`: {t.meaning}" for t in TOPICS]
     examples = [_fields(topic, struct) for topic, struct in _STRUCTS.items()]
     return _TOPICS_HEAD + "\n".join(rows + ["", *meanings, "", *examples])
@@ -66,7 +64,9 @@ def _kind(topic: Topic) -> str:
 def _fields(topic: str, struct: Any) -> str:
     doc = (struct.__doc__ or "").strip().split("\n\n")
     fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(struct))
-    return f"## `{topic}`\n\n" + "\n\n".join(doc).replace("\n    ", "\n") + f"\n\nFields: {fields}.\n"
+    return (
+        f"## `{topic}`\n\n" + "\n\n".join(doc).replace("\n    ", "\n") + f"\n\nFields: {fields}.\n"
+    )
 
 
 def asyncapi() -> str:

@@ -18,7 +18,9 @@ DEFAULT_THRESHOLDS = (80, 100, 120)
 
 def _currency(text: str) -> str:
     if text not in MINOR_DIGITS:
-        raise ValueError(f"currency {text!r} is not supported; use one of {', '.join(MINOR_DIGITS)}")
+        raise ValueError(
+            f"currency {text!r} is not supported; use one of {', '.join(MINOR_DIGITS)}"
+        )
     return text
 
 

@@ -4,7 +4,9 @@ No float, no `Decimal` arithmetic: `Decimal` appears only to read and to print t
 """
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+
+from schemas.decimals import scaled
 
 PICO = 10**12
 """Unit prices are integers of 1e-12 of a currency's major unit."""
@@ -53,7 +55,8 @@ def parse_minor(text: str, currency: str) -> int:
     Raises:
         ValueError: not a plain decimal, or too many digits behind the point.
     """
-    return _scaled(text, MINOR_DIGITS[currency] if minor_per_major(currency) else 0)
+    minor_per_major(currency)
+    return scaled(text, MINOR_DIGITS[currency])
 
 
 def parse_pico(text: str) -> int:
@@ -62,7 +65,7 @@ def parse_pico(text: str) -> int:
     Raises:
         ValueError: not a plain decimal, or more than twelve digits behind the point.
     """
-    return _scaled(text, 12)
+    return scaled(text, 12)
 
 
 def format_minor(amount_minor: int, currency: str) -> str:
@@ -75,24 +78,3 @@ def format_pico(price_pico: int) -> str:
     """Write a unit price without trailing zeros: 8_000_000 → "0.000008"."""
     text = f"{Decimal(price_pico).scaleb(-12):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _scaled(text: str, digits: int) -> int:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not a decimal number") from None
-    exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int):
-        raise ValueError(f"{text!r} is not a finite number")
-    sign, figures, _ = number.as_tuple()
-    value = int("".join(map(str, figures)) or "0")
-    shift = exponent + digits
-    if shift < 0:
-        value, lost = divmod(value, 10**-shift)
-        if lost:
-            raise ValueError(f"{text!r} has more than {digits} digits behind the point")
-        shift = 0
-    if shift > 40:
-        raise ValueError(f"{text!r} is out of range")
-    return (-1 if sign else 1) * value * 10**shift

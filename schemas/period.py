@@ -21,7 +21,9 @@ def to_ms(moment: datetime) -> int:
         ValueError: the datetime is naive.
     """
     if moment.tzinfo is None:
-        raise ValueError(f"{moment} has no time zone; write it in UTC, such as 2026-10-01T00:00:00Z")
+        raise ValueError(
+            f"{moment} has no time zone; write it in UTC, such as 2026-10-01T00:00:00Z"
+        )
     return (moment - EPOCH) // _MILLISECOND
 
 

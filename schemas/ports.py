@@ -104,7 +104,10 @@ class ClosingLedger(Protocol):
         """
 
     def invoices(
-        self, month: str | None = None, states: Sequence[InvoiceState] = (), tenant: str | None = None
+        self,
+        month: str | None = None,
+        states: Sequence[InvoiceState] = (),
+        tenant: str | None = None,
     ) -> list[Invoice]:
         """Invoices with their lines, by month, tenant, subscription."""
 

@@ -3,7 +3,9 @@
 A quantity with more than six decimals is refused, never rounded.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+
+from schemas.decimals import scaled
 
 MICRO = 10**6
 """Quantities are integers of 1e-6 of a meter's unit."""
@@ -19,25 +21,13 @@ def to_micro(value: object) -> int:
         ValueError: not a number, not finite, out of range, or more than six decimals.
     """
     if type(value) is int:
-        if -MAX_QUANTITY <= value <= MAX_QUANTITY:
-            return value * MICRO
+        micro = value * MICRO
+    elif isinstance(value, str | Decimal):
+        micro = scaled(value, 6)
+    else:
+        raise ValueError(f"{value!r} is not a number")
+    if abs(micro) > MAX_QUANTITY * MICRO:
         raise ValueError(f"{value} is beyond {MAX_QUANTITY} units")
-    if isinstance(value, str | Decimal):
-        return _decimal_to_micro(value)
-    raise ValueError(f"{value!r} is not a number")
-
-
-def _decimal_to_micro(value: str | Decimal) -> int:
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise ValueError(f"{value!r} is not a number") from None
-    if not number.is_finite() or abs(number) > MAX_QUANTITY:
-        raise ValueError(f"{value} is beyond {MAX_QUANTITY} units")
-    numerator, denominator = number.as_integer_ratio()
-    micro, lost = divmod(numerator * MICRO, denominator)
-    if lost:
-        raise ValueError(f"{value} has more than six decimals")
     return micro
 
 

@@ -146,7 +146,7 @@ def test_numbers_are_read_as_text_so_a_tenth_is_a_tenth() -> None:
 def test_event_time_is_cut_to_milliseconds_never_rounded_into_another_month(
     text: str, instant: str
 ) -> None:
-    assert parse_time(text) == parse_instant(instant)
+    assert parse_time(msgspec.json.encode(text)) == parse_instant(instant)
 
 
 def test_the_key_of_an_event_does_not_confuse_where_source_ends() -> None:
@@ -155,7 +155,11 @@ def test_the_key_of_an_event_does_not_confuse_where_source_ends() -> None:
 
 
 _VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.text(max_size=4), st.dictionaries(st.text(), st.none())
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.text(max_size=4),
+    st.dictionaries(st.text(), st.none()),
 )
 _FIELDS = st.sampled_from(["specversion", "id", "source", "type", "subject", "time", "data"])
 
@@ -169,7 +173,9 @@ def test_the_public_schema_and_the_hot_path_accept_and_refuse_the_same(
     assert _pydantic_accepts(text) == _hot_path_accepts(text)
 
 
-@pytest.mark.parametrize("missing", ["specversion", "id", "source", "type", "subject", "time", "data"])
+@pytest.mark.parametrize(
+    "missing", ["specversion", "id", "source", "type", "subject", "time", "data"]
+)
 def test_both_schemas_require_the_same_attributes(missing: str) -> None:
     text = json.dumps(an_event(**{missing: None})).encode()
     assert not _pydantic_accepts(text)
