@@ -53,7 +53,7 @@ def topics_page() -> str:
     rows += [f"| `{t.name}` | {t.key} | {t.value} | {_kind(t)} | {t.writer} |" for t in TOPICS]
     meanings = [f"* `{t.name}`: {t.meaning}" for t in TOPICS]
     examples = [_fields(topic, struct) for topic, struct in _STRUCTS.items()]
-    return _TOPICS_HEAD + "\n".join(rows + ["", *meanings, "", *examples])
+    return _TOPICS_HEAD + "\n".join([*rows, "", *meanings, "", *examples])
 
 
 def _kind(topic: Topic) -> str:

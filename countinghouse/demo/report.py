@@ -60,7 +60,7 @@ class Invoice(_Part):
 
 
 class Breach(_Part):
-    """A hard limit reached. `latency_ms` is null if no subscriber was listening when it was told."""
+    """A hard limit reached; `latency_ms` is null if nobody was listening when it was told."""
 
     tenant: str
     meter: str

@@ -112,8 +112,9 @@ class BreachSubscriber:
             self._observed.append(Observed(breach, self._known[breach.id]))
             return
         sent_ms = breach.cause.sent_ms
-        measured = read_ms is not None and sent_ms is not None
-        latency_ms = round(read_ms - sent_ms, 3) if measured else None
+        latency_ms = None
+        if read_ms is not None and sent_ms is not None:
+            latency_ms = round(read_ms - sent_ms, 3)
         self._note(breach.id, latency_ms)
         observed = Observed(breach, latency_ms)
         self._observed.append(observed)

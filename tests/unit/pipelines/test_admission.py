@@ -1,4 +1,4 @@
-"""Which usage is admitted, and what is said of the rest; counters and landing share the judgement."""
+"""Which usage is admitted, and what is said of the rest."""
 
 import json
 from typing import Any

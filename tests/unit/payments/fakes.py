@@ -1,0 +1,177 @@
+"""A payment ledger and a provider in memory, with the rules that collection relies on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from schemas.errors import DependencyUnreachable
+from schemas.invoice import Invoice, InvoiceLine, InvoiceState
+from schemas.payment import (
+    AttemptState,
+    PaymentAttempt,
+    ProviderEvent,
+    ProviderPayment,
+    attempt_id,
+)
+from schemas.period import BillingPeriod
+from schemas.subscription import GOOD_CARD
+
+MONTH = "2026-10"
+NOW_MS = 1_793_500_000_000
+
+
+def a_clock() -> int:
+    """A clock that stands still."""
+    return NOW_MS
+
+
+def an_invoice(tenant: str = "acme", amount_minor: int = 2736) -> Invoice:
+    """A finalized invoice of one line."""
+    line = InvoiceLine("base_fee", "pro", BillingPeriod.month(MONTH), amount_minor)
+    return Invoice(
+        id=f"{tenant}:{MONTH}",
+        tenant=tenant,
+        subscription=tenant,
+        month=MONTH,
+        currency="USD",
+        lines=(line,),
+        document=b"{}",
+        document_hash="",
+        state=InvoiceState.FINALIZED,
+    )
+
+
+def an_attempt(tenant: str = "acme", card: str = GOOD_CARD, **changes: object) -> PaymentAttempt:
+    """A submitting attempt at `an_invoice`."""
+    invoice = an_invoice(tenant)
+    identity = attempt_id(invoice.id, 1)
+    attempt = PaymentAttempt(
+        identity, invoice.id, tenant, "sandbox", 2736, "USD", card, f"key-{identity}"
+    )
+    return replace(attempt, **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class LedgerInMemory:
+    """`PaymentLedger` without a database."""
+
+    invoices: dict[str, Invoice] = field(default_factory=dict)
+    rows: dict[str, PaymentAttempt] = field(default_factory=dict)
+    inbox: dict[tuple[str, str], ProviderEvent] = field(default_factory=dict)
+    done: set[tuple[str, str]] = field(default_factory=set)
+    cards: dict[str, str] = field(default_factory=dict)
+
+    def add(self, *invoices: Invoice) -> None:
+        """Put finalized invoices in."""
+        self.invoices |= {invoice.id: invoice for invoice in invoices}
+
+    def collectable(self, month: str) -> list[Invoice]:
+        return [i for i in self.invoices.values() if i.month == month and self._is_due(i)]
+
+    def open_attempt(self, invoice: Invoice, provider: str, now_ms: int) -> PaymentAttempt | None:
+        if not self._is_due(self.invoices[invoice.id]):
+            return None
+        ordinal = sum(row.invoice == invoice.id for row in self.rows.values()) + 1
+        attempt = PaymentAttempt(
+            id=attempt_id(invoice.id, ordinal),
+            invoice=invoice.id,
+            tenant=invoice.tenant,
+            provider=provider,
+            amount_minor=invoice.total_minor,
+            currency=invoice.currency,
+            card=self.cards.get(invoice.tenant, GOOD_CARD),
+            key=f"key-{invoice.id}-{ordinal}",
+        )
+        self.rows[attempt.id] = attempt
+        return attempt
+
+    def record_attempt(self, attempt: str, payment: ProviderPayment, now_ms: int) -> None:
+        row = self.rows[attempt]
+        if row.state.is_final:
+            return
+        row = replace(
+            row, state=payment.state, reference=payment.reference, failure=payment.failure
+        )
+        self.rows[attempt] = row
+        if row.state.is_final:
+            paid = row.state is AttemptState.SUCCEEDED
+            state = InvoiceState.PAID if paid else InvoiceState.PAST_DUE
+            self.invoices[row.invoice] = replace(self.invoices[row.invoice], state=state)
+
+    def attempts(
+        self, month: str | None = None, states: Sequence[AttemptState] = ()
+    ) -> list[PaymentAttempt]:
+        rows = self.rows.values()
+        return [row for row in rows if not states or row.state in states]
+
+    def attempt_of(self, provider: str, reference: str) -> PaymentAttempt | None:
+        rows = self.rows.values()
+        return next((r for r in rows if (r.provider, r.reference) == (provider, reference)), None)
+
+    def receive_webhook(self, event: ProviderEvent, now_ms: int) -> bool:
+        key = (event.provider, event.event_id)
+        return self.inbox.setdefault(key, event) is event
+
+    def pending_webhooks(self, limit: int) -> list[ProviderEvent]:
+        return [e for key, e in self.inbox.items() if key not in self.done][:limit]
+
+    def finish_webhook(self, provider: str, event_id: str) -> None:
+        self.done.add((provider, event_id))
+
+    def _is_due(self, invoice: Invoice) -> bool:
+        open_states = (AttemptState.SUBMITTING, AttemptState.PROCESSING, AttemptState.SUCCEEDED)
+        rows = [row for row in self.rows.values() if row.invoice == invoice.id]
+        is_open = invoice.state in (InvoiceState.FINALIZED, InvoiceState.PAST_DUE)
+        return is_open and not any(row.state in open_states for row in rows)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours catches it."""
+
+
+@dataclass
+class ProviderInMemory:
+    """`PaymentProvider` that keeps payments by key; `trouble` happens once, in the next charge."""
+
+    name: str = "sandbox"
+    declines: Mapping[str, str] = field(default_factory=dict)
+    payments: dict[str, ProviderPayment] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    is_down: bool = False
+    trouble: BaseException | None = None
+
+    def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
+        self._answer()
+        self.calls.append(attempt.key)
+        payment = ProviderPayment(
+            f"pay_{len(self.payments)}",
+            AttemptState.PROCESSING,
+            attempt.amount_minor,
+            attempt.currency,
+        )
+        payment = self.payments.setdefault(attempt.key, payment)
+        if self.trouble is not None:
+            trouble, self.trouble = self.trouble, None
+            raise trouble
+        return payment
+
+    def fetch(self, attempt: PaymentAttempt) -> ProviderPayment | None:
+        self._answer()
+        return self.payments.get(attempt.key)
+
+    def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:
+        raise NotImplementedError
+
+    def decide(self) -> list[ProviderEvent]:
+        """Decide every payment by the tenant in its key; the webhooks that tell of it."""
+        for key, payment in self.payments.items():
+            failure = next((why for tenant, why in self.declines.items() if tenant in key), None)
+            state = AttemptState.FAILED if failure else AttemptState.SUCCEEDED
+            self.payments[key] = replace(payment, state=state, failure=failure)
+        return [
+            ProviderEvent(self.name, f"evt_{p.reference}", f"payment.{p.state}", p.reference, b"")
+            for p in self.payments.values()
+        ]
+
+    def _answer(self) -> None:
+        if self.is_down:
+            raise DependencyUnreachable("the provider does not answer")

@@ -1,0 +1,184 @@
+"""Collection: one charge an invoice, whatever is killed, lost, repeated or late."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from pipelines.collection import (
+    Collected,
+    await_outcomes,
+    collect,
+    handle_webhooks,
+    settle,
+    summarize,
+)
+from schemas.errors import DependencyUnreachable
+from schemas.invoice import InvoiceState
+from schemas.payment import AttemptState, ProviderEvent
+from tests.unit.payments.fakes import (
+    MONTH,
+    Killed,
+    LedgerInMemory,
+    ProviderInMemory,
+    a_clock,
+    an_invoice,
+)
+
+
+@dataclass
+class Desk:
+    """A ledger, a provider and what was reported."""
+
+    ledger: LedgerInMemory = field(default_factory=LedgerInMemory)
+    provider: ProviderInMemory = field(default_factory=ProviderInMemory)
+    said: list[str] = field(default_factory=list)
+
+    def collect(self, *, again: bool = False) -> Collected:
+        return collect(MONTH, self.ledger, self.provider, a_clock, self.said.append, again=again)
+
+    def settle(self) -> list[str]:
+        providers = {self.provider.name: self.provider}
+        return [each.reason for each in settle(self.ledger, providers, a_clock)]
+
+    def deliver(self, *events: ProviderEvent) -> int:
+        for event in events:
+            self.ledger.receive_webhook(event, 0)
+        providers = {self.provider.name: self.provider}
+        return handle_webhooks(self.ledger, providers, a_clock, self.said.append)
+
+    def states(self) -> dict[str, str]:
+        return {i.tenant: i.state.value for i in self.ledger.invoices.values()}
+
+
+@pytest.fixture
+def desk() -> Desk:
+    desk = Desk()
+    desk.ledger.add(an_invoice("acme"), an_invoice("bird"))
+    return desk
+
+
+def test_each_finalized_invoice_is_charged_once_and_paid_by_its_webhook(desk: Desk) -> None:
+    assert desk.collect() == Collected(succeeded=0, failed=0, open=2, charged_now=2)
+    assert desk.deliver(*desk.provider.decide()) == 2
+    assert desk.states() == {"acme": "paid", "bird": "paid"}
+
+
+def test_a_second_run_charges_nothing(desk: Desk) -> None:
+    desk.collect()
+    desk.deliver(*desk.provider.decide())
+    assert desk.collect() == Collected(succeeded=2, failed=0, open=0, charged_now=0)
+    assert len(desk.provider.calls) == 2
+
+
+def test_a_decline_is_asked_again_only_on_demand(desk: Desk) -> None:
+    desk.provider.declines = {"bird": "card_declined"}
+    desk.collect()
+    desk.deliver(*desk.provider.decide())
+    assert desk.states() == {"acme": "paid", "bird": "past_due"}
+    assert desk.collect().charged_now == 0
+    assert desk.collect(again=True).charged_now == 1
+    assert len(set(desk.provider.calls)) == 3, "a new attempt has a new key"
+
+
+@pytest.mark.parametrize("trouble", [Killed(), DependencyUnreachable("the answer was lost")])
+def test_an_answer_that_is_lost_never_becomes_a_second_charge(
+    desk: Desk, trouble: BaseException
+) -> None:
+    desk.provider.trouble = trouble
+    if isinstance(trouble, Killed):
+        with pytest.raises(Killed):
+            desk.collect()
+    else:
+        assert "no answer" in (desk.collect() and desk.said[0])
+    desk.collect()
+    assert len(desk.provider.payments) == 2
+    assert desk.ledger.attempts(None, (AttemptState.SUBMITTING,)) == []
+
+
+def test_an_attempt_that_never_reached_the_provider_is_charged_with_its_key(desk: Desk) -> None:
+    opened = desk.ledger.open_attempt(an_invoice("acme"), "sandbox", 0)
+    assert opened is not None
+    assert desk.settle() == []
+    assert desk.ledger.rows[opened.id].state is AttemptState.SUBMITTING, "settle never charges"
+    desk.collect()
+    assert desk.provider.calls[0] == opened.key
+
+
+def test_a_provider_that_is_down_stops_the_run_after_three_calls(desk: Desk) -> None:
+    desk.ledger.add(*(an_invoice(f"tenant-{n}") for n in range(8)))
+    desk.provider.is_down = True
+    with pytest.raises(DependencyUnreachable):
+        desk.collect()
+    assert len(desk.said) == 3
+    desk.provider.is_down = False
+    assert desk.collect().charged_now == 10
+
+
+def test_a_webhook_before_its_answer_was_recorded_finds_the_attempt_by_key(desk: Desk) -> None:
+    desk.provider.trouble = Killed()
+    with pytest.raises(Killed):
+        desk.collect()
+    assert desk.deliver(*desk.provider.decide()) == 1
+    assert desk.states()["acme"] == "paid"
+
+
+def test_a_webhook_of_nothing_of_ours_is_finished(desk: Desk) -> None:
+    stranger = ProviderEvent("sandbox", "evt_x", "payment.succeeded", "pay_other", b"")
+    assert desk.deliver(stranger) == 1
+    assert desk.ledger.pending_webhooks(10) == []
+
+
+def test_webhooks_wait_while_their_provider_is_down_and_others_go_on(desk: Desk) -> None:
+    desk.collect()
+    events = desk.provider.decide()
+    desk.provider.is_down = True
+    other = ProviderEvent("stripe", "evt_1", "payment_intent.succeeded", "pi_1", b"")
+    assert desk.deliver(*events, other) == 1
+    desk.provider.is_down = False
+    assert desk.deliver() == 2
+    assert desk.states() == {"acme": "paid", "bird": "paid"}
+
+
+def test_duplicated_and_late_webhooks_change_nothing(desk: Desk) -> None:
+    desk.collect()
+    events = desk.provider.decide()
+    desk.deliver(*events)
+    before = dict(desk.ledger.rows)
+    again = [replace(event, event_id=f"{event.event_id}-again") for event in events]
+    desk.deliver(*events, *again)
+    assert desk.ledger.rows == before
+
+
+def test_lost_webhooks_are_made_up_for_by_asking(desk: Desk) -> None:
+    desk.collect()
+    desk.provider.decide()
+    assert desk.settle() == []
+    assert desk.states() == {"acme": "paid", "bird": "paid"}
+
+
+def test_another_amount_than_asked_is_never_recorded(desk: Desk) -> None:
+    desk.collect()
+    for key, payment in desk.provider.payments.items():
+        desk.provider.payments[key] = replace(payment, amount_minor=1)
+    assert "took 1 USD for 2736 USD" in desk.settle()[0]
+    assert desk.ledger.invoices["acme:2026-10"].state is InvoiceState.FINALIZED
+
+
+def test_a_provider_that_is_no_longer_configured_is_named(desk: Desk) -> None:
+    desk.collect()
+    event = desk.provider.decide()[0]
+    desk.ledger.receive_webhook(event, 0)
+    assert settle(desk.ledger, {}, a_clock) != []
+
+
+def test_waiting_ends_when_all_is_decided_or_the_rounds_are_over(desk: Desk) -> None:
+    desk.collect()
+    pauses: list[int] = []
+    assert await_outcomes(desk.ledger, MONTH, lambda: pauses.append(1), rounds=3) == 2
+    assert len(pauses) == 3
+
+    def webhooks_arrive() -> None:
+        desk.deliver(*desk.provider.decide())
+
+    assert await_outcomes(desk.ledger, MONTH, webhooks_arrive, rounds=3) == 0
+    assert summarize(desk.ledger, MONTH) == Collected(2, 0, 0, 0)
