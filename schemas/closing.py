@@ -31,7 +31,7 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class CounterComparison:
-    """One tenant and meter: the stream's counter beside the warehouse, as of the counter's position.
+    """A tenant's counter beside the warehouse, as of the counter's own position.
 
     All in 1e-6 units. `beyond_window` are repeats that the counter could not know of: an explained
     class, not a difference.

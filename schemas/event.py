@@ -38,7 +38,7 @@ def parse_time(json_text: bytes | msgspec.Raw) -> int:
     if len(json_text) > _CANONICAL_LENGTH:
         json_text = _EXTRA_DIGITS.sub(rb"\1", bytes(json_text))
     try:
-        instant_ms = (_decode_moment(json_text) - EPOCH) // _MILLISECOND
+        instant_ms: int = (_decode_moment(json_text) - EPOCH) // _MILLISECOND
     except (msgspec.DecodeError, UnicodeDecodeError):
         wrong = bytes(json_text).decode(errors="replace")
         example = "2026-10-01T12:30:00.250Z"

@@ -81,7 +81,7 @@ class ClosingLedger(Protocol):
         """The month's lines of one kind of work (`LINE_COLUMNS`), whole."""
 
     def lines(self, month: str) -> ArrowStream:
-        """All lines of the month, ordered by tenant, subscription, work (prorations first), ordinal."""
+        """All lines, by tenant, subscription, work (prorations first) and ordinal."""
 
     def replace_drafts(self, month: str, invoices: Iterable[Invoice]) -> int:
         """Replace the month's drafts; invoices finalized already are left alone and counted."""
@@ -119,7 +119,7 @@ class PaymentLedger(Protocol):
         """Finalized invoices of the month with an amount due and no attempt that may still pay."""
 
     def open_attempt(self, invoice: Invoice, provider: str, now_ms: int) -> PaymentAttempt | None:
-        """Store the next attempt as `submitting`; None if another is open or the invoice is paid."""
+        """Store the next attempt as `submitting`; None if one is open or the invoice is paid."""
 
     def record_attempt(self, attempt: str, payment: ProviderPayment, now_ms: int) -> None:
         """Move an attempt forward (never back); paid or past due follows for its invoice."""
@@ -148,7 +148,11 @@ class PaymentProvider(Protocol):
     name: str
 
     def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
-        """Ask for the money, off-session. Raises DependencyUnreachable when it is unknown what happened."""
+        """Ask for the money, off-session.
+
+        Raises:
+            DependencyUnreachable: it is not known what became of the call.
+        """
 
     def fetch(self, attempt: PaymentAttempt) -> ProviderPayment | None:
         """What became of the attempt, by its reference or else its key; None if never received."""

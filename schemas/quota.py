@@ -22,7 +22,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """The event that crossed a threshold, with the producer's send time (epoch ms) if it gave one."""
+    """The event that crossed a threshold; `sent_ms` is the producer's send time, if it gave one."""
 
     source: str
     id: str

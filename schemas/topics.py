@@ -57,7 +57,7 @@ TOPICS = (
     Topic(
         USAGE_REJECTED,
         key="tenant or none",
-        value="the rejected element's bytes; headers topic, partition, offset, item, reason, detail",
+        value="the element's bytes; headers topic, partition, offset, item, reason, detail",
         kind="log",
         writer="landing",
         meaning="Elements that are not counted, each once for a read_committed reader.",
