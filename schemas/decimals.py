@@ -26,7 +26,7 @@ def scaled(value: str | Decimal, digits: int) -> int:
     shift = int(exponent) + len(written) - len(significant) + digits
     if shift < 0:
         raise ValueError(f"{value} has more than {digits} decimals")
-    magnitude = int(significant) * 10**shift
+    magnitude: int = int(significant) * 10**shift
     return -magnitude if sign else magnitude
 
 

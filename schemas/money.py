@@ -38,25 +38,33 @@ def divide_half_away(numerator: int, denominator: int) -> int:
     return magnitude if numerator >= 0 else -magnitude
 
 
+def minor_digits(currency: str) -> int:
+    """Digits behind the point: 2 for USD, 0 for JPY.
+
+    Raises:
+        ValueError: the currency is not supported.
+    """
+    if currency not in MINOR_DIGITS:
+        raise ValueError(f"currency {currency!r} is not supported; use {', '.join(MINOR_DIGITS)}")
+    return MINOR_DIGITS[currency]
+
+
 def minor_per_major(currency: str) -> int:
     """Minor units in one major unit: 100 for USD, 1 for JPY.
 
     Raises:
         ValueError: the currency is not supported.
     """
-    if currency not in MINOR_DIGITS:
-        raise ValueError(f"currency {currency!r} is not one of {', '.join(MINOR_DIGITS)}")
-    return int(10 ** MINOR_DIGITS[currency])
+    return int(10 ** minor_digits(currency))
 
 
 def parse_minor(text: str, currency: str) -> int:
     """Read an amount such as "49.99" as minor units; more digits than the currency has are refused.
 
     Raises:
-        ValueError: not a plain decimal, or too many digits behind the point.
+        ValueError: not a plain decimal, too many digits behind the point, or unknown currency.
     """
-    minor_per_major(currency)
-    return scaled(text, MINOR_DIGITS[currency])
+    return scaled(text, minor_digits(currency))
 
 
 def parse_pico(text: str) -> int:
@@ -70,7 +78,7 @@ def parse_pico(text: str) -> int:
 
 def format_minor(amount_minor: int, currency: str) -> str:
     """Write minor units with the currency's digits: 4999 USD → "49.99", 1200 JPY → "1,200"."""
-    digits = MINOR_DIGITS[currency]
+    digits = minor_digits(currency)
     return f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f}"
 
 
