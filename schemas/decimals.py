@@ -34,7 +34,7 @@ def _finite(value: str | Decimal) -> Decimal:
     try:
         number = Decimal(value)
     except InvalidOperation:
-        raise ValueError(f"{value!r} is not a decimal number") from None
+        raise ValueError(f"{value!r} is not a number; write it like 1000000 or 49.99") from None
     if not number.is_finite():
         raise ValueError(f"{value} is not a finite number")
     return number
