@@ -52,6 +52,9 @@ transaction.state.log.segment.bytes=16777216
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
+# a killed broker is let in again when its last session is over (9 s by default)
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=33554432
 """
