@@ -13,6 +13,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120  # the first time the jars come over the network
 
 
@@ -69,25 +70,26 @@ def running_broker(home: Path) -> Iterator[BrokerProcess]:
 
 
 @contextmanager
-def running_front(home: Path, port: int | None = None) -> Iterator[FrontProcess]:
-    """A warehouse front on the folder of a home."""
-    port = port or free_ports(1)[0]
+def running_front(home: Path, folder: Path = ROOT) -> Iterator[FrontProcess]:
+    """A warehouse front on the folder of a home, started from a working directory."""
+    port = free_ports(1)[0]
     environment = {"COUNTINGHOUSE_HOME": str(home), "COUNTINGHOUSE_WAREHOUSE_PORT": str(port)}
-    with running("countinghouse.local.front", environment, home / "front.log") as process:
+    with running("countinghouse.local.front", environment, home / "front.log", folder) as process:
         wait_until(lambda: _listens(port), process, home / "front.log")
         yield FrontProcess(home, port, process)
 
 
 @contextmanager
 def running(
-    module: str, environment: dict[str, str], log: Path
+    module: str, environment: dict[str, str], log: Path, folder: Path = ROOT
 ) -> Iterator["subprocess.Popen[str]"]:
     """A module as a process with its output in a file; SIGTERM at the end."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", module],
-            env={**os.environ, **environment},
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
