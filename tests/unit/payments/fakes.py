@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from schemas.errors import DependencyUnreachable
+from schemas.errors import Conflict, DependencyUnreachable
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.payment import (
     AttemptState,
@@ -86,6 +86,8 @@ class LedgerInMemory:
 
     def record_attempt(self, attempt: str, payment: ProviderPayment, now_ms: int) -> None:
         row = self.rows[attempt]
+        if payment.amount_minor != row.amount_minor:
+            raise Conflict(f"{attempt}: took {payment.amount_minor} for {row.amount_minor}")
         if row.state.is_final:
             return
         row = replace(

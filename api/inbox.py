@@ -1,0 +1,85 @@
+"""The inbox's worker: acts on stored webhooks in the background, and asks about silent attempts.
+
+Owns when that happens and how it shows; what is done is in `pipelines.collection`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+
+from pipelines.collection import handle_webhooks, settle
+from schemas.errors import BillingError
+from schemas.ports import Clock, PaymentLedger, PaymentProvider
+
+log = logging.getLogger(__name__)
+
+BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Seconds between looks into the inbox without a wake-up, and between rounds of asking."""
+
+    look: int = 1
+    ask: int = 30
+
+
+class Inbox:
+    """Works through the inbox until it is cancelled; `wake` it when something was stored."""
+
+    def __init__(
+        self,
+        ledger: PaymentLedger,
+        providers: Mapping[str, PaymentProvider],
+        clock: Clock,
+        rhythm: Rhythm,
+    ) -> None:
+        self._ledger = ledger
+        self._providers = providers
+        self._clock = clock
+        self._rhythm = rhythm
+        self._wake = asyncio.Event()
+        self._asked_ms = 0
+        self.finished = 0
+        self.failure: str | None = None
+
+    def wake(self) -> None:
+        """Something was stored: look now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work for ever. A failure is kept for `/readyz` and tried again."""
+        while True:
+            self._wake.clear()
+            try:
+                await run_in_threadpool(self._round)
+                self.failure = None
+            except BillingError as error:
+                self.failure = str(error)
+                log.warning("inbox: %s", error)
+            except Exception:
+                self.failure = "the inbox failed; see the log"
+                log.exception("inbox")
+            await self._until_wanted()
+
+    def _round(self) -> None:
+        while True:
+            done = handle_webhooks(self._ledger, self._providers, self._clock, log.warning, BATCH)
+            self.finished += done
+            if done < BATCH:
+                break
+        if self._clock() - self._asked_ms >= self._rhythm.ask * 1000:
+            self._asked_ms = self._clock()
+            for unanswered in settle(self._ledger, self._providers, self._clock):
+                log.warning("attempt %s: %s", unanswered.attempt.id, unanswered.reason)
+
+    async def _until_wanted(self) -> None:
+        try:
+            # not wait_for: before Python 3.12 it may lose a cancellation, and shutdown would hang
+            async with asyncio.timeout(self._rhythm.look):
+                await self._wake.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,202 @@
+"""Stripe as a rail: one PaymentIntent for one attempt, off-session, confirmed in the same call.
+
+Stripe sees the amount and our ids; what is owed is decided by the ledger alone. A subscription's
+`card` is written `cus_…/pm_…`: the customer and the saved payment method.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import stripe
+
+from payments.signatures import check_age
+from schemas.errors import BillingError, Conflict, DependencyUnreachable, InvalidInput
+from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
+from schemas.ports import Clock
+
+NAME = "stripe"
+HEADER = "stripe-signature"
+RATE_LIMIT_PAUSES = (1, 2, 4)
+"""Seconds before each new try of a call that Stripe refused for its rate: the library has none."""
+
+STATES = {
+    "succeeded": AttemptState.SUCCEEDED,
+    "canceled": AttemptState.CANCELED,
+    "requires_payment_method": AttemptState.FAILED,
+}
+"""States of a PaymentIntent that decide it; all others are on the way."""
+
+
+class _Object(msgspec.Struct, frozen=True):
+    id: str
+    payment_intent: str | None = None
+
+
+class _Data(msgspec.Struct, frozen=True):
+    object: _Object
+
+
+class _Event(msgspec.Struct, frozen=True):
+    id: str
+    type: str
+    data: _Data
+
+
+class StripeProvider:
+    """Charges saved payment methods through Stripe."""
+
+    name = NAME
+
+    def __init__(
+        self, api_key: str, secrets: Sequence[str], clock: Clock, api_base: str | None = None
+    ) -> None:
+        stripe.enable_telemetry = False
+        self._secrets = tuple(secrets)
+        self._clock = clock
+        self._client = stripe.StripeClient(
+            api_key,
+            max_network_retries=2,
+            base_addresses={"api": api_base} if api_base else None,
+        )
+
+    def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
+        """Ask for the money; a decline comes back as failed.
+
+        Raises:
+            DependencyUnreachable: no answer, a fault of Stripe, or its rate limit.
+            Conflict: the key was used for another charge.
+            InvalidInput: the account or the card's form is refused.
+        """
+        customer, method = _customer_and_method(attempt)
+        try:
+            intent = self._create(attempt, customer, method)
+        except stripe.CardError as error:
+            return _declined(attempt, error)
+        except stripe.InvalidRequestError as error:
+            return _refused(attempt, str(error.user_message or error))
+        return _payment(intent)
+
+    def fetch(self, attempt: PaymentAttempt) -> ProviderPayment | None:
+        """What became of the attempt: by its PaymentIntent, else among its customer's.
+
+        The customer's list is current, which Stripe's search is not.
+        """
+        if attempt.reference is not None and not attempt.reference.startswith("refused:"):
+            return _payment(_asking(self._client.v1.payment_intents.retrieve, attempt.reference))
+        customer, _ = _customer_and_method(attempt)
+        params: Any = {"customer": customer, "limit": 100}
+        page = _asking(self._client.v1.payment_intents.list, params)
+        for intent in page.auto_paging_iter():
+            if (intent.metadata or {})["key"] == attempt.key:
+                return _payment(intent)
+        return None
+
+    def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:
+        """Check a webhook by Stripe's library, and refuse one from the future as well."""
+        header = headers.get(HEADER)
+        if not any(_is_signed(raw, header, secret) for secret in self._secrets):
+            raise InvalidInput(
+                "the webhook is not signed by Stripe, or too old: "
+                "check COUNTINGHOUSE_STRIPE_WEBHOOK_SECRET"
+            )
+        check_age(_signed_at(header or "") * 1000, self._clock())
+        try:
+            event = msgspec.json.decode(raw, type=_Event)
+        except msgspec.MsgspecError as error:
+            raise InvalidInput(f"Stripe's webhook is not an event: {error}") from None
+        subject = event.data.object
+        return ProviderEvent(NAME, event.id, event.type, subject.payment_intent or subject.id, raw)
+
+    def _create(self, attempt: PaymentAttempt, customer: str, method: str) -> Any:
+        params: Any = {
+            "amount": attempt.amount_minor,
+            "currency": attempt.currency.lower(),
+            "customer": customer,
+            "payment_method": method,
+            "off_session": True,
+            "confirm": True,
+            "error_on_requires_action": True,
+            "metadata": {"key": attempt.key, "invoice": attempt.invoice, "tenant": attempt.tenant},
+        }
+        options: Any = {"idempotency_key": attempt.key}
+        return _asking(self._client.v1.payment_intents.create, params, options)
+
+
+def _asking(call: Any, *arguments: Any) -> Any:
+    """Make a call, and name what went wrong in our words; declines and refusals pass through."""
+    for pause in (*RATE_LIMIT_PAUSES, None):
+        try:
+            return call(*arguments)
+        except stripe.RateLimitError as error:
+            if pause is None:
+                raise DependencyUnreachable("Stripe's rate limit: collect again later") from error
+            time.sleep(pause)
+        except (stripe.CardError, stripe.InvalidRequestError):
+            raise
+        except stripe.StripeError as error:
+            raise _named(error) from error
+    raise AssertionError("unreachable")
+
+
+def _named(error: stripe.StripeError) -> BillingError:
+    text = error.user_message or str(error)
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        return InvalidInput(f"Stripe refuses the key: check COUNTINGHOUSE_STRIPE_API_KEY ({text})")
+    if isinstance(error, stripe.IdempotencyError):
+        return Conflict(f"Stripe knows this key with another charge: {text}")
+    return DependencyUnreachable(f"Stripe does not answer: {text}")
+
+
+def _customer_and_method(attempt: PaymentAttempt) -> tuple[str, str]:
+    customer, _, method = attempt.card.partition("/")
+    if not (customer.startswith("cus_") and method):
+        raise InvalidInput(
+            f"tenant {attempt.tenant}: card {attempt.card!r} is not of the form cus_…/pm_…"
+        )
+    return customer, method
+
+
+def _declined(attempt: PaymentAttempt, error: stripe.CardError) -> ProviderPayment:
+    body: Any = error.json_body or {}
+    detail = body.get("error", {})
+    failure = detail.get("decline_code") or error.code or str(error.user_message)
+    intent = detail.get("payment_intent")
+    if intent is None:
+        return _refused(attempt, failure)
+    return ProviderPayment(
+        intent["id"], AttemptState.FAILED, attempt.amount_minor, attempt.currency, failure
+    )
+
+
+def _refused(attempt: PaymentAttempt, failure: str) -> ProviderPayment:
+    """A charge that Stripe made no object for."""
+    return ProviderPayment(
+        f"refused:{attempt.id}",
+        AttemptState.FAILED,
+        attempt.amount_minor,
+        attempt.currency,
+        failure,
+    )
+
+
+def _payment(intent: Any) -> ProviderPayment:
+    error = intent.last_payment_error
+    failure = (error.decline_code or error.code or error.message) if error else None
+    state = STATES.get(intent.status, AttemptState.PROCESSING)
+    reason = failure if state is AttemptState.FAILED else None
+    return ProviderPayment(intent.id, state, intent.amount, intent.currency.upper(), reason)
+
+
+def _is_signed(raw: bytes, header: str | None, secret: str) -> bool:
+    try:
+        stripe.WebhookSignature.verify_header(raw, header, secret, tolerance=300)
+    except (stripe.SignatureVerificationError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _signed_at(header: str) -> int:
+    """The time in a header that `verify_header` has accepted."""
+    return int(next(part[2:] for part in header.split(",") if part.startswith("t=")))

@@ -1,0 +1,216 @@
+"""Turning finalized invoices into payments: one attempt is one row is one key, whatever crashes.
+
+An attempt is stored as `submitting` before its provider is called, so that a run killed at any
+point is continued with the same key, never with a second charge. A webhook only wakes us: states
+are fetched from the provider and move forward only. Numbering and documents are not done here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from schemas.errors import BillingError, Conflict, DependencyUnreachable, InvalidInput
+from schemas.invoice import InvoiceState
+from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
+from schemas.ports import Clock, PaymentLedger, PaymentProvider
+
+Report = Callable[[str], None]
+Pause = Callable[[], None]
+"""Waits a moment; the caller decides how long."""
+
+OPEN = (AttemptState.SUBMITTING, AttemptState.PROCESSING)
+IN_A_ROW = 3
+"""So many unanswered calls one after another mean that the provider is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a month's attempts came to; `open` may still pay."""
+
+    succeeded: int
+    failed: int
+    open: int
+    charged_now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """An attempt whose outcome is not known, and why."""
+
+    attempt: PaymentAttempt
+    reason: str
+
+
+def collect(
+    month: str,
+    ledger: PaymentLedger,
+    provider: PaymentProvider,
+    clock: Clock,
+    report: Report,
+    *,
+    again: bool = False,
+) -> Collected:
+    """Ask for the money of each finalized invoice of the month that nothing has been asked for.
+
+    Attempts left by a killed run are continued first, with their keys. `again` also asks anew
+    where an attempt has failed. A call without an answer leaves its attempt `submitting`.
+
+    Raises:
+        DependencyUnreachable: the provider did not answer three times in a row.
+    """
+    charging = _Charging(ledger, provider, clock, report)
+    for attempt in ledger.attempts(month, (AttemptState.SUBMITTING,)):
+        if attempt.provider == provider.name:
+            charging.resume(attempt)
+    for invoice in ledger.collectable(month):
+        if invoice.state is InvoiceState.PAST_DUE and not again:
+            continue
+        opened = ledger.open_attempt(invoice, provider.name, clock())
+        if opened is not None:
+            charging.begin(opened)
+    return summarize(ledger, month, charging.charged)
+
+
+def settle(
+    ledger: PaymentLedger,
+    providers: Mapping[str, PaymentProvider],
+    clock: Clock,
+    month: str | None = None,
+) -> list[Unanswered]:
+    """Ask the providers what became of every attempt that is not final, and record it.
+
+    It never charges. An attempt that its provider has never received stays `submitting`, for the
+    next `collect` to continue.
+    """
+    unanswered = []
+    for attempt in ledger.attempts(month, OPEN):
+        try:
+            _look_up(attempt, ledger, providers, clock)
+        except BillingError as error:
+            unanswered.append(Unanswered(attempt, str(error)))
+    return unanswered
+
+
+def await_outcomes(ledger: PaymentLedger, month: str, pause: Pause, rounds: int) -> int:
+    """Wait, at most so many pauses, until webhooks have decided the month's attempts.
+
+    Returns how many are still open.
+    """
+    for _ in range(rounds):
+        if not ledger.attempts(month, OPEN):
+            return 0
+        pause()
+    return len(ledger.attempts(month, OPEN))
+
+
+def handle_webhooks(
+    ledger: PaymentLedger,
+    providers: Mapping[str, PaymentProvider],
+    clock: Clock,
+    report: Report,
+    limit: int = 100,
+) -> int:
+    """Act on the stored webhooks, oldest first; how many were finished.
+
+    Those of a provider that does not answer stay stored. A fault that asking again does not mend
+    is reported, and its webhook finished: `settle` asks about open attempts anyway.
+    """
+    finished = 0
+    unreachable: set[str] = set()
+    for event in ledger.pending_webhooks(limit):
+        if event.provider in unreachable:
+            continue
+        try:
+            for attempt in _woken_by(event, ledger):
+                _look_up(attempt, ledger, providers, clock)
+        except DependencyUnreachable as error:
+            unreachable.add(event.provider)
+            report(f"webhook {event.event_id} waits: {error}")
+            continue
+        except BillingError as error:
+            report(f"webhook {event.event_id}: {error}")
+        ledger.finish_webhook(event.provider, event.event_id)
+        finished += 1
+    return finished
+
+
+def summarize(ledger: PaymentLedger, month: str, charged_now: int = 0) -> Collected:
+    """Count the month's attempts by how they stand."""
+    states = [attempt.state for attempt in ledger.attempts(month)]
+    return Collected(
+        succeeded=states.count(AttemptState.SUCCEEDED),
+        failed=states.count(AttemptState.FAILED) + states.count(AttemptState.CANCELED),
+        open=sum(state in OPEN for state in states),
+        charged_now=charged_now,
+    )
+
+
+def amounts_agree(attempt: PaymentAttempt, payment: ProviderPayment) -> bool:
+    """Did the provider take what the attempt asked for?"""
+    return (attempt.amount_minor, attempt.currency) == (payment.amount_minor, payment.currency)
+
+
+class _Charging:
+    """One run's calls to one provider: counts them, and stops when it is down."""
+
+    def __init__(
+        self, ledger: PaymentLedger, provider: PaymentProvider, clock: Clock, report: Report
+    ) -> None:
+        self._ledger = ledger
+        self._provider = provider
+        self._clock = clock
+        self._report = report
+        self._unanswered = 0
+        self.charged = 0
+
+    def resume(self, attempt: PaymentAttempt) -> None:
+        """Continue an attempt whose answer may have been lost.
+
+        It is looked up before it is charged, because providers forget keys: Stripe after a day.
+        """
+        self._submit(attempt, lambda: self._provider.fetch(attempt) or self._charge(attempt))
+
+    def begin(self, attempt: PaymentAttempt) -> None:
+        """Charge an attempt that was opened just now."""
+        self._submit(attempt, lambda: self._charge(attempt))
+
+    def _charge(self, attempt: PaymentAttempt) -> ProviderPayment:
+        payment = self._provider.charge(attempt)
+        self.charged += 1
+        return payment
+
+    def _submit(self, attempt: PaymentAttempt, ask: Callable[[], ProviderPayment]) -> None:
+        try:
+            self._ledger.record_attempt(attempt.id, ask(), self._clock())
+        except DependencyUnreachable as error:
+            self._unanswered += 1
+            self._report(f"{attempt.id}: no answer, left as submitting ({error})")
+            if self._unanswered >= IN_A_ROW:
+                raise
+        except (Conflict, InvalidInput) as error:
+            self._report(f"{attempt.id}: {error}")
+        else:
+            self._unanswered = 0
+
+
+def _woken_by(event: ProviderEvent, ledger: PaymentLedger) -> list[PaymentAttempt]:
+    """The attempts to ask about.
+
+    A payment we have no reference of belongs to an attempt that is still `submitting` (its answer
+    is under way, or was lost in a crash), or to nothing of ours: so those are looked up by key.
+    """
+    attempt = ledger.attempt_of(event.provider, event.reference)
+    if attempt is not None:
+        return [] if attempt.state.is_final else [attempt]
+    submitting = ledger.attempts(None, (AttemptState.SUBMITTING,))
+    return [each for each in submitting if each.provider == event.provider]
+
+
+def _look_up(
+    attempt: PaymentAttempt,
+    ledger: PaymentLedger,
+    providers: Mapping[str, PaymentProvider],
+    clock: Clock,
+) -> None:
+    payment = providers[attempt.provider].fetch(attempt)
+    if payment is not None:
+        ledger.record_attempt(attempt.id, payment, clock())
