@@ -1,0 +1,57 @@
+"""How a subscription cuts a billing period: its parts, and the numbers of the stretches between.
+
+Usage is summed by these numbers in the warehouse, and rated by them here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schemas.period import BillingPeriod
+from schemas.subscription import Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A plan's stretch of a billing period. `number` is the `segment` of the usage in it."""
+
+    number: int
+    plan: str
+    catalog_version: int
+    period: BillingPeriod
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Where the part starts and ends."""
+        return self.period.start_ms, self.period.end_ms
+
+
+def bounds(subscription: Subscription, period: BillingPeriod) -> tuple[int, ...]:
+    """The instants at which the subscription's parts of the period begin and end, rising.
+
+    The segment of an event is the number of bounds at or before its time. Free to pro on 16
+    October, cancelled on the 20th: bounds 1, 16 and 20 October; segment 1 is free, 2 is pro, 3 is
+    without a subscription, and so is 0, which is before the first bound.
+    """
+    parts = [part for _, part in subscription.parts(period)]
+    return tuple(sorted({part.start_ms for part in parts} | {part.end_ms for part in parts}))
+
+
+def parts(subscription: Subscription, period: BillingPeriod) -> list[Part]:
+    """The parts in time order, each with the number that `bounds` gives to its usage."""
+    numbers = {instant: n for n, instant in enumerate(bounds(subscription, period), start=1)}
+    return [
+        Part(numbers[part.start_ms], segment.plan, segment.catalog_version, part)
+        for segment, part in subscription.parts(period)
+    ]
+
+
+def unbroken(found: list[Part]) -> Iterator[list[Part]]:
+    """The parts in runs without a gap: where one ends, the next begins."""
+    run: list[Part] = []
+    for part in found:
+        if run and run[-1].period.end_ms != part.period.start_ms:
+            yield run
+            run = []
+        run.append(part)
+    if run:
+        yield run

@@ -1,0 +1,120 @@
+-- Usage lines of all subscriptions, in exact integers; pipelines.rating is the specification.
+-- Tables: usage, parts, cards, prices, divisors, period.
+WITH
+pools AS (
+    -- One pool for a subscription and meter; a plan without limit makes the whole unlimited. Every
+    -- meter that a price list prices has a card for every plan: (included 0) where the plan has none.
+    SELECT
+        parts.subscription,
+        cards.meter,
+        sum(cards.included_micro::HUGEINT * (parts.end_ms - parts.start_ms) // period.duration_ms)
+            AS pool_micro,
+        bool_or(cards.included_micro IS NULL) AS is_unlimited
+    FROM parts
+    JOIN cards USING (catalog_version, plan)
+    CROSS JOIN period
+    GROUP BY parts.subscription, cards.meter
+),
+used AS (
+    SELECT
+        parts.subscription,
+        usage.meter,
+        parts.segment,
+        sum(usage.quantity_micro)::HUGEINT AS quantity_micro
+    FROM usage
+    JOIN parts USING (tenant, segment)
+    GROUP BY parts.subscription, usage.meter, parts.segment
+),
+cumulated AS (
+    SELECT
+        used.subscription,
+        used.meter,
+        used.segment,
+        used.quantity_micro,
+        pools.pool_micro,
+        pools.is_unlimited,
+        sum(used.quantity_micro) OVER (
+            PARTITION BY used.subscription, used.meter ORDER BY used.segment
+        ) AS cumulative_micro
+    FROM used
+    JOIN pools USING (subscription, meter)
+),
+split AS (
+    SELECT
+        subscription,
+        meter,
+        segment,
+        quantity_micro,
+        CASE
+            WHEN is_unlimited THEN 0::HUGEINT
+            ELSE greatest(0, cumulative_micro - pool_micro)
+                - greatest(0, cumulative_micro - quantity_micro - pool_micro)
+        END AS overage_micro
+    FROM cumulated
+),
+priced AS (
+    SELECT
+        parts.tenant,
+        parts.subscription,
+        parts.currency,
+        parts.plan,
+        parts.segment,
+        parts.start_ms,
+        parts.end_ms,
+        split.meter,
+        split.quantity_micro,
+        split.overage_micro,
+        prices.unit_price_pico,
+        divisors.divisor
+    FROM split
+    JOIN parts USING (subscription, segment)
+    JOIN divisors USING (currency)
+    LEFT JOIN prices
+        ON prices.catalog_version = parts.catalog_version
+        AND prices.plan = parts.plan
+        AND prices.meter = split.meter
+        AND prices.currency = parts.currency
+),
+lines AS (
+    SELECT
+        *,
+        0 AS kind_order,
+        'included' AS kind,
+        quantity_micro - overage_micro AS line_micro,
+        NULL::BIGINT AS line_price_pico,
+        0::HUGEINT AS amount_minor
+    FROM priced
+    UNION ALL
+    SELECT
+        *,
+        1 AS kind_order,
+        CASE WHEN unit_price_pico IS NULL THEN 'not_billed' ELSE 'overage' END AS kind,
+        overage_micro AS line_micro,
+        unit_price_pico AS line_price_pico,
+        -- Rounded once, half away from zero: a credit is the charge of its size, negated.
+        coalesce(
+            sign(overage_micro)::HUGEINT
+            * ((2 * abs(overage_micro) * unit_price_pico + divisor) // (2 * divisor)),
+            0
+        ) AS amount_minor
+    FROM priced
+)
+SELECT
+    tenant,
+    subscription,
+    currency,
+    (row_number() OVER (
+        PARTITION BY subscription ORDER BY meter, segment, kind_order
+    ) - 1)::INTEGER AS ordinal,
+    kind,
+    meter,
+    plan,
+    start_ms AS period_start_ms,
+    end_ms AS period_end_ms,
+    line_micro::BIGINT AS quantity_micro,
+    line_price_pico AS unit_price_pico,
+    NULL::BIGINT AS fee_minor,
+    amount_minor::BIGINT AS amount_minor
+FROM lines
+WHERE line_micro <> 0
+ORDER BY tenant, subscription, ordinal

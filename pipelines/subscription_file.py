@@ -1,0 +1,209 @@
+"""A file of subscriptions: `tenant,plan,starts_at[,ends_at][,currency][,card]`, times UTC.
+
+Rows of one tenant are one subscription, `sub_<tenant>`; a row ends where the tenant's next begins.
+Owns the reading of the file; storing and changing subscriptions is the ledger's.
+"""
+
+import csv
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise, zip_longest
+from typing import Literal
+
+from schemas.catalog import Catalog
+from schemas.errors import InvalidInput
+from schemas.event import MAX_NAME
+from schemas.period import format_instant, to_ms
+from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
+
+REQUIRED = ("tenant", "plan", "starts_at")
+COLUMNS = (*REQUIRED, "ends_at", "currency", "card")
+DEFAULT_CURRENCY = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line of the file; `currency` and `card` are empty where the file leaves them out."""
+
+    line: int
+    tenant: str
+    plan: str
+    starts_ms: int
+    ends_ms: int | None
+    currency: str
+    card: str
+
+
+def parse(text: str, name: str, catalog_version: int, catalog: Catalog) -> list[Subscription]:
+    """Read subscriptions, ordered by tenant; their segments keep `catalog_version`.
+
+    An empty `currency` or `card` is what another row of the tenant says, or else USD and the
+    sandbox's card that always pays.
+
+    Raises:
+        InvalidInput: one line `file:line: column: reason; remedy` for each error found.
+    """
+    return _Reader(name, catalog_version, catalog).read(text)
+
+
+class _Reader:
+    """Reads one file and collects all that is wrong with it."""
+
+    def __init__(self, name: str, catalog_version: int, catalog: Catalog) -> None:
+        self._name = name
+        self._catalog_version = catalog_version
+        self._catalog = catalog
+        self._errors: list[tuple[int, str]] = []
+
+    def read(self, text: str) -> list[Subscription]:
+        by_tenant: dict[str, list[_Row]] = {}
+        for line, values in self._lines(text):
+            row = self._row(line, values)
+            if row is not None:
+                by_tenant.setdefault(row.tenant, []).append(row)
+        subscriptions = [self._subscription(by_tenant[tenant]) for tenant in sorted(by_tenant)]
+        self._raise_errors()
+        return subscriptions
+
+    def _lines(self, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+        """The values of every row that is not blank, by column, with its line number."""
+        rows = csv.reader(text.removeprefix("\ufeff").splitlines())
+        columns = [column.strip() for column in next(rows, [])]
+        self._check_header(columns)
+        for row in rows:
+            values = [value.strip() for value in row]
+            if any(values[len(columns) :]):
+                extra = next(filter(None, values[len(columns) :]))
+                self._fault(rows.line_num, "row", f"{extra!r} is beyond the last column; remove it")
+            elif any(values):
+                values += [""] * len(columns)
+                yield rows.line_num, dict(zip(columns, values, strict=False))
+
+    def _check_header(self, columns: Sequence[str]) -> None:
+        for column in REQUIRED:
+            if column not in columns:
+                self._fault(1, column, f"the column is missing; there are {', '.join(COLUMNS)}")
+        for column in columns:
+            if column not in COLUMNS:
+                self._fault(1, column, f"not a known column; there are {', '.join(COLUMNS)}")
+            elif columns.count(column) > 1:
+                self._fault(1, column, "the column is there more than once; keep one")
+        self._raise_errors()
+
+    def _row(self, line: int, values: dict[str, str]) -> _Row | None:
+        faults = [(column, reason) for column, reason in self._faults(values) if reason]
+        for column, reason in faults:
+            self._fault(line, column, reason)
+        if faults:
+            return None
+        ends = values.get("ends_at")
+        return _Row(
+            line,
+            values["tenant"],
+            values["plan"],
+            _instant(values["starts_at"]),
+            _instant(ends) if ends else None,
+            values.get("currency", ""),
+            values.get("card", ""),
+        )
+
+    def _faults(self, values: dict[str, str]) -> Iterator[tuple[str, str | None]]:
+        """Each column's fault, None where it has none."""
+        tenant, currency, card = values["tenant"], values.get("currency"), values.get("card")
+        starts, ends = values["starts_at"], values.get("ends_at")
+        yield "tenant", _tenant_fault(tenant)
+        yield "plan", _choice_fault(values["plan"], self._catalog.plans)
+        yield "starts_at", _time_fault(starts)
+        yield "ends_at", _time_fault(ends) if ends else None
+        yield "currency", _choice_fault(currency, self._catalog.currencies) if currency else None
+        yield "card", _card_fault(card) if card else None
+        if ends and not _time_fault(starts) and not _time_fault(ends):
+            yield "ends_at", _order_fault(starts, ends)
+
+    def _subscription(self, rows: list[_Row]) -> Subscription:
+        """One tenant's rows as a subscription, each cut where the next begins."""
+        rows.sort(key=lambda row: row.starts_ms)
+        for row, later in pairwise(rows):
+            if row.starts_ms == later.starts_ms:
+                reason = f"the same time as in line {row.line}; only one plan can begin then"
+                self._fault(later.line, "starts_at", reason)
+        return Subscription(
+            id=f"sub_{rows[0].tenant}",
+            tenant=rows[0].tenant,
+            currency=self._agreed("currency", rows) or self._default_currency(rows[0]),
+            card=self._agreed("card", rows) or GOOD_CARD,
+            segments=tuple(self._segments(rows)),
+        )
+
+    def _default_currency(self, row: _Row) -> str:
+        if DEFAULT_CURRENCY not in self._catalog.currencies:
+            offered = ", ".join(self._catalog.currencies)
+            self._fault(row.line, "currency", f"it is empty; write one of {offered}")
+        return DEFAULT_CURRENCY
+
+    def _segments(self, rows: list[_Row]) -> Iterator[PlanSegment]:
+        next_starts = [row.starts_ms for row in rows[1:]]
+        for row, next_ms in zip_longest(rows, next_starts):
+            ends = [end for end in (row.ends_ms, next_ms) if end is not None]
+            ends_ms = min(ends, default=None)
+            if ends_ms != row.starts_ms:  # told already: two rows begin at the same time
+                yield PlanSegment(row.plan, self._catalog_version, row.starts_ms, ends_ms)
+
+    def _agreed(self, column: Literal["currency", "card"], rows: list[_Row]) -> str:
+        """What the tenant's rows say, empty if none says anything."""
+        said = [(row.line, str(getattr(row, column))) for row in rows if getattr(row, column)]
+        for line, value in said:
+            if value != said[0][1]:
+                reason = (
+                    f"{value!r} differs from line {said[0][0]}; a subscription has one {column}"
+                )
+                self._fault(line, column, reason)
+        return said[0][1] if said else ""
+
+    def _fault(self, line: int, column: str, reason: str) -> None:
+        self._errors.append((line, f"{self._name}:{line}: {column}: {reason}"))
+
+    def _raise_errors(self) -> None:
+        if self._errors:
+            raise InvalidInput("\n".join(text for _, text in sorted(set(self._errors))))
+
+
+def _tenant_fault(tenant: str) -> str | None:
+    if not tenant:
+        return "it is empty; write the tenant as its events name it"
+    if len(tenant) > MAX_NAME:
+        return f"it has {len(tenant)} characters; at most {MAX_NAME}"
+    return None
+
+
+def _choice_fault(value: str, offered: Collection[str]) -> str | None:
+    if value in offered:
+        return None
+    return f"{value!r} is not in the price list; there are {', '.join(offered)}"
+
+
+def _card_fault(card: str) -> str | None:
+    if card.isascii() and card.isdigit() and 12 <= len(card) <= 19:
+        return None
+    return f"{card!r} is not a card number; write 12 to 19 digits"
+
+
+def _time_fault(text: str) -> str | None:
+    try:
+        instant_ms = _instant(text)
+    except (ValueError, OverflowError):
+        return f"{text!r} is not a time; write it like 2026-10-01 or 2026-10-01T12:00:00Z"
+    return f"{text!r} is not a whole second; plans change at seconds" if instant_ms % 1000 else None
+
+
+def _order_fault(starts: str, ends: str) -> str | None:
+    if _instant(starts) < _instant(ends):
+        return None
+    return f"{ends!r} is not after {format_instant(_instant(starts))}; the end is exclusive"
+
+
+def _instant(text: str) -> int:
+    """Epoch milliseconds of an ISO time or date; without a zone it is UTC."""
+    moment = datetime.fromisoformat(text)
+    return to_ms(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -1,0 +1,104 @@
+"""Hypothesis strategies of the domain: subscriptions, price lists, usage within a month."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pipelines.rating import UsageBySegment
+from pipelines.segments import bounds
+from schemas.catalog import Catalog
+from schemas.period import BillingPeriod
+from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
+from tests.builders import OCTOBER
+
+PLANS = ("free", "pro", "enterprise")
+CURRENCIES = ("USD", "CNY")
+_SECONDS = OCTOBER.duration_ms // 1000
+_DAYS_AROUND = 40
+
+
+def instants() -> st.SearchStrategy[int]:
+    """Whole seconds in and around October, its bounds and midnights more often than others."""
+    days = st.integers(-_DAYS_AROUND, 31 + _DAYS_AROUND).map(lambda day: day * 86_400)
+    seconds = st.integers(-86_400, _SECONDS + 86_400)
+    return st.one_of(days, seconds).map(lambda second: OCTOBER.start_ms + second * 1000)
+
+
+@st.composite
+def subscriptions(draw: st.DrawFn, versions: tuple[int, ...] = (1,)) -> Subscription:
+    """One to five plans in October's neighbourhood, some with gaps between them, some that end."""
+    cuts = sorted(draw(st.sets(instants(), min_size=2, max_size=6)))
+    segments = []
+    for start, end in zip(cuts, cuts[1:], strict=False):
+        if draw(st.integers(0, 4)):
+            plan, version = draw(st.sampled_from(PLANS)), draw(st.sampled_from(versions))
+            segments.append(PlanSegment(plan, version, start, end))
+    if not segments or draw(st.booleans()):
+        start = segments[-1].ends_ms if segments and segments[-1].ends_ms else cuts[-1]
+        plan, version = draw(st.sampled_from(PLANS)), draw(st.sampled_from(versions))
+        segments.append(PlanSegment(plan, version, start, None))
+    tenant, currency = (
+        draw(st.sampled_from(("a", "b", "c", "d"))),
+        draw(st.sampled_from(CURRENCIES)),
+    )
+    return Subscription(f"sub_{tenant}", tenant, currency, GOOD_CARD, tuple(segments))
+
+
+def quantities() -> st.SearchStrategy[int]:
+    """1e-6 units: nothing, crumbs, whole units around what plans include, and corrections."""
+    return st.one_of(
+        st.integers(-(10**9), 10**9),
+        st.integers(-2, 25_000_000).map(lambda whole: whole * 10**6),
+        st.integers(0, 3 * 10**13),
+    )
+
+
+@st.composite
+def usage_of(
+    draw: st.DrawFn, subscription: Subscription, period: BillingPeriod = OCTOBER
+) -> UsageBySegment:
+    """Usage by meter and segment, also in segments where no plan is in force."""
+    numbers = st.integers(0, len(bounds(subscription, period)))
+    keys = st.tuples(st.sampled_from(("tokens", "calls", "input_tokens")), numbers)
+    return draw(st.dictionaries(keys, quantities(), max_size=12))
+
+
+@st.composite
+def catalogs(draw: st.DrawFn) -> Catalog:
+    """A price list of two priced meters and one that is only counted, with any prices."""
+    plans = {name: draw(_plans()) for name in PLANS}
+    sums = {
+        name: {"event_type": "x", "aggregation": "sum", "value": ["v"]}
+        for name in ("tokens", "input_tokens")
+    }
+    meters = sums | {"calls": {"event_type": "x", "aggregation": "count"}}
+    body = {
+        "name": "any",
+        "currencies": CURRENCIES,
+        "default_plan": "free",
+        "meters": meters,
+        "plans": plans,
+    }
+    return Catalog.model_validate(body)
+
+
+@st.composite
+def _plans(draw: st.DrawFn) -> dict[str, Any]:
+    fees = {currency: _decimal(draw(st.integers(0, 10**6)), 2) for currency in CURRENCIES}
+    cards = draw(st.dictionaries(st.sampled_from(("tokens", "calls")), _cards(), max_size=2))
+    return {"base_fee": fees, "meters": cards}
+
+
+@st.composite
+def _cards(draw: st.DrawFn) -> dict[str, Any]:
+    if draw(st.integers(0, 5)) == 0:
+        return {"included": None}
+    included = _decimal(draw(st.integers(0, 3 * 10**13)), 6)
+    if draw(st.booleans()):
+        return {"included": included}
+    prices = {currency: _decimal(draw(st.integers(0, 10**12)), 12) for currency in CURRENCIES}
+    return {"included": included, "overage": {"price": prices}}
+
+
+def _decimal(number: int, digits: int) -> str:
+    return f"{number // 10**digits}.{number % 10**digits:0{digits}d}"

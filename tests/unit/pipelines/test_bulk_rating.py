@@ -1,0 +1,111 @@
+"""The bulk engine is the specification, line by line, for any price list, subscriptions and usage."""
+
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines import bulk_rating
+from pipelines.proration import prorate_fees
+from pipelines.rating import UsageBySegment, rate_usage
+from pipelines.tables import line_of, lines_by_subscription, rows_of
+from schemas.catalog import Catalog
+from schemas.invoice import InvoiceLine
+from schemas.subscription import Subscription
+from schemas.tables import LINE_COLUMNS
+from tests.builders import OCTOBER, a_subscription, llm_tokens, some_usage, units
+from tests.strategies import catalogs, subscriptions, usage_of
+
+Lines = dict[str, tuple[InvoiceLine, ...]]
+Usage = dict[str, UsageBySegment]
+
+
+@st.composite
+def months(draw: st.DrawFn) -> tuple[dict[int, Catalog], list[Subscription], Usage]:
+    """Two versions of a price list, up to four tenants on them, and what they used."""
+    versions = {1: draw(catalogs()), 2: draw(catalogs())}
+    some = st.lists(subscriptions(versions=(1, 2)), max_size=4, unique_by=lambda s: s.tenant)
+    found = draw(some)
+    return versions, found, {s.tenant: draw(usage_of(s)) for s in found}
+
+
+@settings(max_examples=60)
+@given(months())
+def test_bulk_lines_equal_the_specification(
+    month: tuple[dict[int, Catalog], list[Subscription], Usage],
+) -> None:
+    versions, found, usage = month
+    charges = bulk_rating.rate_charges(_table(usage), found, OCTOBER, versions)
+    fees = bulk_rating.prorate_fees(found, OCTOBER, versions)
+    assert _lines(charges) == {
+        s.id: lines
+        for s in found
+        if (lines := tuple(rate_usage(s, OCTOBER, versions, usage[s.tenant])))
+    }
+    assert _lines(fees) == {
+        s.id: lines for s in found if (lines := tuple(prorate_fees(s, OCTOBER, versions)))
+    }
+
+
+@settings(max_examples=20)
+@given(months(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(
+    month: tuple[dict[int, Catalog], list[Subscription], Usage], random: Any
+) -> None:
+    versions, found, usage = month
+    once = bulk_rating.rate_charges(_table(usage), found, OCTOBER, versions)
+    rows = [(t, m, n, q) for t, used in usage.items() for (m, n), q in used.items()]
+    random.shuffle(rows)
+    random.shuffle(found)
+    shuffled = some_usage({(t, m, n): q for t, m, n, q in rows})
+    again = bulk_rating.rate_charges(shuffled, found, OCTOBER, versions)
+    assert again.equals(once)
+
+
+def test_lines_have_the_contracts_columns_and_ordinals() -> None:
+    subscription = a_subscription("free 09-01, pro 10-16")
+    usage = some_usage(
+        {("acme", "tokens", 1): units(60_000), ("acme", "tokens", 2): units(700_000)}
+    )
+    table = bulk_rating.rate_charges(usage, [subscription], OCTOBER, {1: llm_tokens()})
+    assert {field.name: str(field.type) for field in table.schema} == LINE_COLUMNS
+    rows = list(rows_of(table))
+    assert [row["ordinal"] for row in rows] == [0, 1, 2]
+    assert {(r["tenant"], r["subscription"], r["currency"]) for r in rows} == {
+        ("acme", "sub_acme", "USD")
+    }
+    assert [line_of(row).amount_minor for row in rows] == [0, 0, 156]
+
+
+def test_usage_of_tenants_without_a_subscription_makes_no_line() -> None:
+    usage = some_usage({("stranger", "tokens", 0): units(5)})
+    table = bulk_rating.rate_charges(
+        usage, [a_subscription("pro 09-01")], OCTOBER, {1: llm_tokens()}
+    )
+    assert table.num_rows == 0
+
+
+def test_a_month_without_anything_has_no_lines() -> None:
+    assert bulk_rating.rate_charges(some_usage({}), [], OCTOBER, {1: llm_tokens()}).num_rows == 0
+    assert bulk_rating.prorate_fees([], OCTOBER, {1: llm_tokens()}).num_rows == 0
+
+
+def test_an_amount_beyond_64_bits_is_an_error_and_never_wraps() -> None:
+    body = llm_tokens().model_dump(mode="json")
+    body["plans"]["pro"]["meters"]["tokens"]["overage"] = {"price": {"USD": "9000000", "CNY": "1"}}
+    usage = some_usage({("acme", "tokens", 1): 2**63 - 1})
+    subscription = a_subscription("pro 09-01")
+    with pytest.raises(duckdb.Error, match="out of range|overflow|Overflow"):
+        bulk_rating.rate_charges(usage, [subscription], OCTOBER, {1: Catalog.model_validate(body)})
+
+
+def _table(usage: Usage) -> Any:
+    return some_usage(
+        {(tenant, m, n): q for tenant, used in usage.items() for (m, n), q in used.items()}
+    )
+
+
+def _lines(table: Any) -> Lines:
+    return {row["subscription"]: lines for row, lines in lines_by_subscription(table)}
