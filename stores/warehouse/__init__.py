@@ -1,0 +1,1 @@
+"""The warehouse: every delivery of usage, what meters made of it, and copies for analytics."""

@@ -1,0 +1,106 @@
+"""Connections to the warehouse by clickhouse-connect, and the statements kept as `.sql` files.
+
+Owns how we connect and how its errors read; table definitions are in `ddl`, queries in `queries`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+
+from schemas.errors import DependencyUnreachable, InvalidInput
+
+CONNECT_SECONDS = 5
+QUERY_SECONDS = 600
+
+Rows = Sequence[Sequence[Any]]
+
+
+def connect(url: str) -> Client:
+    """A client of the warehouse at an HTTP URL; its datetimes are aware. Close it after use.
+
+    One client serves one thread at a time.
+
+    Raises:
+        InvalidInput: not a URL that clickhouse-connect knows.
+        DependencyUnreachable: nothing answers there, or it refuses the user.
+    """
+    if urlsplit(url).scheme not in {"http", "https", "chdb"}:
+        raise InvalidInput(
+            f"{address(url)!r} is not a ClickHouse URL: set COUNTINGHOUSE_CLICKHOUSE to one like "
+            "http://user:password@host:8123/database"
+        )
+    with reachable(url):
+        return clickhouse_connect.get_client(
+            dsn=url,
+            tz_mode="aware",
+            autogenerate_session_id=False,
+            connect_timeout=CONNECT_SECONDS,
+            send_receive_timeout=QUERY_SECONDS,
+        )
+
+
+@contextmanager
+def reachable(url: str) -> Iterator[None]:
+    """Turn a failed connection into `DependencyUnreachable` with the address and the setting."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not isinstance(error, OperationalError) and not _is_refusal(str(error)):
+            raise
+        raise _unreachable(url, error) from error
+    except (ClickHouseError, OSError) as error:
+        raise _unreachable(url, error) from error
+
+
+def address(url: str) -> str:
+    """The URL without user and password, to be shown."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of a query file."""
+    return (files("stores.warehouse") / "queries" / f"{name}.sql").read_text()
+
+
+def ask(client: Client, name: str, parameters: Mapping[str, object] | None = None) -> Rows:
+    """The rows that a query file answers with.
+
+    Raises:
+        DependencyUnreachable: the warehouse does not answer.
+    """
+    with reachable(client.uri):
+        return client.query(statement(name), parameters=dict(parameters or {})).result_rows
+
+
+def migrate(client: Client) -> None:
+    """Create tables and views, or bring them up to date; running it again changes nothing.
+
+    Raises:
+        DependencyUnreachable: the warehouse does not answer.
+    """
+    folder = files("stores.warehouse") / "ddl"
+    with reachable(client.uri):
+        for script in sorted(folder.iterdir(), key=lambda script: script.name):
+            if script.name.endswith(".sql"):
+                client.command(script.read_text())
+
+
+def _is_refusal(text: str) -> bool:
+    return "AUTHENTICATION_FAILED" in text or "Unauthorized" in text
+
+
+def _unreachable(url: str, error: Exception) -> DependencyUnreachable:
+    cause = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    return DependencyUnreachable(
+        f"ClickHouse at {address(url)} does not answer ({cause}): start the local stack with "
+        "`countinghouse up`, or set COUNTINGHOUSE_CLICKHOUSE"
+    )

@@ -1,0 +1,24 @@
+-- What each meter makes of each event: one row for (event, meter), the first delivery's. `ver` is
+-- highest for the lowest position, so the engine's "keep the highest version" keeps the first.
+CREATE TABLE IF NOT EXISTS metered_usage
+(
+    tenant    String,
+    event_key FixedString(16),
+    meter     LowCardinality(String),
+    value     Decimal(18, 6),
+    model     LowCardinality(String),
+    type      LowCardinality(String),
+    source    LowCardinality(String),
+    id        String,
+    time      DateTime64(3, 'UTC'),
+    partition UInt16,
+    ver       UInt64,
+    arrived   DateTime64(3, 'UTC'),
+    position  UInt64 ALIAS bitNot(ver),
+    epoch     UInt16 ALIAS toUInt16(bitShiftRight(bitNot(ver), 48)),
+    offset    UInt64 ALIAS bitAnd(bitNot(ver), 281474976710655)
+)
+ENGINE = ReplacingMergeTree(ver)
+PARTITION BY toYYYYMM(time)
+ORDER BY (tenant, event_key, meter)
+COMMENT 'Value of each (event, meter), first delivery wins; read it with FINAL'

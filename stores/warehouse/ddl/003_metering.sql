@@ -1,0 +1,21 @@
+-- Fills metered_usage inside the insert into usage_events. It adds nothing up: a repeated insert
+-- meets the same key and version, and vanishes.
+CREATE MATERIALIZED VIEW IF NOT EXISTS metering TO metered_usage AS
+SELECT
+    tenant,
+    event_key,
+    meter,
+    value,
+    model,
+    type,
+    source,
+    id,
+    time,
+    partition,
+    ver,
+    arrived
+FROM usage_events
+ARRAY JOIN
+    meters AS meter,
+    quantities AS value
+WHERE NOT repeated

@@ -1,0 +1,14 @@
+-- Usage by event and meter, each event once.
+CREATE OR REPLACE VIEW usage AS
+SELECT
+    tenant,
+    meter,
+    model,
+    time,
+    value AS quantity,
+    type,
+    source,
+    id,
+    arrived
+FROM metered_usage FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1

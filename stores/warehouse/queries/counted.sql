@@ -1,0 +1,6 @@
+SELECT
+    partition,
+    epoch,
+    position
+FROM counter_positions FINAL
+ORDER BY partition

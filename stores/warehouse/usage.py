@@ -1,0 +1,105 @@
+"""Exact reads of usage: as of a cut through the log, and beside the stream's counters.
+
+Implements `schemas.ports.UsageReader`. Every sum is made by the warehouse in decimals and handed
+over as integers of 1e-6 units.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from schemas.closing import CounterComparison
+from schemas.period import BillingPeriod
+from schemas.tables import USAGE_COLUMNS
+from schemas.vector import Vector, position
+from stores.warehouse.client import ask, reachable, statement
+
+MOMENT = pa.timestamp("ms", "UTC")
+_TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64()}
+USAGE_SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in USAGE_COLUMNS.items()])
+
+
+class WarehouseUsage:
+    """Usage as the month's close reads it. `dedupe_window` is the counters', in offsets."""
+
+    def __init__(self, client: Client, dedupe_window: int) -> None:
+        self._client = client
+        self._dedupe_window = dedupe_window
+
+    def counted(self) -> Vector:
+        """The counters' positions whose rows are all in the `counters` table."""
+        rows = ask(self._client, "counted")
+        return Vector({(epoch, partition): offset for partition, epoch, offset in rows})
+
+    def usage(
+        self, month: BillingPeriod, as_of: Vector, bounds: Mapping[str, Sequence[int]]
+    ) -> pa.Table:
+        """Usage by tenant, meter and segment (`USAGE_COLUMNS`), cut by the vector."""
+        with reachable(self._client.uri), self._uploaded(bounds) as segments:
+            parameters = {**_month(month), **_cut(as_of), "slice": segments}
+            table = self._client.query_arrow(statement("usage"), parameters=parameters)
+        return _as_schema(table, USAGE_SCHEMA)
+
+    def compare_counters(self, month: BillingPeriod) -> list[CounterComparison]:
+        """Every counter of the month beside the warehouse, by tenant and meter.
+
+        Meaningful once landing has read as far as the counters: `log.landed()` covers `counted()`.
+        """
+        counted = self.counted()  # before the counters themselves: see the statement
+        parameters = {
+            **_month(month),
+            "partitions": [partition for _, partition in counted] or [0],
+            "reached": [position(epoch, n) for (epoch, _), n in counted.items()] or [0],
+            "current_epoch": max((epoch for epoch, _ in counted), default=0),
+            "dedupe_window": self._dedupe_window,
+        }
+        rows = ask(self._client, "compare_counters", parameters)
+        return [CounterComparison(*row) for row in rows]
+
+    def totals(self, month: BillingPeriod, as_of: Vector) -> dict[tuple[str, str], int]:
+        """Usage by (tenant, meter) from the deliveries themselves: an independent check."""
+        parameters = {**_month(month), **_cut(as_of)}
+        rows = ask(self._client, "totals", parameters)
+        return {(tenant, meter): micro for tenant, meter, micro in rows}
+
+    @contextmanager
+    def _uploaded(self, bounds: Mapping[str, Sequence[int]]) -> Iterator[str]:
+        """Put the bounds into a slice of `closing_bounds` of their own, and drop it afterwards."""
+        slice_name = uuid4().hex
+        if bounds:
+            self._client.insert_arrow("closing_bounds", _bounds_table(slice_name, bounds))
+        try:
+            yield slice_name
+        finally:
+            if bounds:
+                self._client.command(f"ALTER TABLE closing_bounds DROP PARTITION '{slice_name}'")
+
+
+def _bounds_table(slice_name: str, bounds: Mapping[str, Sequence[int]]) -> pa.Table:
+    instants = pa.array([list(rising) for rising in bounds.values()], pa.list_(pa.int64()))
+    columns = {
+        "slice": pa.array([slice_name] * len(bounds), pa.string()),
+        "tenant": pa.array(list(bounds), pa.string()),
+        "bounds": instants.cast(pa.list_(MOMENT)),
+    }
+    return pa.table(columns)
+
+
+def _as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with exactly these columns and types; an empty answer may come without columns."""
+    if not table.num_rows:
+        return schema.empty_table()
+    return table.select(schema.names).cast(schema)
+
+
+def _month(month: BillingPeriod) -> dict[str, int]:
+    return {"start_ms": month.start_ms, "end_ms": month.end_ms}
+
+
+def _cut(as_of: Vector) -> dict[str, list[int]]:
+    """The vector as two arrays; epochs begin at 1, so the key 0 stands for nothing."""
+    keys = [epoch << 16 | partition for epoch, partition in as_of]
+    return {"keys": keys or [0], "ends": list(as_of.values()) or [0]}

@@ -1,0 +1,139 @@
+"""Counters beside the warehouse, as of the counters' positions; repeats are explained."""
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas.closing import CounterComparison
+from schemas.period import BillingPeriod
+from schemas.quantity import MICRO
+from schemas.vector import Vector
+from stores.warehouse.usage import WarehouseUsage
+from tests.warehouses import Delivery, count, deliver, reach
+
+pytestmark = pytest.mark.integration
+
+OCTOBER = BillingPeriod.month("2026-10")
+WINDOW = 10
+
+
+def compare(client: Client, meter: str = "tokens") -> dict[str, CounterComparison]:
+    rows = WarehouseUsage(client, WINDOW).compare_counters(OCTOBER)
+    return {row.tenant: row for row in rows if row.meter == meter}
+
+
+def units(row: CounterComparison) -> tuple[int, int, int]:
+    """Counter, warehouse and beyond the window, in units."""
+    return (
+        row.counter_micro // MICRO,
+        row.warehouse_micro // MICRO,
+        row.beyond_window_micro // MICRO,
+    )
+
+
+def test_a_counter_stands_for_its_own_position(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(1, "y", 7), Delivery(2, "landed since", 9))
+    count(warehouse, 12, at=2)
+    assert units(compare(warehouse)["a"]) == (12, 12, 0)
+
+
+def test_an_unchanged_counter_stands_for_its_partition_s_position(warehouse: Client) -> None:
+    deliver(
+        warehouse,
+        Delivery(0, "x", 5),
+        Delivery(3, "of the neighbour", 7, tenant="b"),
+        Delivery(5, "missing in the counter", 2),
+    )
+    count(warehouse, 5, at=1)
+    count(warehouse, 7, at=4, tenant="b")
+    reach(warehouse, 6)
+    found = compare(warehouse)
+    assert units(found["a"]) == (5, 7, 0)
+    assert found["a"].difference_micro == -2 * MICRO
+    assert found["b"].difference_micro == 0
+
+
+def test_a_tenant_without_a_counter_is_compared_at_its_partition_s_position(
+    warehouse: Client,
+) -> None:
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(1, "y", 7), Delivery(0, "z", 1, "b", 1))
+    reach(warehouse, 1)
+    found = compare(warehouse)
+    assert units(found["a"]) == (0, 5, 0)
+    assert units(found["b"]) == (0, 0, 0), "its partition's counters have read nothing"
+
+
+def test_a_counter_without_usage_is_a_difference(warehouse: Client) -> None:
+    count(warehouse, 3, at=9)
+    assert compare(warehouse)["a"].difference_micro == 3 * MICRO
+
+
+@pytest.mark.parametrize(
+    ("offsets", "beyond"),
+    [
+        ([0, 9], 0),  # same bucket
+        ([0, 19], 0),  # the bucket before
+        ([0, 20], 1),  # two buckets back: forgotten
+        ([9, 20], 1),  # the bucket decides, not the distance of eleven
+        ([0, 15, 25], 0),  # a repeat that was not counted is remembered as well
+        ([0, 20, 25], 1),  # the second repeat knows the first
+        ([0, 20, 40], 2),
+        ([0, 39, 40, 41], 1),
+    ],
+)
+def test_repeats_beyond_the_window_are_explained(
+    warehouse: Client, offsets: list[int], beyond: int
+) -> None:
+    deliver(warehouse, *(Delivery(offset, "x", 1) for offset in offsets))
+    count(warehouse, 1 + beyond, at=100)
+    assert units(compare(warehouse)["a"]) == (1 + beyond, 1, beyond)
+
+
+def test_each_delivery_counts_with_its_own_value(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(50, "x", 8))
+    count(warehouse, 13, at=51)
+    reach(warehouse, 51)
+    assert units(compare(warehouse)["a"]) == (13, 5, 8)
+    assert units(compare(warehouse, "requests")["a"]) == (0, 1, 1)
+
+
+def test_a_repeat_behind_the_counter_s_position_is_not_explained_yet(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(50, "x", 5))
+    count(warehouse, 5, at=50)
+    assert units(compare(warehouse)["a"]) == (5, 5, 0)
+
+
+def test_a_repeat_within_one_message_is_never_counted(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(0, "x", 8, item=1, repeated=True))
+    count(warehouse, 5, at=1)
+    assert compare(warehouse)["a"].difference_micro == 0
+
+
+def test_landing_twice_is_no_repeat(warehouse: Client) -> None:
+    for _ in range(2):
+        deliver(warehouse, Delivery(0, "x", 5), Delivery(50, "x", 5))
+    count(warehouse, 10, at=51)
+    assert units(compare(warehouse)["a"]) == (10, 5, 5)
+
+
+def test_older_epochs_count_in_full_and_a_new_one_has_forgotten_them(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(700, "x", 5), Delivery(701, "y", 1, partition=5))
+    deliver(warehouse, Delivery(0, "x", 5), epoch=2)
+    count(warehouse, 11, at=1, epoch=2)
+    reach(warehouse, 1, epoch=2)
+    assert units(compare(warehouse)["a"]) == (11, 6, 5)
+
+
+def test_counted_is_the_newest_complete_position_of_each_partition(warehouse: Client) -> None:
+    reader = WarehouseUsage(warehouse, WINDOW)
+    assert reader.counted() == Vector()
+    reach(warehouse, 5)
+    reach(warehouse, 9)
+    reach(warehouse, 4, partition=2)
+    assert reader.counted() == Vector({(1, 0): 9, (1, 2): 4})
+
+
+def test_a_counter_s_newest_row_wins(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(1, "y", 7))
+    count(warehouse, 12, at=2, state_offset=8)
+    count(warehouse, 5, at=1, state_offset=3)
+    assert units(compare(warehouse)["a"]) == (12, 12, 0)
