@@ -1,0 +1,117 @@
+"""The endpoints of Stripe that we use, over real HTTP: PaymentIntents with idempotency keys.
+
+It answers as the documentation says; what to refuse next is said by `trouble`.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+DECLINES = {"pm_declined": "insufficient_funds", "pm_3ds": "authentication_required"}
+
+
+class StripeFake:
+    """PaymentIntents by id, and the answers kept by idempotency key."""
+
+    def __init__(self) -> None:
+        self.intents: dict[str, dict[str, Any]] = {}
+        self.by_key: dict[str, tuple[dict[str, str], str]] = {}
+        self.trouble: list[int] = []
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.url = ""
+
+    def answer(self, method: str, path: str, form: dict[str, str], key: str) -> tuple[int, Any]:
+        """Status and body of a request."""
+        self.requests.append((method, path, form))
+        if self.trouble and self.trouble[0] == 500 and method == "POST":
+            self._create(form, key)  # it happened, but the answer is lost
+        if self.trouble:
+            return self.trouble.pop(0), _error("api_error", "trouble")
+        if method == "POST":
+            return self._create(form, key)
+        if path == "/v1/payment_intents":
+            found = [i for i in self.intents.values() if i["customer"] == form["customer"]]
+            return 200, {"object": "list", "data": found, "has_more": False, "url": path}
+        intent = self.intents.get(path.rpartition("/")[2])
+        return (200, intent) if intent else (404, _error("invalid_request_error", "No such intent"))
+
+    def _create(self, form: dict[str, str], key: str) -> tuple[int, Any]:
+        known = self.by_key.get(key)
+        if known is not None and known[0] != form:
+            return 400, _error("idempotency_error", "Keys for idempotent requests")
+        if int(form["amount"]) < 50:
+            return 400, _error("invalid_request_error", "Amount must be at least $0.50 usd")
+        if known is None:
+            intent = _intent(f"pi_{len(self.intents) + 1}", form)
+            self.intents[intent["id"]] = intent
+            self.by_key[key] = (form, intent["id"])
+        intent = self.intents[self.by_key[key][1]]
+        declined = intent["last_payment_error"]
+        if declined is not None:
+            return 402, {"error": declined | {"payment_intent": intent}}
+        return 200, intent
+
+
+@contextmanager
+def running_stripe() -> Iterator[StripeFake]:
+    """The fake on a free port."""
+    fake = StripeFake()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
+    fake.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _handler(fake: StripeFake) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._serve("GET", urlsplit(self.path).query)
+
+        def do_POST(self) -> None:
+            self._serve("POST", self.rfile.read(int(self.headers["Content-Length"])).decode())
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            return
+
+        def _serve(self, method: str, fields: str) -> None:
+            form = {name: values[0] for name, values in parse_qs(fields).items()}
+            path = urlsplit(self.path).path
+            key = self.headers.get("Idempotency-Key", "")
+            status, body = fake.answer(method, path, form, key)
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+    return Handler
+
+
+def _intent(identity: str, form: dict[str, str]) -> dict[str, Any]:
+    code = DECLINES.get(form["payment_method"])
+    error = {"type": "card_error", "code": "card_declined", "decline_code": code, "message": "no"}
+    return {
+        "id": identity,
+        "object": "payment_intent",
+        "amount": int(form["amount"]),
+        "currency": form["currency"],
+        "customer": form["customer"],
+        "status": "requires_payment_method" if code else "succeeded",
+        "last_payment_error": error if code else None,
+        "metadata": {n[9:-1]: v for n, v in form.items() if n.startswith("metadata[")},
+    }
+
+
+def _error(kind: str, message: str) -> dict[str, Any]:
+    return {"error": {"type": kind, "message": message}}
