@@ -1,0 +1,134 @@
+"""From a subscription to a tenant's timeline of entitlements: pools, thresholds, hard limits.
+
+Owns the numbers that counters and gates compare with. It sends nothing and measures no usage.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from schemas.catalog import Catalog, Plan, RateCard
+from schemas.entitlement import EntitlementEntry, MeterEntitlement, Threshold
+from schemas.period import BillingPeriod, add_months, format_instant, from_ms, to_ms
+from schemas.quantity import format_micro
+from schemas.subscription import PlanSegment, Subscription
+
+PAST_MONTHS = 3
+"""How many months before the running one a timeline still holds, for usage that comes late."""
+
+DEFAULT_VERSION = 0
+"""The version of a tenant for whom nothing was published."""
+
+
+def timeline(
+    subscription: Subscription, catalogs: Mapping[int, Catalog], period: BillingPeriod
+) -> tuple[EntitlementEntry, ...]:
+    """What is in force from when on, from the subscription's start to what is known to follow.
+
+    `period` is the running month: at most the three months before it are held, the next month
+    always, and later ones where a change is known. An entry stands at the start of each of them
+    and at each change; its pool is what is billed if nothing changes any more.
+    Free (100,000) to pro (1,000,000) on 16 October: 100,000 before, 48,387.096774 +
+    516,129.032258 = 564,516.129032 from then on, 1,000,000 in November.
+
+    `catalogs` are the versions that the segments name; where no plan is in force, the newest
+    one's default plan is.
+
+    Raises:
+        KeyError: a segment names a version or a plan that `catalogs` does not hold.
+    """
+    months = _months(subscription, period)
+    return tuple(entry for month in months for entry in _entries(subscription, catalogs, month))
+
+
+def default_entry(catalog: Catalog) -> EntitlementEntry:
+    """What a tenant may use for whom nothing was published: the default plan, every month whole."""
+    plan = catalog.plans[catalog.default_plan]
+    pools = {meter: card.included for meter, card in plan.meters.items()}
+    return _entry(0, catalog.default_plan, plan, pools)
+
+
+def _months(subscription: Subscription, running: BillingPeriod) -> list[BillingPeriod]:
+    """The months of the timeline; see `timeline`. A full month needs no other after it."""
+    bounds = [segment.starts_ms for segment in subscription.segments]
+    bounds += [end for segment in subscription.segments if (end := segment.ends_ms) is not None]
+    if not bounds:
+        return []
+    this = from_ms(running.start_ms)
+    first = max(_month_start(min(bounds)), add_months(this, -PAST_MONTHS))
+    starts = {add_months(first, n) for n in range(PAST_MONTHS + 2)}
+    starts = {start for start in starts if start <= add_months(this, 1)}
+    for changed in (_month_start(bound) for bound in bounds):
+        starts |= {changed, add_months(changed, 1)}
+    return [BillingPeriod.month_of(to_ms(start)) for start in sorted(starts) if start >= first]
+
+
+def _month_start(instant_ms: int) -> datetime:
+    return from_ms(BillingPeriod.month_of(instant_ms).start_ms)
+
+
+def _entries(
+    subscription: Subscription, catalogs: Mapping[int, Catalog], month: BillingPeriod
+) -> Iterator[EntitlementEntry]:
+    """One entry for each stretch of the month, with the pool of a plan that lasts to its end."""
+    newest = catalogs[max(catalogs)]
+    earned: dict[str, int | None] = {}
+    for segment, part in _stretches(subscription, month):
+        catalog = newest if segment is None else catalogs[segment.catalog_version]
+        name = catalog.default_plan if segment is None else segment.plan
+        plan = catalog.plans[name]
+        rest = BillingPeriod(part.start_ms, month.end_ms)
+        pools = {
+            meter: _sum(earned.get(meter, 0), _share(card, rest, month))
+            for meter, card in plan.meters.items()
+        }
+        yield _entry(part.start_ms, name, plan, pools)
+        if segment is not None:  # what the default plan lent between two plans is not billed
+            for meter, card in plan.meters.items():
+                earned[meter] = _sum(earned.get(meter, 0), _share(card, part, month))
+
+
+def _stretches(
+    subscription: Subscription, month: BillingPeriod
+) -> Iterator[tuple[PlanSegment | None, BillingPeriod]]:
+    """The month cut by the plans in force; a gap has no segment.
+
+    Time before the subscription's first segment is no gap: nothing was published for it.
+    """
+    first = subscription.segments[0].starts_ms
+    reached = max(month.start_ms, first)
+    for segment, part in subscription.parts(month):
+        if reached < part.start_ms:
+            yield None, BillingPeriod(reached, part.start_ms)
+        yield segment, part
+        reached = part.end_ms
+    if reached < month.end_ms:
+        yield None, BillingPeriod(reached, month.end_ms)
+
+
+def _share(card: RateCard, part: BillingPeriod, month: BillingPeriod) -> int | None:
+    """What is included for a part of the month, floored to 1e-6 unit; None is unlimited."""
+    if card.included is None:
+        return None
+    return card.included * part.duration_ms // month.duration_ms
+
+
+def _sum(earned: int | None, more: int | None) -> int | None:
+    return None if earned is None or more is None else earned + more
+
+
+def _entry(from_: int, name: str, plan: Plan, pools: Mapping[str, int | None]) -> EntitlementEntry:
+    meters = {meter: _limits(card, pools[meter]) for meter, card in plan.meters.items()}
+    return EntitlementEntry(format_instant(from_), name, meters, plan.features)
+
+
+def _limits(card: RateCard, pool: int | None) -> MeterEntitlement:
+    """A pool in absolute numbers: no alerts where it is 0, nothing to reach where unlimited."""
+    if pool is None:
+        return MeterEntitlement(included=None)
+    thresholds = tuple(_threshold(percent, pool) for percent in card.thresholds if pool)
+    hard = None if card.hard_limit is None else _threshold(card.hard_limit, pool)
+    return MeterEntitlement(format_micro(pool), thresholds, hard)
+
+
+def _threshold(percent: int, pool: int) -> Threshold:
+    return Threshold(percent, format_micro(pool * percent // 100))

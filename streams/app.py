@@ -1,0 +1,115 @@
+"""The counters as a Faust application: agents, services, web views, and how one worker is run."""
+
+import logging.config
+from collections.abc import Iterable
+from typing import Any
+
+import faust
+from faust.app.base import BootStrategy
+from faust.types.web import Request, Response
+from faust.web.views import View
+from mode.types import ServiceT
+
+from streams.agents import Inlet, count, notice
+from streams.counters import CountersConfig, CounterTopics
+from streams.intake import Intake
+from streams.metrics import CounterMetrics
+from streams.notices import QuotaIntake
+
+__all__ = ["CounterTopics", "CountersApp", "CountersConfig", "build", "run"]
+
+INLET_BATCHES = 16
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"level": "WARNING", "handlers": ["stderr"]},
+    "loggers": {
+        "streams": {"level": "INFO"},
+        # rebalances and stops are told by ourselves; these warn about them at length
+        "aiokafka": {"level": "CRITICAL"},
+        "faust": {"level": "ERROR"},
+        "mode": {"level": "ERROR"},
+        # Faust tells of each service's starting and stopping under the service's module
+        "streams.app": {"level": "WARNING"},
+        "streams.intake": {"level": "WARNING"},
+        "streams.notices": {"level": "WARNING"},
+    },
+}
+
+
+class _WithoutFaustsConsumer(BootStrategy):
+    """Faust's own consumer and producer stay off: the log comes in by our intakes."""
+
+    enable_kafka = False
+
+
+class CountersApp(faust.App):
+    """A Faust app with the two intakes as its services."""
+
+    BootStrategy = _WithoutFaustsConsumer
+    intake: Intake
+    quota_intake: QuotaIntake
+
+    def on_init_dependencies(self) -> Iterable[ServiceT]:
+        """The intakes start last, when agents listen, and stop first."""
+        return [*super().on_init_dependencies(), self.intake, self.quota_intake]
+
+
+def build(config: CountersConfig) -> CountersApp:
+    """The application of one worker; nothing is opened before it runs."""
+    app = CountersApp(
+        config.group_id,
+        broker=f"kafka://{config.kafka_servers}",
+        datadir=config.data_dir,
+        web_bind="127.0.0.1",
+        web_host="127.0.0.1",
+        web_port=config.web_port,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        worker_redirect_stdouts=False,
+    )
+    batches: Inlet = Inlet(app, maxsize=INLET_BATCHES)
+    quotas: Inlet = Inlet(app, maxsize=INLET_BATCHES)
+    app.agent(batches)(count)
+    app.agent(quotas)(notice)
+    metrics = CounterMetrics()
+    app.intake = Intake(config, batches.put, metrics)
+    app.quota_intake = QuotaIntake(config, quotas.put)
+    _add_pages(app, metrics)
+    return app
+
+
+def _add_pages(app: CountersApp, metrics: CounterMetrics) -> None:
+    @app.page("/readyz")
+    async def readyz(web: View, request: Request) -> Response:
+        is_ready = app.intake.is_ready()
+        return web.text("ready\n" if is_ready else "not ready\n", status=200 if is_ready else 503)
+
+    @app.page("/metrics")
+    async def exposition(web: View, request: Request) -> Response:
+        return web.text(metrics.exposition(), content_type="text/plain")
+
+    @app.page("/lag")
+    async def lag(web: View, request: Request) -> Response:
+        return web.json(_lag(app.intake))
+
+
+def _lag(intake: Intake) -> dict[str, Any]:
+    """How far this worker is behind: the worst age, all records, what is counted by partition."""
+    lags = intake.lags()
+    return {
+        "lag_seconds": max((lag.seconds for lag in lags), default=0.0),
+        "lag_records": sum(lag.records for lag in lags),
+        "counted": {str(lag.partition): lag.counted for lag in lags if lag.counted is not None},
+    }
+
+
+def run(config: CountersConfig) -> None:
+    """Run one worker in this process until SIGTERM or SIGINT; does not return."""
+    logging.config.dictConfig(LOGGING)
+    worker = faust.Worker(build(config), quiet=True, override_logging=False)
+    worker.spinner = None  # it writes to the terminal, logs or not
+    worker.execute_from_commandline()

@@ -1,0 +1,129 @@
+"""Reads a partition's journal into a shard, and follows its entitlements from then on.
+
+Belongs to no consumer group: what is read is the owner's own affair.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from schemas.entitlement import Entitlements
+from schemas.quota import POSITION_KEY, StatePosition
+from streams.counters import CountersConfig
+from streams.shard import Shard
+
+logger = logging.getLogger(__name__)
+
+FETCH_WAIT_MS = 500
+"""Longest poll of an idle partition; new records end it at once."""
+
+_decode_position = msgspec.json.Decoder(StatePosition).decode
+_decode_entitlements = msgspec.json.Decoder(Entitlements).decode
+
+
+def now_ms() -> int:
+    """Now, in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class JournalReader:
+    """`quota.state` and `entitlements` of one partition, as committed."""
+
+    def __init__(self, config: CountersConfig, partition: int, shard: Shard) -> None:
+        self._epoch = config.epoch
+        self._partition = partition
+        self._shard = shard
+        self._state = TopicPartition(config.topics.state, partition)
+        self._entitlements = TopicPartition(config.topics.entitlements, partition)
+        self.entitlements_position = 0
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=config.kafka_servers,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+
+    async def load(self) -> int:
+        """Read both up to their ends; the usage offset (exclusive) that the shard stands for."""
+        await self._consumer.start()
+        ends = await self._go_to_beginnings()
+        timelines: dict[str, Entitlements] = {}
+        position: StatePosition | None = None
+        while not await self._has_reached(ends):
+            for tp, records in (await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS)).items():
+                if tp == self._state:
+                    position = self._restore(records) or position
+                else:
+                    timelines |= {read.tenant: read for read in self._read(records)}
+        self._consumer.pause(self._state)
+        # Another epoch is another topic: its offsets start at 0, the rows stay.
+        counted_to = position.usage if position and position.epoch == self._epoch else 0
+        self._shard.start_at(counted_to)
+        for entitlements in timelines.values():
+            self._apply(entitlements)
+        return counted_to
+
+    async def _go_to_beginnings(self) -> dict[TopicPartition, int]:
+        both = [self._state, self._entitlements]
+        self._consumer.assign(both)
+        # by hand: `assign` and `seek_to_beginning` race with the fetcher's own reset
+        for tp, begin in (await self._consumer.beginning_offsets(both)).items():
+            self._consumer.seek(tp, begin)
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(both)
+        return ends
+
+    async def _has_reached(self, ends: dict[TopicPartition, int]) -> bool:
+        return all([await self._consumer.position(tp) >= end for tp, end in ends.items()])
+
+    def _restore(self, records: Sequence[ConsumerRecord]) -> StatePosition | None:
+        position = None
+        for record in records:
+            if record.key == POSITION_KEY:
+                position = _decode_position(record.value)
+            elif record.value is not None and not record.key.startswith(b"\x00"):
+                self._shard.restore(record.value)
+        return position
+
+    async def follow(self, on_crossing: Callable[[], None]) -> None:
+        """Apply what comes, for ever; `on_crossing` is called when it made something due."""
+        while True:
+            fetched = await self._consumer.getmany(self._entitlements, timeout_ms=FETCH_WAIT_MS)
+            for records in fetched.values():
+                for entitlements in self._read(records):
+                    self._apply(entitlements)
+            if self._shard.has_crossings:
+                on_crossing()
+
+    def _read(self, records: Sequence[ConsumerRecord]) -> list[Entitlements]:
+        read = []
+        for record in records:
+            self.entitlements_position = record.offset + 1
+            try:
+                if record.value is not None:
+                    read.append(_decode_entitlements(record.value))
+            except msgspec.DecodeError as problem:
+                self._complain(record.key, problem)
+        return read
+
+    def _apply(self, entitlements: Entitlements) -> None:
+        try:
+            self._shard.apply_entitlements(entitlements, now_ms())
+        except ValueError as problem:
+            self._complain(entitlements.tenant, problem)
+
+    def _complain(self, tenant: object, problem: Exception) -> None:
+        logger.error(
+            "partition %d: entitlements of %s cannot be read (%s) and have no effect; "
+            "`countinghouse entitlements republish` writes them anew",
+            self._partition,
+            tenant,
+            problem,
+        )
+
+    async def close(self) -> None:
+        """Stop following."""
+        await self._consumer.stop()

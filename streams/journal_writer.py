@@ -1,0 +1,122 @@
+"""Writes a partition's journal: one transaction for rows, position and announcements.
+
+Owns the partition's lease, which is the transactional id: whoever fences last can write, an
+earlier owner, frozen or cut off, cannot.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from schemas.errors import Fenced
+from schemas.quota import POSITION_KEY, QuotaExceeded, StatePosition
+from streams.counters import CountersConfig
+from streams.shard import Changes
+from streams.sheet import encode
+
+BATCH_BYTES = 512 * 1024
+TRANSACTION_TIMEOUT_MS = 30_000
+
+Sent = asyncio.Future[object]
+
+
+class JournalWriter:
+    """The one writer of a partition of `quota.state`, and of what is announced for its tenants."""
+
+    def __init__(self, config: CountersConfig, partition: int) -> None:
+        self._config = config
+        self._topics = config.topics
+        self._partition = partition
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=config.kafka_servers,
+            transactional_id=config.transactional_id(partition),
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            max_batch_size=BATCH_BYTES,
+            compression_type="lz4",
+        )
+
+    async def fence(self) -> None:
+        """Become the owner. What an earlier one left unfinished is aborted when this returns."""
+        await self._producer.start()
+        async with self._producer.transaction():
+            pass  # a producer asks for its id, which is the fence, at its first transaction
+
+    async def write(self, changes: Changes, entitlements_position: int) -> None:
+        """Write all or nothing.
+
+        Raises:
+            Fenced: another owner has fenced this one.
+            KafkaError: the broker does not answer or refuses; what became of it is unknown.
+        """
+        try:
+            async with self._producer.transaction():
+                await self._send_all(changes, entitlements_position)
+        except (ProducerFenced, InvalidProducerEpoch):
+            raise Fenced(f"partition {self._partition} has another owner now") from None
+
+    async def _send_all(self, changes: Changes, entitlements_position: int) -> None:
+        """The position comes first, which enlists the partition in the transaction, and last.
+
+        All are waited for, so that no commit passes over a record that failed.
+        """
+        topics = self._topics
+        sent = [await self._send_position(changes, entitlements_position, is_complete=False)]
+        sent += await self._send_rows(changes.rows)
+        for crossing in changes.crossings:
+            topic = topics.exceeded if isinstance(crossing, QuotaExceeded) else topics.alerts
+            sent.append(await self._send(topic, crossing.tenant.encode(), encode(crossing)))
+        sent.append(await self._send_position(changes, entitlements_position, is_complete=True))
+        await asyncio.gather(*sent)
+
+    async def _send_position(
+        self, changes: Changes, entitlements_position: int, *, is_complete: bool
+    ) -> Sent:
+        position = StatePosition(
+            epoch=self._config.epoch,
+            usage=changes.position,
+            entitlements=entitlements_position,
+            catalog_version=self._config.catalog_version,
+            complete=is_complete,
+        )
+        return await self._send(self._topics.state, POSITION_KEY, encode(position))
+
+    async def _send(self, topic: str, key: bytes, value: bytes) -> Sent:
+        """Send to the partition that is read, whatever the hash of the key says."""
+        future: Sent = await self._producer.send(topic, value, key, partition=self._partition)
+        future.add_done_callback(_notice)
+        return future
+
+    async def _send_rows(self, rows: Sequence[tuple[bytes, bytes]]) -> list[Sent]:
+        sent = []
+        batch = self._producer.create_batch()
+        for key, value in rows:
+            if batch.append(timestamp=None, key=key, value=value) is None:
+                sent.append(await self._send_batch(batch))
+                batch = self._producer.create_batch()
+                batch.append(timestamp=None, key=key, value=value)
+        if batch.record_count():
+            sent.append(await self._send_batch(batch))
+        return sent
+
+    async def _send_batch(self, batch: BatchBuilder) -> Sent:
+        batch.close()
+        future: Sent = await self._producer.send_batch(
+            batch, self._topics.state, partition=self._partition
+        )
+        future.add_done_callback(_notice)
+        return future
+
+    async def close(self) -> None:
+        """Let the lease go; it stays valid until someone else takes it."""
+        with contextlib.suppress(KafkaError):  # a fenced producer says so once more
+            await self._producer.stop()
+
+
+def _notice(sent: Sent) -> None:
+    """Look at the error, which `gather` may not reach: asyncio complains of unseen ones."""
+    if not sent.cancelled():
+        sent.exception()

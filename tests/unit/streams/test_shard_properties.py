@@ -1,0 +1,138 @@
+"""The shard is a pure function of the log: however it is cut, crashed and replayed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.quota import QuotaExceeded
+from streams.crossings import Crossing
+from streams.shard import Changes, Shard
+from tests.unit.streams.builders import (
+    NOON_MS,
+    ARecord,
+    a_record,
+    a_shard,
+    an_event,
+    entitled,
+    limits,
+    rows,
+)
+
+OCTOBER, CHANGE = "2026-10-01T00:00:00Z", "2026-10-05T12:00:00Z"
+TIMES = ("2026-10-05T11:59:59Z", CHANGE, "2026-10-31T23:59:59.999Z", "2026-11-01T00:00:00Z")
+ENTITLEMENTS = entitled(1, {OCTOBER: limits(20, 100), CHANGE: limits(40, 150)})
+
+events = st.builds(
+    an_event,
+    st.integers(0, 12),
+    st.sampled_from([0, 1, 2.5, 9, -3, "junk"]),
+    st.just("acme"),
+    st.sampled_from(TIMES),
+)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[ARecord]:
+    """Records of one tenant with repeats, arrays, junk, and holes between their offsets."""
+    bodies = draw(st.lists(st.lists(events, max_size=3), min_size=1, max_size=40))
+    offset, log = 0, []
+    for body in bodies:
+        offset += draw(st.sampled_from([1, 1, 1, 2, 7]))
+        junk = ARecord(offset, NOON_MS + offset, b"acme", b"]")
+        log.append(a_record(offset, *body) if body else junk)
+    return log
+
+
+@dataclass
+class Written:
+    """What is durable: rows by key, the position, crossings in the order of their commits."""
+
+    rows: dict[bytes, bytes] = field(default_factory=dict)
+    position: int = 0
+    crossings: list[Crossing] = field(default_factory=list)
+
+    def commit(self, changes: Changes) -> None:
+        self.rows.update(changes.rows)
+        self.position = changes.position
+        self.crossings += changes.crossings
+
+    def load(self, window: int) -> Shard:
+        shard = a_shard(window)
+        for value in self.rows.values():
+            shard.restore(value)
+        shard.start_at(self.position)
+        shard.apply_entitlements(ENTITLEMENTS, NOON_MS)
+        return shard
+
+
+def straight(log: Sequence[ARecord], window: int) -> Written:
+    written = Written()
+    shard = written.load(window)
+    shard.apply(log)
+    written.commit(shard.changes())
+    return written
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    log=logs(),
+    window=st.integers(1, 12),
+    acts=st.lists(st.tuples(st.integers(1, 15), st.sampled_from(["write", "crash", "again"]))),
+)
+def test_cuts_crashes_and_replays_change_nothing(
+    log: list[ARecord], window: int, acts: list[tuple[int, str]]
+) -> None:
+    written = Written()
+    shard = written.load(window)
+    for count, act in acts:
+        fed = [record for record in log if record.offset >= shard.next]
+        shard.apply(fed[:count])
+        if act == "write":
+            written.commit(shard.changes())
+        elif act == "crash":  # what was counted since the last write is lost
+            shard = written.load(window)
+        else:
+            shard.apply(log[:count])
+    shard.apply(log)
+    written.commit(shard.changes())
+    once = straight(log, window)
+    assert rows(written.rows.items()) == rows(once.rows.items())
+    assert written.crossings == once.crossings
+
+
+@settings(max_examples=150, deadline=None)
+@given(log=logs(), window=st.integers(1, 12))
+def test_counts_follow_the_rule_of_repeats(log: list[ARecord], window: int) -> None:
+    """`used` is the sum over deliveries not seen in their bucket or the one before."""
+    shard = a_shard(window)
+    seen: dict[str, int] = {}
+    counts = {"counted": 0, "duplicates": 0, "rejected": 0}
+    admit = shard._admit
+    for record in log:
+        bucket = record.offset // window
+        for element in admit(record.key, record.value, record.timestamp):
+            if not hasattr(element, "id"):
+                counts["rejected"] += 1
+                continue
+            last = seen.get(element.id)
+            counts["duplicates" if last is not None and last >= bucket - 1 else "counted"] += 1
+            seen[element.id] = bucket
+    shard.apply(log)
+    changes = shard.changes()
+    assert {name: getattr(changes, name) for name in counts} == counts
+
+
+@settings(max_examples=150, deadline=None)
+@given(log=logs(), window=st.integers(1, 12))
+def test_every_crossing_is_true_and_told_once(log: list[ARecord], window: int) -> None:
+    crossings = straight(log, window).crossings
+    marks = [(type(crossing), crossing.id) for crossing in crossings]
+    assert len(marks) == len(set(marks))
+    for crossing in crossings:
+        reached = crossing.limit if isinstance(crossing, QuotaExceeded) else crossing.at
+        assert float(crossing.used) >= float(reached)
+        assert crossing.entitlement_version == 1
+        in_force = {"20"} if crossing.cause.time < CHANGE else {"40"}
+        assert {crossing.included} == in_force
