@@ -1,0 +1,91 @@
+"""Versions of the price list, and the epochs of the topic `usage.events`.
+
+Both only grow: a version never changes, an epoch belongs to one topic id for ever.
+"""
+
+import hashlib
+
+import sqlalchemy as sa
+
+from schemas.catalog import Catalog
+from schemas.errors import NotFound
+from stores.ledger.part import LedgerPart, lock
+from stores.ledger.tables import catalog_versions, epochs
+
+
+class Catalogs(LedgerPart):
+    """The tables `catalog_versions` and `epochs`."""
+
+    def apply_catalog(self, document: bytes, now_ms: int) -> tuple[int, bool]:
+        """Store a price list (canonical JSON) as the next version, unless it is the newest already.
+
+        Returns the version that holds it, and whether that is new.
+        """
+        digest = hashlib.sha256(document).hexdigest()
+        with self._writing() as connection:
+            lock(connection, catalog_versions)
+            newest = connection.execute(_newest_catalog()).first()
+            if newest is not None and newest.document_hash == digest:
+                return newest.version, False
+            version = 1 if newest is None else newest.version + 1
+            connection.execute(
+                sa.insert(catalog_versions).values(
+                    version=version, document=document, document_hash=digest, applied_ms=now_ms
+                )
+            )
+            return version, True
+
+    def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
+        """A version of the price list, the newest without one. Raises NotFound."""
+        number, document = self.catalog_document(version)
+        return number, Catalog.model_validate_json(document)
+
+    def catalog_document(self, version: int | None = None) -> tuple[int, bytes]:
+        """The bytes of a version as they were applied, the newest without one. Raises NotFound."""
+        query = _newest_catalog()
+        if version is not None:
+            query = sa.select(catalog_versions).where(catalog_versions.c.version == version)
+        with self._reading() as connection:
+            row = connection.execute(query).first()
+            if row is None:
+                raise NotFound(_missing_catalog(connection, version))
+            return row.version, row.document
+
+    def epoch(self, topic_id: str) -> int | None:
+        """The epoch of a topic id; None until it is opened."""
+        query = sa.select(epochs.c.epoch).where(epochs.c.topic_id == topic_id)
+        with self._reading() as connection:
+            return connection.execute(query).scalar()
+
+    def open_epoch(self, topic_id: str, topic: str, partitions: int, now_ms: int) -> int:
+        """The epoch of a topic id, opened if it is a new one; the first is 1."""
+        with self._writing() as connection:
+            lock(connection, epochs)
+            known = sa.select(epochs.c.epoch).where(epochs.c.topic_id == topic_id)
+            epoch = connection.execute(known).scalar()
+            if epoch is not None:
+                return int(epoch)
+            last = connection.execute(sa.select(sa.func.max(epochs.c.epoch))).scalar()
+            row = {"topic_id": topic_id, "topic": topic, "partitions": partitions}
+            opened = {"epoch": (last or 0) + 1, "opened_ms": now_ms, **row}
+            connection.execute(sa.insert(epochs).values(opened))
+            return (last or 0) + 1
+
+
+def check_catalog_versions(connection: sa.Connection, versions: set[int]) -> None:
+    """Raise NotFound unless all these versions of the price list were applied."""
+    known = sa.select(catalog_versions.c.version).where(catalog_versions.c.version.in_(versions))
+    missing = versions - set(connection.execute(known).scalars())
+    if missing:
+        raise NotFound(_missing_catalog(connection, min(missing)))
+
+
+def _newest_catalog() -> sa.Select[tuple[int, bytes, str, int]]:
+    return sa.select(catalog_versions).order_by(catalog_versions.c.version.desc()).limit(1)
+
+
+def _missing_catalog(connection: sa.Connection, version: int | None) -> str:
+    newest = connection.execute(_newest_catalog()).first()
+    if newest is None:
+        return "no price list was applied yet; run `countinghouse catalog apply FILE`"
+    return f"there is no version {version} of the price list; there are 1 to {newest.version}"

@@ -1,0 +1,182 @@
+"""Finalizing a month's invoices: the gate, the numbers, and what follows in the same transaction.
+
+An invoice passes when its tenant's reconciliation is recorded and holds nothing, or when somebody
+has overridden that with a name and a reason. Once finalized, an invoice never changes but for its
+payment.
+"""
+
+import sqlalchemy as sa
+
+from schemas.closing import ClosingState
+from schemas.errors import Conflict, NotFound
+from schemas.invoice import InvoiceState
+from stores.ledger.closings import reconciliation_slice
+from stores.ledger.invoices import drafts_slice
+from stores.ledger.outbox import audit
+from stores.ledger.part import LedgerPart, json_object, upsert
+from stores.ledger.tables import (
+    billing_events,
+    closings,
+    invoices,
+    number_series,
+    overrides,
+    reconciliations,
+)
+
+_DIGITS = 6
+
+
+class Finalizing(LedgerPart):
+    """The tables `number_series` and `overrides`, and invoices on their way out of draft."""
+
+    def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
+        """Finalize and number all drafts that are not held, in one transaction; how many.
+
+        Numbers go on in the series of seller and month, in (tenant, subscription) order. An
+        invoice of zero becomes `paid` at once. The closing becomes `closed`. A tenant without a
+        recorded reconciliation is not finalized. Each is told as `invoice.finalized`.
+
+        Raises:
+            NotFound: the month was never closed. Conflict: its drafts are not all written.
+        """
+        with self._writing() as connection:
+            _lock_closing(connection, month)
+            if not drafts_slice(month).is_whole(connection):
+                raise Conflict(
+                    f"the drafts of {month} are not all written; run `countinghouse close {month}`"
+                )
+            last = _last_number(connection, month, seller)
+            count = _number(connection, month, seller, last, (issued_ms, due_ms))
+            _after_finalizing(connection, month, seller, issued_ms, last + count)
+            if count:
+                _tell(connection, month, seller, issued_ms, (last, last + count))
+            return count
+
+    def override(self, month: str, tenant: str, who: str, why: str) -> None:
+        """Let a held tenant's draft be finalized; the name and reason stay in the audit log.
+
+        Raises NotFound when the tenant has no draft in the month.
+        """
+        draft = sa.select(invoices.c.id).where(
+            invoices.c.month == month,
+            invoices.c.tenant == tenant,
+            invoices.c.state == InvoiceState.DRAFT.value,
+        )
+        now_ms = self._clock()
+        with self._writing() as connection:
+            if connection.execute(draft).first() is None:
+                raise NotFound(f"tenant {tenant!r} has no draft in {month}")
+            told = {"who": who, "why": why, "at_ms": now_ms}
+            put = upsert(connection, overrides).values(month=month, tenant=tenant, **told)
+            connection.execute(
+                put.on_conflict_do_update(index_elements=["month", "tenant"], set_=told)
+            )
+            audit(
+                connection, now_ms, who, "hold.overridden", {tenant: {"month": month, "why": why}}
+            )
+
+
+def _lock_closing(connection: sa.Connection, month: str) -> None:
+    query = sa.select(closings.c.state).where(closings.c.month == month).with_for_update()
+    if connection.execute(query).first() is None:
+        raise NotFound(f"{month} was never closed; run `countinghouse close {month}`")
+
+
+def _last_number(connection: sa.Connection, month: str, seller: str) -> int:
+    series = sa.select(number_series.c.last).where(_series(month, seller)).with_for_update()
+    return connection.execute(series).scalar() or 0
+
+
+def _series(month: str, seller: str) -> sa.ColumnElement[bool]:
+    return sa.and_(number_series.c.seller == seller, number_series.c.month == month)
+
+
+def _passes(month: str) -> sa.ColumnElement[bool]:
+    """The gate: may this draft be finalized?"""
+    recorded = reconciliation_slice(month).live_rows
+    of_tenant = sa.and_(recorded, reconciliations.c.tenant == invoices.c.tenant)
+    reconciled = sa.and_(
+        invoices.c.held.is_(None),
+        sa.exists().where(of_tenant),
+        ~sa.exists().where(of_tenant, reconciliations.c.held.is_not(None)),
+    )
+    overridden = sa.exists().where(
+        overrides.c.month == month, overrides.c.tenant == invoices.c.tenant
+    )
+    return sa.or_(reconciled, overridden)
+
+
+def _number(
+    connection: sa.Connection, month: str, seller: str, last: int, dates: tuple[int, int]
+) -> int:
+    issued_ms, due_ms = dates
+    rank = sa.func.row_number().over(order_by=(invoices.c.tenant, invoices.c.subscription))
+    passing = (
+        sa.select(invoices.c.id, (rank + last).label("n"))
+        .where(invoices.c.month == month, invoices.c.state == InvoiceState.DRAFT.value)
+        .where(_passes(month))
+        .subquery("passing")
+    )
+    free = invoices.c.total_minor == 0
+    settled = sa.case((free, InvoiceState.PAID.value), else_=InvoiceState.FINALIZED.value)
+    return connection.execute(
+        sa.update(invoices)
+        .where(invoices.c.id == passing.c.id)
+        .values(
+            state=settled,
+            seller=seller,
+            number=sa.literal(f"{month}-") + _padded(passing.c.n),
+            issued_ms=issued_ms,
+            due_ms=due_ms,
+            version=invoices.c.version + 1,
+        )
+    ).rowcount
+
+
+def _padded(number: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
+    """1 → "000001"; a number of seven digits keeps them."""
+    text = sa.cast(number, sa.Text)
+    padded = sa.func.substr(sa.cast(number + 10**_DIGITS, sa.Text), 2)
+    return sa.case((number < 10**_DIGITS, padded), else_=text)
+
+
+def _after_finalizing(
+    connection: sa.Connection, month: str, seller: str, now_ms: int, last: int
+) -> None:
+    connection.execute(
+        sa.update(closings)
+        .where(closings.c.month == month, closings.c.state == ClosingState.OPEN.value)
+        .values(state=ClosingState.CLOSED.value, closed_ms=now_ms)
+    )
+    put = upsert(connection, number_series).values(seller=seller, month=month, last=last)
+    connection.execute(
+        put.on_conflict_do_update(index_elements=["seller", "month"], set_={"last": last})
+    )
+
+
+def _tell(
+    connection: sa.Connection, month: str, seller: str, now_ms: int, numbers: tuple[int, int]
+) -> None:
+    facts = {
+        "invoice": invoices.c.id,
+        "number": invoices.c.number,
+        "month": invoices.c.month,
+        "currency": invoices.c.currency,
+        "total_minor": invoices.c.total_minor,
+        "due_ms": invoices.c.due_ms,
+    }
+    # Those told before, of an earlier call in the same millisecond, keep their row.
+    new = sa.select(
+        sa.literal("invoice.finalized:") + invoices.c.id,
+        sa.literal("invoice.finalized"),
+        invoices.c.tenant,
+        sa.literal(now_ms),
+        json_object(connection, facts),
+    ).where(invoices.c.month == month, invoices.c.seller == seller, invoices.c.issued_ms == now_ms)
+    told = upsert(connection, billing_events).from_select(
+        ["event_id", "type", "tenant", "at_ms", "data"],
+        new.order_by(invoices.c.tenant, invoices.c.subscription),
+    )
+    connection.execute(told.on_conflict_do_nothing())
+    detail = {"seller": seller, "first": numbers[0] + 1, "last": numbers[1]}
+    audit(connection, now_ms, "close", "invoices.finalized", {month: detail})

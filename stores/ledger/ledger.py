@@ -1,0 +1,53 @@
+"""The ledger as one object, made of its parts."""
+
+import time
+
+from schemas.ports import Clock
+from stores.ledger.catalogs import Catalogs
+from stores.ledger.closings import Closings
+from stores.ledger.connection import check_migrated, open_engine
+from stores.ledger.finalizing import Finalizing
+from stores.ledger.invoices import Invoices
+from stores.ledger.outbox import Outbox
+from stores.ledger.payments import Payments
+from stores.ledger.published import Published
+from stores.ledger.subscriptions import Subscriptions
+from stores.ledger.webhooks import Webhooks
+
+
+def system_clock() -> int:
+    """Now, in epoch milliseconds UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class Ledger(
+    Catalogs,
+    Subscriptions,
+    Published,
+    Closings,
+    Invoices,
+    Finalizing,
+    Payments,
+    Webhooks,
+    Outbox,
+):
+    """Every table of the ledger; implements `schemas.ports.ClosingLedger` and `PaymentLedger`.
+
+    Threads may share one. The clock dates what a method's caller does not date itself.
+    """
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+
+def connect(url: str, clock: Clock = system_clock) -> Ledger:
+    """The ledger at a SQLAlchemy URL (SQLite with a file, or Postgres), migrated already.
+
+    Raises:
+        InvalidInput: the URL is wrong.
+        DependencyUnreachable: it does not answer, is not there, or has tables of another version.
+    """
+    engine = open_engine(url)
+    check_migrated(engine)
+    return Ledger(engine, clock)

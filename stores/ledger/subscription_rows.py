@@ -1,0 +1,105 @@
+"""Subscriptions between rows and values, and as the world is told of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.period import BillingPeriod, format_instant
+from schemas.subscription import PlanSegment, Subscription
+from stores.ledger.tables import subscription_segments, subscriptions, tenants
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribedTenant:
+    """A subscription as stored. `version` counts its changes; `entitlement_version` also the
+    months' rollovers, and is the version of the tenant's entitlements."""
+
+    subscription: Subscription
+    version: int
+    entitlement_version: int
+
+    @property
+    def tenant(self) -> str:
+        """Whose subscription it is."""
+        return self.subscription.tenant
+
+
+def load(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[SubscribedTenant]:
+    """Stored subscriptions with their segments, by tenant; `condition` is on the joined tables."""
+    query = (
+        sa.select(
+            tenants.c.tenant,
+            tenants.c.currency,
+            tenants.c.card,
+            tenants.c.version.label("entitlement_version"),
+            subscriptions.c.id,
+            subscriptions.c.version,
+            subscription_segments.c.plan,
+            subscription_segments.c.catalog_version,
+            subscription_segments.c.starts_ms,
+            subscription_segments.c.ends_ms,
+        )
+        .join_from(tenants, subscriptions)
+        .join(subscription_segments)
+        .where(condition)
+        .order_by(tenants.c.tenant, subscription_segments.c.ordinal)
+    )
+    rows: Iterable[sa.Row[Any]] = connection.execute(query)
+    return [_subscribed(list(group)) for _, group in groupby(rows, key=lambda row: row.tenant)]
+
+
+def _subscribed(rows: list[sa.Row[Any]]) -> SubscribedTenant:
+    first = rows[0]
+    segments = tuple(
+        PlanSegment(row.plan, row.catalog_version, row.starts_ms, row.ends_ms) for row in rows
+    )
+    subscription = Subscription(first.id, first.tenant, first.currency, first.card, segments)
+    return SubscribedTenant(subscription, first.version, first.entitlement_version)
+
+
+def reaches_into(period: BillingPeriod) -> sa.ColumnElement[bool]:
+    """Has the subscription a plan in any part of the period?"""
+    segment = subscription_segments.alias()
+    return sa.exists().where(
+        segment.c.subscription == subscriptions.c.id,
+        segment.c.starts_ms < period.end_ms,
+        sa.or_(segment.c.ends_ms.is_(None), segment.c.ends_ms > period.start_ms),
+    )
+
+
+def segment_rows(saved: Iterable[Subscription]) -> list[dict[str, Any]]:
+    """Rows of `subscription_segments`."""
+    return [
+        {
+            "subscription": each.id,
+            "ordinal": ordinal,
+            "plan": segment.plan,
+            "catalog_version": segment.catalog_version,
+            "starts_ms": segment.starts_ms,
+            "ends_ms": segment.ends_ms,
+        }
+        for each in saved
+        for ordinal, segment in enumerate(each.segments, 1)
+    ]
+
+
+def description(saved: Subscription, version: int) -> dict[str, Any]:
+    """What the event `subscription.changed` and the audit log hold."""
+    plans = [
+        {
+            "plan": segment.plan,
+            "catalog_version": segment.catalog_version,
+            "starts_at": format_instant(segment.starts_ms),
+            "ends_at": None if segment.ends_ms is None else format_instant(segment.ends_ms),
+        }
+        for segment in saved.segments
+    ]
+    return {
+        "subscription": saved.id,
+        "version": version,
+        "currency": saved.currency,
+        "plans": plans,
+    }

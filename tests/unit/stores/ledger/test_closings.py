@@ -1,0 +1,192 @@
+"""A month's figures are replaced as a whole, whatever is killed in between."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from schemas.closing import ClosingState
+from schemas.errors import Conflict, InvalidInput, NotFound
+from schemas.tables import USAGE_COLUMNS
+from schemas.vector import Vector
+from stores.ledger import Ledger, connect, staging
+from stores.ledger.closings import usage_slice
+from stores.ledger.connection import open_engine, reading, writing
+from stores.ledger.tables import closed_usage
+from tests.unit.stores.ledger.builders import (
+    MONTH,
+    a_closing,
+    a_draft,
+    finalized,
+    line_table,
+    reconciled,
+    rows_of,
+    usage_table,
+)
+
+FIRST = usage_table(("bolt", "tokens", 0, 5, 1), ("acme", "tokens", 1, 7, 2))
+SECOND = usage_table(("acme", "tokens", 0, 9, 3))
+
+
+class Killed(Exception):
+    """Stands for kill -9 between two writes."""
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row a transaction."""
+    monkeypatch.setattr(staging.Staged.ranges, "__defaults__", (1,))
+
+
+def stored(url: str) -> int:
+    with reading(open_engine(url)) as connection:
+        count = sa.select(sa.func.count()).select_from(closed_usage)
+        return connection.execute(count).scalar_one()
+
+
+def test_a_closing_is_read_as_it_was_saved(ledger: Ledger) -> None:
+    assert ledger.closing(MONTH) is None
+    closing = a_closing(vector=Vector({(1, 0): 5, (2, 3): 9}), without_counters="they were down")
+    ledger.save_closing(closing)
+    assert ledger.closing(MONTH) == closing
+    ledger.save_closing(replace(closing, code_version="0.2.0"))
+    assert ledger.closing(MONTH) == replace(closing, code_version="0.2.0")
+
+
+def test_a_closing_needs_a_price_list_that_was_applied(ledger: Ledger) -> None:
+    with pytest.raises(NotFound, match="no version 3 of the price list"):
+        ledger.save_closing(a_closing(catalog_version=3))
+
+
+def test_nothing_of_a_closed_month_can_be_replaced(ledger: Ledger) -> None:
+    finalized(ledger, a_draft("acme"))
+    closing = ledger.closing(MONTH)
+    assert closing is not None
+    assert closing.state is ClosingState.CLOSED
+    with pytest.raises(Conflict, match="2026-10 is closed"):
+        ledger.save_closing(a_closing())
+    with pytest.raises(Conflict, match="2026-10 is closed"):
+        ledger.replace_usage(MONTH, FIRST)
+    with pytest.raises(Conflict, match="2026-10 is closed"):
+        ledger.replace_lines(MONTH, "charges", line_table())
+
+
+def test_usage_is_replaced_as_a_whole_and_read_in_order(ledger: Ledger, url: str) -> None:
+    assert rows_of(ledger.usage(MONTH)) == []
+    for _ in range(2):
+        ledger.replace_usage(MONTH, FIRST)
+        assert rows_of(ledger.usage(MONTH)) == [
+            ("acme", "tokens", 1, 7, 2),
+            ("bolt", "tokens", 0, 5, 1),
+        ]
+    ledger.replace_usage(MONTH, SECOND)
+    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
+    assert stored(url) == 1
+
+
+def test_usage_of_a_month_without_any_is_empty(ledger: Ledger) -> None:
+    ledger.replace_usage(MONTH, FIRST)
+    ledger.replace_usage(MONTH, usage_table())
+    assert rows_of(ledger.usage(MONTH)) == []
+
+
+def test_months_do_not_touch_each_other(ledger: Ledger) -> None:
+    ledger.replace_usage(MONTH, FIRST)
+    ledger.replace_usage("2026-11", SECOND)
+    assert len(rows_of(ledger.usage(MONTH))) == 2
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("killed_after", [0, 1, 2, 3])
+def test_killed_between_any_two_transactions_the_old_figures_stand(
+    ledger: Ledger, url: str, killed_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.replace_usage(MONTH, SECOND)
+    commits = iter(range(99))
+
+    def kill(_connection: sa.Connection) -> None:
+        if next(commits) == killed_after:
+            raise Killed
+
+    sa.event.listen(ledger._engine, "commit", kill)
+    with pytest.raises(Killed):
+        ledger.replace_usage(MONTH, usage_table(*[("acme", "tokens", n, 1, 1) for n in range(3)]))
+    sa.event.remove(ledger._engine, "commit", kill)
+    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
+    ledger.replace_usage(MONTH, FIRST)
+    assert len(rows_of(ledger.usage(MONTH))) == stored(url) == 2
+
+
+def test_a_stream_that_breaks_leaves_the_old_figures(ledger: Ledger) -> None:
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield FIRST.to_batches()[0]
+        raise Killed
+
+    ledger.replace_usage(MONTH, SECOND)
+    with pytest.raises(InvalidInput, match="Killed"):
+        ledger.replace_usage(MONTH, pa.RecordBatchReader.from_batches(FIRST.schema, broken()))
+    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
+
+
+def test_of_two_runs_at_once_the_later_one_wins(ledger: Ledger, url: str) -> None:
+    with writing(open_engine(url)) as connection:
+        mine = usage_slice(MONTH).begin(connection)
+    ledger.replace_usage(MONTH, SECOND)
+    with (
+        pytest.raises(Conflict, match="another run writes the usage of 2026-10"),
+        writing(open_engine(url)) as connection,
+    ):
+        usage_slice(MONTH).complete(connection, mine, 1)
+    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
+
+
+def test_other_columns_are_refused_by_name(ledger: Ledger) -> None:
+    with pytest.raises(InvalidInput, match="has the columns tenant; wanted are tenant, meter"):
+        ledger.replace_usage(MONTH, FIRST.select(["tenant"]))
+
+
+def test_a_number_that_would_lose_digits_is_refused(ledger: Ledger) -> None:
+    half = pa.array([0.5], pa.float64())
+    columns: dict[str, Any] = dict(zip(USAGE_COLUMNS, SECOND.columns, strict=True))
+    with pytest.raises(InvalidInput, match="truncated"):
+        ledger.replace_usage(MONTH, pa.table({**columns, "quantity_micro": half}))
+
+
+def test_lines_keep_their_works_apart_and_prorations_come_first(ledger: Ledger) -> None:
+    charges = line_table(("acme", 1, "overage", 12), ("bolt", 1, "overage", 0))
+    prorations = line_table(("acme", 1, "base_fee", 4999), ("acme", 2, "proration_credit", -30))
+    ledger.replace_lines(MONTH, "charges", charges)
+    ledger.replace_lines(MONTH, "prorations", line_table(("acme", 9, "base_fee", 1)))
+    ledger.replace_lines(MONTH, "prorations", prorations)
+    found = [(row[0], row[4], row[-1]) for row in rows_of(ledger.lines(MONTH))]
+    assert found == [
+        ("acme", "base_fee", 4999),
+        ("acme", "proration_credit", -30),
+        ("acme", "overage", 12),
+        ("bolt", "overage", 0),
+    ]
+
+
+def test_lines_keep_their_nulls_and_types(ledger: Ledger) -> None:
+    lines = line_table(("acme", 1, "base_fee", 4999))
+    ledger.replace_lines(MONTH, "prorations", lines)
+    read = pa.RecordBatchReader.from_stream(ledger.lines(MONTH)).read_all()
+    assert read.schema == lines.schema
+    assert read.to_pylist() == lines.to_pylist()
+
+
+def test_a_reconciliation_is_replaced_as_a_whole(ledger: Ledger) -> None:
+    ledger.record_reconciliation(MONTH, reconciled(["acme", "bolt"]))
+    rows = reconciled(["bolt", "acme"], held={"acme": "counter differs by 3"})
+    ledger.record_reconciliation(MONTH, rows)
+    assert ledger.reconciliation(MONTH) == sorted(rows, key=lambda row: row.tenant)
+
+
+def test_no_staging_file_is_left(sqlite_url: str) -> None:
+    connect(sqlite_url).replace_usage(MONTH, FIRST)
+    folder = Path(sqlite_url.removeprefix("sqlite:///")).parent
+    assert [path.name for path in folder.iterdir() if "staging" in path.name] == []
