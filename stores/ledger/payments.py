@@ -124,6 +124,10 @@ def _has_attempt_that_may_pay() -> sa.Exists:
 
 
 def _owed(connection: sa.Connection, invoice: str) -> sa.Row[Any]:
+    this = invoices.c.id == invoice
+    # First the lock, then a statement of its own: it must see what the last holder did.
+    if connection.execute(sa.select(invoices.c.id).where(this).with_for_update()).first() is None:
+        raise NotFound(f"there is no invoice {invoice!r}")
     attempts = (
         sa.select(sa.func.coalesce(sa.func.max(payment_attempts.c.ordinal), 0))
         .where(payment_attempts.c.invoice == invoices.c.id)
@@ -131,10 +135,8 @@ def _owed(connection: sa.Connection, invoice: str) -> sa.Row[Any]:
     )
     query = sa.select(
         invoices, _has_attempt_that_may_pay().label("taken"), attempts.label("attempts")
-    ).where(invoices.c.id == invoice)
-    stored = connection.execute(query.with_for_update()).first()
-    if stored is None:
-        raise NotFound(f"there is no invoice {invoice!r}")
+    ).where(this)
+    stored = connection.execute(query).one()
     if stored.state == InvoiceState.DRAFT:
         raise Conflict(f"invoice {invoice} is a draft; only finalized invoices are collected")
     if stored.total_minor <= 0 and stored.state != InvoiceState.PAID:

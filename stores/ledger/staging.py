@@ -76,8 +76,11 @@ def staged(
             yield it
     else:
         with reported(engine), engine.connect() as connection:
-            yield _copied(connection, tables)
-            connection.invalidate()
+            try:
+                yield _copied(connection, tables)
+            finally:
+                # The temporary tables are gone with it.
+                connection.invalidate()
 
 
 @contextmanager
@@ -111,10 +114,18 @@ def _write(file: Path, tables: Mapping[str, pa.Table | pa.RecordBatchReader]) ->
             cursor.execute(f"PRAGMA {pragma}")
             cursor.fetchall()
         for name, rows in tables.items():
-            try:
+            with _stageable():
                 cursor.adbc_ingest(name, rows, mode="create")
-            except adbc_driver_sqlite.dbapi.Error as error:
-                raise InvalidInput(f"rows cannot be staged at {file.parent}: {error}") from error
+
+
+@contextmanager
+def _stageable() -> Iterator[None]:
+    """One line for rows that break off or do not fit, and for a disk that does not take them."""
+    try:
+        yield
+    except (pa.ArrowInvalid, adbc_driver_sqlite.dbapi.Error) as error:
+        cause = " ".join(str(error).split())
+        raise InvalidInput(f"rows cannot be staged beside the ledger: {cause}") from error
 
 
 @contextmanager
@@ -139,7 +150,8 @@ def _copied(
         connection.exec_driver_sql(
             f"CREATE TABLE pg_temp.{name} ({kinds}, rowid bigint GENERATED ALWAYS AS IDENTITY)"
         )
-        _copy(connection, name, rows)
+        with _stageable():
+            _copy(connection, name, rows)
     connection.commit()
     return Staged(connection, "pg_temp")
 

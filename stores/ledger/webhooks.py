@@ -22,7 +22,8 @@ class Webhooks(LedgerPart):
         }
         with self._writing() as connection:
             put = upsert(connection, webhook_inbox).values(row).on_conflict_do_nothing()
-            return connection.execute(put).rowcount == 1
+            stored = connection.execute(put.returning(webhook_inbox.c.id)).first()
+            return stored is not None
 
     def pending_webhooks(self, limit: int) -> list[ProviderEvent]:
         """Webhooks stored and not yet acted on, oldest first."""

@@ -15,7 +15,7 @@ from schemas.tables import USAGE_COLUMNS
 from schemas.vector import Vector
 from stores.ledger import Ledger, connect, staging
 from stores.ledger.closings import usage_slice
-from stores.ledger.connection import open_engine, reading, writing
+from stores.ledger.connection import reading, writing
 from stores.ledger.tables import closed_usage
 from tests.unit.stores.ledger.builders import (
     MONTH,
@@ -42,8 +42,8 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging.Staged.ranges, "__defaults__", (1,))
 
 
-def stored(url: str) -> int:
-    with reading(open_engine(url)) as connection:
+def stored(ledger: Ledger) -> int:
+    with reading(ledger._engine) as connection:
         count = sa.select(sa.func.count()).select_from(closed_usage)
         return connection.execute(count).scalar_one()
 
@@ -75,7 +75,7 @@ def test_nothing_of_a_closed_month_can_be_replaced(ledger: Ledger) -> None:
         ledger.replace_lines(MONTH, "charges", line_table())
 
 
-def test_usage_is_replaced_as_a_whole_and_read_in_order(ledger: Ledger, url: str) -> None:
+def test_usage_is_replaced_as_a_whole_and_read_in_order(ledger: Ledger) -> None:
     assert rows_of(ledger.usage(MONTH)) == []
     for _ in range(2):
         ledger.replace_usage(MONTH, FIRST)
@@ -85,7 +85,7 @@ def test_usage_is_replaced_as_a_whole_and_read_in_order(ledger: Ledger, url: str
         ]
     ledger.replace_usage(MONTH, SECOND)
     assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
-    assert stored(url) == 1
+    assert stored(ledger) == 1
 
 
 def test_usage_of_a_month_without_any_is_empty(ledger: Ledger) -> None:
@@ -103,7 +103,7 @@ def test_months_do_not_touch_each_other(ledger: Ledger) -> None:
 @pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("killed_after", [0, 1, 2, 3])
 def test_killed_between_any_two_transactions_the_old_figures_stand(
-    ledger: Ledger, url: str, killed_after: int, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, killed_after: int
 ) -> None:
     ledger.replace_usage(MONTH, SECOND)
     commits = iter(range(99))
@@ -118,7 +118,7 @@ def test_killed_between_any_two_transactions_the_old_figures_stand(
     sa.event.remove(ledger._engine, "commit", kill)
     assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
     ledger.replace_usage(MONTH, FIRST)
-    assert len(rows_of(ledger.usage(MONTH))) == stored(url) == 2
+    assert len(rows_of(ledger.usage(MONTH))) == stored(ledger) == 2
 
 
 def test_a_stream_that_breaks_leaves_the_old_figures(ledger: Ledger) -> None:
@@ -132,13 +132,13 @@ def test_a_stream_that_breaks_leaves_the_old_figures(ledger: Ledger) -> None:
     assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
 
 
-def test_of_two_runs_at_once_the_later_one_wins(ledger: Ledger, url: str) -> None:
-    with writing(open_engine(url)) as connection:
+def test_of_two_runs_at_once_the_later_one_wins(ledger: Ledger) -> None:
+    with writing(ledger._engine) as connection:
         mine = usage_slice(MONTH).begin(connection)
     ledger.replace_usage(MONTH, SECOND)
     with (
         pytest.raises(Conflict, match="another run writes the usage of 2026-10"),
-        writing(open_engine(url)) as connection,
+        writing(ledger._engine) as connection,
     ):
         usage_slice(MONTH).complete(connection, mine, 1)
     assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]

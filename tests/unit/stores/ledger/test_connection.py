@@ -16,8 +16,8 @@ from stores.ledger.tables import VERSION_TABLE, epochs, metadata
 from tests.unit.stores.ledger.builders import NOW
 
 
-def test_migrations_make_exactly_the_tables_that_the_code_knows(url: str) -> None:
-    with reading(open_engine(url)) as connection:
+def test_migrations_make_exactly_the_tables_that_the_code_knows(ledger: Ledger) -> None:
+    with reading(ledger._engine) as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, metadata) == []
 
@@ -46,9 +46,9 @@ def test_sqlite_runs_in_wal_mode_with_foreign_keys(sqlite_url: str) -> None:
     assert found == ["wal", 1, 30_000]
 
 
-def test_what_raises_in_a_transaction_leaves_nothing(url: str, ledger: Ledger) -> None:
+def test_what_raises_in_a_transaction_leaves_nothing(ledger: Ledger) -> None:
     row = {"epoch": 1, "topic_id": "a", "topic": "t", "partitions": 1, "opened_ms": NOW}
-    with pytest.raises(sa.exc.IntegrityError), writing(open_engine(url)) as connection:
+    with pytest.raises(sa.exc.IntegrityError), writing(ledger._engine) as connection:
         connection.execute(sa.insert(epochs), [row, row])
     assert ledger.epoch("a") is None
 

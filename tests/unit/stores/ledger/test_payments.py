@@ -13,7 +13,7 @@ from schemas.errors import Conflict, NotFound
 from schemas.invoice import Invoice
 from schemas.payment import AttemptState, PaymentAttempt
 from stores.ledger import Ledger
-from stores.ledger.connection import open_engine, writing
+from stores.ledger.connection import writing
 from stores.ledger.payments import _is_forward
 from stores.ledger.tables import payment_attempts
 from tests.unit.stores.ledger.builders import (
@@ -77,7 +77,7 @@ def test_threads_at_once_open_one_attempt(ledger: Ledger, invoice: Invoice) -> N
 
 
 def test_the_database_itself_refuses_a_second_open_attempt(
-    url: str, attempt: PaymentAttempt
+    ledger: Ledger, attempt: PaymentAttempt
 ) -> None:
     second = {
         "id": "other",
@@ -93,7 +93,7 @@ def test_the_database_itself_refuses_a_second_open_attempt(
         "created_ms": NOW,
         "changed_ms": NOW,
     }
-    with pytest.raises(sa.exc.IntegrityError), writing(open_engine(url)) as connection:
+    with pytest.raises(sa.exc.IntegrityError), writing(ledger._engine) as connection:
         connection.execute(sa.insert(payment_attempts).values(second))
 
 
