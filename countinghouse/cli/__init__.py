@@ -1,0 +1,1 @@
+"""The `countinghouse` command: one module a command, registered in `app.py`."""

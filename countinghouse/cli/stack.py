@@ -1,0 +1,117 @@
+"""`up`, `down`, `status`, `doctor`: the local stack from the command line."""
+
+import json
+import signal
+import time
+from dataclasses import asdict
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from countinghouse.local.checks import all_checks
+from countinghouse.local.stack import LocalStack, as_json
+from countinghouse.settings import Settings
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+WATCH_SECONDS = 0.5
+
+
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when all is ready; `down` stops it.")
+    ] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Admit events of any age, to replay old usage.")
+    ] = False,
+) -> None:
+    """Start the local stack: Kafka, ClickHouse, our workers, Dagster. Ctrl-C stops it."""
+    settings = _replaying() if replay else Settings()
+    stack = LocalStack(settings)
+    was_running = stack.is_running()
+    signal.signal(signal.SIGTERM, _interrupt)
+    stack.start(typer.echo)
+    typer.echo(addresses(settings))
+    if was_running or detach:
+        typer.echo("the stack runs already" if was_running else "`countinghouse down` stops it")
+        return
+    typer.echo("Ctrl-C stops it")
+    _watch(stack)
+
+
+def down() -> None:
+    """Stop the local stack, also what is left of a killed one."""
+    stack = LocalStack(Settings())
+    stopped = stack.stop()
+    typer.echo(f"stopped {stopped} processes" if stopped else f"nothing runs in {stack.home}")
+
+
+def status(as_script: JsonOption = False) -> None:
+    """Show the processes of the local stack; exit code 1 unless all of them are ready."""
+    statuses = LocalStack(Settings()).status()
+    if as_script:
+        typer.echo(as_json(statuses))
+    else:
+        table = Table("process", "state", "ready", "port", "pid", "up for", "log", box=None)
+        for one in statuses:
+            ready = "yes" if one.is_ready else "no"
+            pid, uptime = str(one.pid or ""), f"{one.uptime_seconds} s"
+            table.add_row(one.name, one.state, ready, str(one.port), pid, uptime, one.log)
+        Console().print(table)
+    if not all(one.is_ready for one in statuses):
+        raise typer.Exit(1)
+
+
+def doctor(as_script: JsonOption = False) -> None:
+    """Look for what is missing on this machine; exit code 1 when something is."""
+    settings = Settings()
+    is_running = LocalStack(settings).is_running()
+    checks = list(all_checks(settings, is_running=is_running))
+    if as_script:
+        typer.echo(json.dumps([asdict(check) for check in checks], indent=1))
+    else:
+        table = Table("", "check", "found", "what to do", box=None)
+        for check in checks:
+            mark = "[green]ok[/]" if check.ok else "[red]no[/]"
+            table.add_row(mark, check.name, check.found, "" if check.ok else check.remedy)
+        Console().print(table)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def addresses(settings: Settings) -> str:
+    """Where everything is, for a person."""
+    token = f"user countinghouse, password in {settings.home / 'warehouse.token'}"
+    host = settings.host
+    warehouse = f"http://127.0.0.1:{settings.warehouse_port} ({token})"
+    return "\n".join(
+        [
+            f"Kafka       {settings.kafka_servers}",
+            f"ClickHouse  {settings.clickhouse.rpartition('@')[2] or warehouse}",
+            f"API         http://{host}:{settings.api_port}",
+            f"Dagster     http://{host}:{settings.dagster_port}",
+        ]
+    )
+
+
+def _replaying() -> Settings:
+    """The settings with both event limits off."""
+    return Settings(max_event_age=None, max_event_lead=None)
+
+
+def _watch(stack: LocalStack) -> None:
+    """Wait until someone stops the stack: a Ctrl-C here, or `down` elsewhere."""
+    try:
+        while stack.is_running():
+            time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        typer.echo("\nstopping")
+        stack.stop()
+        raise
+    typer.echo("the stack was stopped elsewhere")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

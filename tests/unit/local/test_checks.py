@@ -1,0 +1,79 @@
+"""What `up` and `doctor` say of a machine."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from countinghouse.local import checks
+from countinghouse.local.checks import (
+    address_checks,
+    disk_check,
+    home_check,
+    port_checks,
+    port_owner,
+    python_check,
+)
+from countinghouse.local.processes import stack_processes
+from countinghouse.settings import Settings
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_this_python_fits() -> None:
+    assert python_check().ok
+
+
+def test_a_home_that_does_not_exist_is_made(tmp_path: Path) -> None:
+    assert home_check(Settings(home=tmp_path / "a" / "b")).ok
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_a_home_that_cannot_be_made_has_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    check = home_check(Settings(home=tmp_path / "file" / "home"))
+    assert not check.ok
+    assert "cannot be written" in str(check)
+    assert "COUNTINGHOUSE_HOME" in str(check)
+
+
+def test_a_full_disk_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert disk_check(Settings(home=tmp_path / "not" / "yet")).ok
+    monkeypatch.setattr(checks, "DISK_BYTES", 10**18)
+    check = disk_check(Settings(home=tmp_path))
+    assert not check.ok
+    assert "GB free at" in str(check)
+
+
+def test_a_busy_port_names_its_owner_and_the_setting(busy_port: int) -> None:
+    processes = stack_processes(Settings(api_port=busy_port), only=["api"])
+    (check,) = port_checks(processes)
+    assert not check.ok
+    assert f"(process {os.getpid()})" in str(check)
+    assert "set COUNTINGHOUSE_API_PORT to a free port" in str(check)
+
+
+def test_a_free_port_is_free(busy_port: int) -> None:
+    assert port_owner(busy_port) != "another program"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()[1]
+    (check,) = port_checks(stack_processes(Settings(api_port=free), only=["api"]))
+    assert check.ok
+
+
+def test_an_address_that_does_not_answer_is_named_without_its_password(busy_port: int) -> None:
+    url = f"http://someone:secret@127.0.0.1:{busy_port + 1}/default"
+    (check,) = address_checks(Settings(clickhouse=url))
+    assert not check.ok
+    assert "COUNTINGHOUSE_CLICKHOUSE" in str(check)
+    assert "secret" not in str(check)
+
+
+def test_the_embedded_stores_need_no_address() -> None:
+    assert list(address_checks(Settings())) == []
