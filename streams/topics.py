@@ -12,7 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     TopicMetadata,
 )
 
-from schemas.errors import DependencyUnreachable, InvalidInput
+from schemas.errors import DependencyUnreachable, Conflict
 from schemas.topics import TOPICS, Topic
 
 KAFKA_SECONDS = 10
@@ -23,7 +23,7 @@ def ensure_topics(kafka_servers: str, *, partitions: int, replication: int) -> l
 
     Raises:
         DependencyUnreachable: no broker answers.
-        InvalidInput: a topic exists whose partitions or clock cannot be worked with.
+        Conflict: a topic exists whose partitions or clock cannot be worked with.
     """
     admin = AdminClient(
         {"bootstrap.servers": kafka_servers, "socket.timeout.ms": 10_000, "log_level": 4}
@@ -42,22 +42,22 @@ def ensure_topics(kafka_servers: str, *, partitions: int, replication: int) -> l
 
 
 def check_partitions(existing: Mapping[str, int]) -> None:
-    """Raise InvalidInput unless the per-tenant topics have equal partition counts."""
+    """Raise Conflict unless the per-tenant topics have equal partition counts."""
     counts = {topic.name: existing[topic.name] for topic in TOPICS if topic.co_partitioned}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-        raise InvalidInput(
+        raise Conflict(
             f"these topics need equal partition counts: {listed}; delete and recreate those that "
             "differ (partitions are never added to a live topic)"
         )
 
 
 def check_clocks(settings: Mapping[str, Mapping[str, str]]) -> None:
-    """Raise InvalidInput unless the broker's clock stamps the records where we rely on it."""
+    """Raise Conflict unless the broker's clock stamps the records where we rely on it."""
     for topic in TOPICS:
         kind = settings[topic.name].get("message.timestamp.type")
         if topic.append_time and kind != "LogAppendTime":
-            raise InvalidInput(
+            raise Conflict(
                 f"topic {topic.name} has message.timestamp.type={kind}: set it to LogAppendTime "
                 "(kafka-configs.sh --alter), the arrival time is the streams' only clock"
             )
