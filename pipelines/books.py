@@ -1,0 +1,92 @@
+"""A month's records in the ledger, as use cases and checks read them.
+
+Owns no rule and writes nothing; each record is read once, when it is first asked for.
+"""
+
+from collections import defaultdict
+from functools import cached_property
+from itertools import pairwise
+
+import pyarrow as pa
+
+from pipelines.rating import UsageBySegment
+from pipelines.tables import as_table, lines_by_subscription, rows_of
+from schemas.catalog import Catalog
+from schemas.closing import Closing, ClosingState
+from schemas.errors import Conflict, NotFound
+from schemas.invoice import Invoice, InvoiceLine
+from schemas.period import BillingPeriod
+from schemas.ports import ClosingLedger
+from schemas.subscription import Subscription
+from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
+
+
+class Books:
+    """What the ledger holds of a month."""
+
+    def __init__(self, month: str, ledger: ClosingLedger) -> None:
+        self.month = month
+        self.period = BillingPeriod.month(month)
+        self._ledger = ledger
+
+    @cached_property
+    def closing(self) -> Closing:
+        """The month's closing. Raises NotFound."""
+        closing = self._ledger.closing(self.month)
+        if closing is None:
+            raise NotFound(
+                f"{self.month} was not opened for closing; run `countinghouse close {self.month}`"
+            )
+        return closing
+
+    @property
+    def is_closed(self) -> bool:
+        """Is the month closed, so that nothing of it may change?"""
+        return self.closing.state is ClosingState.CLOSED
+
+    @cached_property
+    def subscriptions(self) -> list[Subscription]:
+        """The month's subscriptions, by tenant. Raises Conflict: a tenant has two."""
+        found = self._ledger.subscriptions(self.period)
+        tenants = [subscription.tenant for subscription in found]
+        for tenant, following in pairwise(tenants):
+            if tenant == following:
+                raise Conflict(f"{tenant} has two subscriptions in {self.month}; end one before it")
+        return found
+
+    @cached_property
+    def catalogs(self) -> dict[int, Catalog]:
+        """The versions of the price list that the closing and the subscriptions' parts name."""
+        versions = {self.closing.catalog_version}
+        for subscription in self.subscriptions:
+            for segment, _ in subscription.parts(self.period):
+                versions.add(segment.catalog_version)
+        return {version: self._ledger.catalog(version)[1] for version in sorted(versions)}
+
+    @cached_property
+    def usage(self) -> pa.Table:
+        """The month's usage (`USAGE_COLUMNS`)."""
+        return as_table(self._ledger.usage(self.month), USAGE_COLUMNS)
+
+    @cached_property
+    def usage_by_tenant(self) -> dict[str, UsageBySegment]:
+        """The month's usage in 1e-6 units by tenant, then (meter, segment)."""
+        usage: defaultdict[str, dict[tuple[str, int], int]] = defaultdict(dict)
+        for row in rows_of(self.usage):
+            usage[row["tenant"]][row["meter"], row["segment"]] = row["quantity_micro"]
+        return dict(usage)
+
+    @cached_property
+    def lines(self) -> pa.Table:
+        """The month's lines (`LINE_COLUMNS`), fees before usage within a subscription."""
+        return as_table(self._ledger.lines(self.month), LINE_COLUMNS)
+
+    @cached_property
+    def lines_by_subscription(self) -> dict[str, tuple[InvoiceLine, ...]]:
+        """The month's lines by subscription, in their order."""
+        return {row["subscription"]: own for row, own in lines_by_subscription(self.lines)}
+
+    @cached_property
+    def invoices(self) -> list[Invoice]:
+        """The month's invoices in every state."""
+        return self._ledger.invoices(self.month)

@@ -1,0 +1,139 @@
+"""What must hold of a month's lines and invoices, each check a list of findings to read.
+
+An empty list is a pass. The gate is the ledger's (`pipelines.closing.reconcile`); Dagster shows
+these beside it.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+
+import msgspec
+
+from pipelines.books import Books
+from pipelines.proration import prorate
+from pipelines.rating import beyond, pool, price, priced_meters
+from pipelines.segments import parts
+from schemas.invoice import Invoice, InvoiceLine
+from schemas.money import Money
+from schemas.period import BillingPeriod
+from schemas.quantity import format_micro
+from schemas.subscription import Subscription
+
+SURPRISING_FACTOR = 3
+SURPRISING_MINOR = 1_000
+"""A total is surprising when it changed by more than this factor and more than this amount."""
+
+
+def charges_match_usage(books: Books) -> list[str]:
+    """Usage lines add up to the usage, overage is what is beyond the pool, amounts are right.
+
+    It starts from each meter's total, so it does not repeat how the lines were made.
+    """
+    findings: list[str] = []
+    for subscription in books.subscriptions:
+        lines = books.lines_by_subscription.get(subscription.id, ())
+        findings += _quantity_findings(subscription, lines, books)
+        for line in lines:
+            due = _due(line, subscription.currency, books.period)
+            if line.amount_minor != due:
+                what = f"{line.kind} of {line.plan}"
+                findings.append(f"{subscription.tenant}: {what} is {line.amount_minor}, not {due}")
+    return findings
+
+
+def _quantity_findings(
+    subscription: Subscription, lines: Collection[InvoiceLine], books: Books
+) -> Iterator[str]:
+    found = parts(subscription, books.period)
+    usage = books.usage_by_tenant.get(subscription.tenant, {})
+    for meter in sorted(priced_meters(found, books.catalogs)):
+        used = sum(usage.get((meter, part.number), 0) for part in found)
+        due = beyond(used, pool(found, meter, books.period, books.catalogs))
+        of_meter = [(line.kind, line.quantity_micro or 0) for line in lines if line.meter == meter]
+        billed = sum(quantity for _, quantity in of_meter)
+        over = sum(quantity for kind, quantity in of_meter if kind != "included")
+        if (billed, over) != (used, due):
+            yield (
+                f"{subscription.tenant}: {meter} lines hold {format_micro(billed)}, "
+                f"{format_micro(over)} of it beyond the pool, but {format_micro(used)} was used, "
+                f"{format_micro(due)} beyond the pool"
+            )
+
+
+def _due(line: InvoiceLine, currency: str, period: BillingPeriod) -> int:
+    """What a line costs by its own figures."""
+    if line.fee_minor is not None:
+        amount_minor = prorate(line.fee_minor, line.period, period)
+        return -amount_minor if line.kind == "proration_credit" else amount_minor
+    return price(line.quantity_micro or 0, line.unit_price_pico or 0, currency)
+
+
+def lines_sum_to_totals(books: Books) -> list[str]:
+    """Invoices have exactly the ledger's lines, and every total is the exact sum of them."""
+    findings = []
+    for invoice in books.invoices:
+        if invoice.lines != books.lines_by_subscription.get(invoice.subscription, ()):
+            findings.append(f"{invoice.id}: its lines are not those of the ledger")
+        stated = _document_total(invoice)
+        if stated != invoice.total_minor:
+            findings.append(f"{invoice.id}: the document says {stated}, not {invoice.total_minor}")
+    return findings + _currency_findings(books)
+
+
+def _currency_findings(books: Books) -> list[str]:
+    table = books.lines.group_by("currency").aggregate([("amount_minor", "sum")])
+    of_lines = {row["currency"]: row["amount_minor_sum"] for row in table.to_pylist()}
+    of_invoices = totals_by_currency(books.invoices)
+    return [
+        f"{currency}: invoices add up to {of_invoices.get(currency, 0)}, "
+        f"lines to {of_lines.get(currency, 0)}"
+        for currency in sorted(of_lines.keys() | of_invoices.keys())
+        if of_invoices.get(currency, 0) != of_lines.get(currency, 0)
+    ]
+
+
+def totals_by_currency(invoices: Iterable[Invoice]) -> dict[str, int]:
+    """Minor units by currency."""
+    totals: Counter[str] = Counter()
+    for invoice in invoices:
+        totals[invoice.currency] += invoice.total_minor
+    return dict(sorted(totals.items()))
+
+
+def one_invoice_per_subscription(books: Books) -> list[str]:
+    """Every subscription of the month has one invoice, and every invoice a subscription."""
+    wanted = {subscription.id for subscription in books.subscriptions}
+    found = Counter(invoice.subscription for invoice in books.invoices)
+    return [
+        *(f"{name}: there is no invoice" for name in sorted(wanted - found.keys())),
+        *(f"{name}: an invoice without subscription" for name in sorted(found.keys() - wanted)),
+        *(f"{name}: there are {n} invoices" for name, n in sorted(found.items()) if n > 1),
+    ]
+
+
+def no_surprising_change(books: Books, previous: Books) -> list[str]:
+    """Totals beside those of the month before; worth a look, never a reason to stop.
+
+    A tenant's first invoice surprises nobody.
+    """
+    before = {invoice.subscription: invoice for invoice in previous.invoices}
+    findings = []
+    for invoice in books.invoices:
+        old = before.get(invoice.subscription)
+        if old and old.currency == invoice.currency and _is_surprising(old, invoice):
+            was, now = (Money(i.total_minor, i.currency) for i in (old, invoice))
+            findings.append(f"{invoice.tenant}: {now}, after {was} the month before")
+    return findings
+
+
+def _is_surprising(old: Invoice, new: Invoice) -> bool:
+    small, large = sorted((abs(old.total_minor), abs(new.total_minor)))
+    return large > SURPRISING_FACTOR * small and large - small > SURPRISING_MINOR
+
+
+class _Total(msgspec.Struct):
+    total_minor: int
+
+
+def _document_total(invoice: Invoice) -> int:
+    return msgspec.json.decode(invoice.document, type=_Total).total_minor

@@ -1,0 +1,224 @@
+"""Closing a month: the use cases from the cut to finalized invoices, in this order.
+
+`open_closing`, `aggregate_usage`, `rate_charges`, `prorate_fees`, `draft_invoices`, `reconcile`,
+`finalize`. Each replaces its own slice of the ledger, so it may run twice and be killed between
+any two writes; on a closed month it writes nothing and its report says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from pipelines import bulk_rating, invoicing, reconciliation
+from pipelines.books import Books
+from pipelines.checks import lines_sum_to_totals, one_invoice_per_subscription, totals_by_currency
+from pipelines.completeness import cut, ensure_over
+from pipelines.segments import bounds
+from pipelines.tables import as_table, rows_of
+from schemas.closing import Closing, ClosingState, Reconciliation
+from schemas.errors import ReconciliationFailed
+from schemas.invoice import InvoiceState
+from schemas.ports import Clock, ClosingLedger, LineWork, Log, UsageReader
+from schemas.tables import USAGE_COLUMNS
+
+DUE_DAYS = 14
+_DAY_MS = 86_400_000
+_TOLD = 5
+"""Findings that an error's text names; the checks list all."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What a step did: counts by what was counted, totals in minor units by currency.
+
+    `written` is False on a closed month, which no step touches.
+    """
+
+    step: str
+    month: str
+    written: bool
+    counts: Mapping[str, int] = field(default_factory=dict)
+    totals_minor: Mapping[str, int] = field(default_factory=dict)
+
+
+def open_closing(
+    month: str,
+    ledger: ClosingLedger,
+    log: Log,
+    usage: UsageReader,
+    clock: Clock,
+    *,
+    code_version: str,
+    grace_ms: int,
+    without_counters: str | None = None,
+) -> Closing:
+    """The month's closing, opened as of now if there is none; an opened one keeps its vector.
+
+    `without_counters` is the reason for which their comparison is left out; it is recorded.
+
+    Raises:
+        PeriodNotOver, PeriodNotComplete: it is too early; `ledger.catalog` may raise NotFound.
+    """
+    closing = ledger.closing(month)
+    if closing is None:
+        now_ms = clock()
+        ensure_over(month, now_ms, grace_ms)
+        vector = cut(log, usage, with_counters=without_counters is None)
+        version, _ = ledger.catalog()
+        closing = Closing(month, vector, version, code_version, now_ms)
+    if closing.state is ClosingState.OPEN:
+        reason = without_counters or closing.without_counters
+        closing = replace(closing, without_counters=reason)
+        ledger.save_closing(closing)
+    return closing
+
+
+def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> StepReport:
+    """Take the month's usage from the warehouse into the ledger, cut by the closing's vector."""
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("aggregate_usage", month)
+    cuts = {s.tenant: bounds(s, books.period) for s in books.subscriptions}
+    found = usage.usage(books.period, books.closing.vector, cuts)
+    table = as_table(found, USAGE_COLUMNS)
+    ledger.replace_usage(month, table)
+    counts = {"rows": table.num_rows, "tenants": len(table["tenant"].unique())}
+    return StepReport("aggregate_usage", month, written=True, counts=counts)
+
+
+def rate_charges(month: str, ledger: ClosingLedger) -> StepReport:
+    """Price the month's usage into lines."""
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("rate_charges", month)
+    lines = bulk_rating.rate_charges(books.usage, books.subscriptions, books.period, books.catalogs)
+    return _replace_lines("rate_charges", "charges", lines, books, ledger)
+
+
+def prorate_fees(month: str, ledger: ClosingLedger) -> StepReport:
+    """Make the month's fee lines, with the credits and charges of changes."""
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("prorate_fees", month)
+    lines = bulk_rating.prorate_fees(books.subscriptions, books.period, books.catalogs)
+    return _replace_lines("prorate_fees", "prorations", lines, books, ledger)
+
+
+def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
+    """Make a draft invoice for every subscription of the month, replacing the drafts there are.
+
+    What was recorded of an earlier comparison is dropped first: these drafts were not compared.
+    """
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("draft_invoices", month)
+    ledger.record_reconciliation(month, [])
+    rests_on = invoicing.basis(books.closing, books.catalogs)
+    subscriptions = {s.id: s for s in books.subscriptions}
+    drafts = invoicing.draft_all(books.lines, subscriptions, rests_on)
+    left_alone = ledger.replace_drafts(month, drafts)
+    counts = {"subscriptions": len(subscriptions), "finalized_left_alone": left_alone}
+    totals = _totals(books.lines)
+    return StepReport("draft_invoices", month, written=True, counts=counts, totals_minor=totals)
+
+
+def reconcile(
+    month: str, ledger: ClosingLedger, usage: UsageReader, *, max_held: float
+) -> StepReport:
+    """Compare counters, warehouse and invoices; hold the tenants whose figures differ.
+
+    The comparison is recorded last, after the holds: finalizing asks for it, so that a run which
+    dies here, or ends in a fault that is nobody's, leaves nothing that can be finalized.
+
+    Raises:
+        ReconciliationFailed: invoices are missing or surplus, lines or totals do not add up, or
+            more than the share `max_held` of the invoices would be held.
+    """
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("reconcile", month)
+    ledger.record_reconciliation(month, [])
+    _ensure_sound(books)
+    rows = _compare(books, usage)
+    reasons = reconciliation.held_reasons(rows)
+    ledger.hold(month, reasons)
+    held = sorted(reasons.keys() & {invoice.tenant for invoice in books.invoices})
+    if len(held) > max_held * len(books.invoices):
+        told = [f"{tenant}: {reasons[tenant]}" for tenant in held]
+        raise _failed(month, f"{len(held)} of {len(books.invoices)} invoices are held", told)
+    ledger.record_reconciliation(month, rows)
+    counts = {"compared": len(rows), "differing_tenants": len(reasons), "held": len(held)}
+    return StepReport("reconcile", month, written=True, counts=counts)
+
+
+def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) -> StepReport:
+    """Finalize and number the drafts that are not held, due in 14 days, and close the month.
+
+    Raises:
+        ReconciliationFailed: there are drafts, and no comparison of them is recorded.
+    """
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _finalized(month, ledger, written=False)
+    if books.invoices and not ledger.reconciliation(month):
+        remedy = f"run `countinghouse close {month}`"
+        raise ReconciliationFailed(f"{month}: the drafts were not reconciled; {remedy}")
+    issued_ms = clock()
+    ledger.finalize(month, seller, issued_ms, issued_ms + DUE_DAYS * _DAY_MS)
+    return _finalized(month, ledger, written=True)
+
+
+def _ensure_sound(books: Books) -> None:
+    """No fault that belongs to no single tenant."""
+    findings = one_invoice_per_subscription(books) + lines_sum_to_totals(books)
+    if findings:
+        raise _failed(books.month, "the invoices do not add up", findings)
+
+
+def _failed(month: str, reason: str, findings: list[str]) -> ReconciliationFailed:
+    told = "; ".join(findings[:_TOLD])
+    more = f"; and {len(findings) - _TOLD} more" if len(findings) > _TOLD else ""
+    return ReconciliationFailed(f"{month}: nothing is finalized, since {reason}: {told}{more}")
+
+
+def _compare(books: Books, usage: UsageReader) -> list[Reconciliation]:
+    counters = None
+    if books.closing.without_counters is None:
+        counters = usage.compare_counters(books.period)
+    figures = reconciliation.Figures(
+        counters=counters,
+        warehouse=usage.totals(books.period, books.closing.vector),
+        billed=reconciliation.billed_quantities(books.invoices),
+        unpriced=reconciliation.unpriced_quantities(
+            rows_of(books.usage), books.subscriptions, books.period, books.catalogs
+        ),
+    )
+    billable = books.catalogs[books.closing.catalog_version].priced_meters
+    return reconciliation.compare(figures, {i.tenant for i in books.invoices}, billable)
+
+
+def _replace_lines(
+    step: str, work: LineWork, lines: pa.Table, books: Books, ledger: ClosingLedger
+) -> StepReport:
+    ledger.replace_lines(books.month, work, lines)
+    counts = {"lines": lines.num_rows, "subscriptions": len(lines["subscription"].unique())}
+    totals = _totals(lines)
+    return StepReport(step, books.month, written=True, counts=counts, totals_minor=totals)
+
+
+def _totals(lines: pa.Table) -> dict[str, int]:
+    grouped = lines.group_by("currency").aggregate([("amount_minor", "sum")]).to_pylist()
+    return {row["currency"]: row["amount_minor_sum"] for row in grouped}
+
+
+def _finalized(month: str, ledger: ClosingLedger, *, written: bool) -> StepReport:
+    invoices = ledger.invoices(month)
+    final = [invoice for invoice in invoices if invoice.state is not InvoiceState.DRAFT]
+    counts = {"finalized": len(final), "held": len(invoices) - len(final)}
+    totals = totals_by_currency(final)
+    return StepReport("finalize", month, written=written, counts=counts, totals_minor=totals)
+
+
+def _untouched(step: str, month: str) -> StepReport:
+    return StepReport(step, month, written=False)

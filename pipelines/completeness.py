@@ -1,0 +1,61 @@
+"""When a month may be closed, and the cut by which it is: complete by offsets, not by event times.
+
+Waits for nothing; what is not there yet is an exception that says how far it is.
+"""
+
+from schemas.errors import PeriodNotComplete, PeriodNotOver
+from schemas.period import BillingPeriod, format_instant
+from schemas.ports import Log, UsageReader
+from schemas.vector import Vector
+
+
+def ensure_over(month: str, now_ms: int, grace_ms: int) -> None:
+    """The month and its grace have passed.
+
+    Raises:
+        PeriodNotOver: they have not; until then there is the preview.
+    """
+    may_close_ms = BillingPeriod.month(month).end_ms + grace_ms
+    if now_ms < may_close_ms:
+        raise PeriodNotOver(
+            f"{month} may be closed from {format_instant(may_close_ms)} on; until then look at "
+            "the preview, the asset `upcoming_invoices` in Dagster"
+        )
+
+
+def cut(log: Log, usage: UsageReader, *, with_counters: bool = True) -> Vector:
+    """The closing vector: where the counters stand, once all that the log held has been read.
+
+    The log's ends are read first; landing and counters must both have reached them. The counters'
+    positions V are the cut, and landing must have reached V as well, so that warehouse and
+    counters are compared as of the same records. Without counters the cut is the log's ends.
+
+    Raises:
+        PeriodNotComplete: "landing: partition 3: 1,204 records behind".
+    """
+    ends = log.ends()
+    landed = log.landed()
+    _ensure_reached("landing", landed, ends)
+    if not with_counters:
+        return _with_earlier_epochs(ends, landed)
+    counted = usage.counted()
+    _ensure_reached("counters", counted, ends)
+    _ensure_reached("landing", log.landed(), counted)
+    return _with_earlier_epochs(counted, landed)
+
+
+def _ensure_reached(reader: str, position: Vector, wanted: Vector) -> None:
+    behind = position.behind(wanted)
+    if behind:
+        places = ", ".join(
+            f"partition {partition}: {records:,} records behind"
+            for (_, partition), records in sorted(behind.items())
+        )
+        raise PeriodNotComplete(f"{reader}: {places}; try again when `status` shows no lag")
+
+
+def _with_earlier_epochs(live: Vector, landed: Vector) -> Vector:
+    """The cut with the topics before the live one, which are drained and so fully landed."""
+    newest = max((epoch for epoch, _ in live), default=0)
+    earlier = {key: offset for key, offset in landed.items() if key[0] < newest}
+    return Vector(dict(live) | earlier)

@@ -1,0 +1,83 @@
+"""Words for people: what an invoice line is, and when. English, plain, without the currency.
+
+Descriptions are made from lines whenever they are shown; they are no part of an invoice's
+document, so better wording never changes what was billed.
+"""
+
+from datetime import datetime
+
+from schemas.invoice import InvoiceLine
+from schemas.money import format_minor, format_pico
+from schemas.period import BillingPeriod, from_ms
+
+_DAY_MS = 86_400_000
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+
+
+def describe(line: InvoiceLine, period: BillingPeriod, currency: str) -> str:
+    """One line for a person: "Pro, 11–31 October: 21 of 31 days of 49.99".
+
+    `period` is the invoice's billing period.
+    """
+    plan, when = plan_title(line.plan), span(line.period)
+    match line.kind:
+        case "base_fee" if line.period == period:
+            return f"{plan}, {when} {from_ms(period.start_ms).year}"
+        case "base_fee" | "proration_charge":
+            return f"{plan}, {when}: {_share_of_fee(line, period, currency)}"
+        case "proration_credit":
+            return f"{plan} unused, {when}: {_share_of_fee(line, period, currency)}"
+        case "included":
+            return f"{plan}, {when}: {line.meter} included"
+        case "not_billed":
+            return f"{plan}, {when}: {line.meter} beyond the included, not billed"
+        case "overage":
+            unit_price = format_pico(line.unit_price_pico or 0)
+            return f"{plan}, {when}: {line.meter} beyond the included, {unit_price} each"
+
+
+def plan_title(plan: str) -> str:
+    """A plan's name as a person reads it: team_plus → "Team plus"."""
+    return plan.replace("_", " ").capitalize()
+
+
+def span(period: BillingPeriod) -> str:
+    """When, with the last day included: "11–31 October", "5 October 12:00 – 31 October"."""
+    start, end = from_ms(period.start_ms), from_ms(period.end_ms)
+    last = from_ms(period.end_ms - 1)
+    whole_days = not (period.start_ms % _DAY_MS or period.end_ms % _DAY_MS)
+    if period == BillingPeriod.month_of(period.start_ms):
+        return _month(start)
+    if whole_days and _month(start) == _month(last):
+        days = f"{start.day}" if start.day == last.day else f"{start.day}–{last.day}"
+        return f"{days} {_month(start)}"
+    return f"{_moment(start)} – {_moment(end) if period.end_ms % _DAY_MS else _moment_day(last)}"
+
+
+def share(part: BillingPeriod, period: BillingPeriod) -> str:
+    """How much of a period a part of it is: "21 of 31 days", or seconds where days do not do."""
+    if part.duration_ms % _DAY_MS or period.duration_ms % _DAY_MS:
+        return f"{part.duration_ms // 1000:,} of {period.duration_ms // 1000:,} seconds"
+    return f"{part.duration_ms // _DAY_MS} of {period.duration_ms // _DAY_MS} days"
+
+
+def _share_of_fee(line: InvoiceLine, period: BillingPeriod, currency: str) -> str:
+    return f"{share(line.period, period)} of {format_minor(line.fee_minor or 0, currency)}"
+
+
+def _month(moment: datetime) -> str:
+    return _MONTHS[moment.month - 1]
+
+
+def _moment_day(moment: datetime) -> str:
+    return f"{moment.day} {_month(moment)}"
+
+
+def _moment(moment: datetime) -> str:
+    if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
+        return _moment_day(moment)
+    clock = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
+    return f"{_moment_day(moment)} {clock}"

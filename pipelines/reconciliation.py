@@ -1,0 +1,154 @@
+"""Three figures for each tenant and meter that must agree: counter, warehouse, invoice.
+
+Pure comparison. A difference holds back the tenant whose it is; what is explained is listed and
+holds nobody.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.rating import priced_meters
+from pipelines.segments import parts
+from schemas.catalog import Catalog
+from schemas.closing import CounterComparison, Reconciliation
+from schemas.invoice import USAGE_KINDS, Invoice
+from schemas.period import BillingPeriod
+from schemas.quantity import format_micro
+from schemas.subscription import Subscription
+
+Quantities = Mapping[tuple[str, str], int]
+"""1e-6 units by (tenant, meter)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is compared. `counters` is None when the month is closed without them."""
+
+    counters: Sequence[CounterComparison] | None
+    warehouse: Quantities
+    billed: Quantities
+    unpriced: Quantities
+
+
+def billed_quantities(invoices: Iterable[Invoice]) -> dict[tuple[str, str], int]:
+    """What the invoices' usage lines add up to."""
+    billed: Counter[tuple[str, str]] = Counter()
+    for invoice in invoices:
+        for line in invoice.lines:
+            if line.kind in USAGE_KINDS and line.meter is not None:
+                billed[invoice.tenant, line.meter] += line.quantity_micro or 0
+    return dict(billed)
+
+
+def unpriced_quantities(
+    usage: Iterable[Mapping[str, Any]],
+    subscriptions: Iterable[Subscription],
+    period: BillingPeriod,
+    catalogs: Mapping[int, Catalog],
+) -> dict[tuple[str, str], int]:
+    """Usage (rows of `USAGE_COLUMNS`) that no invoice line bills.
+
+    It is outside any subscription, or of a meter that the subscription's price lists only count.
+    """
+    found = {s.tenant: parts(s, period) for s in subscriptions}
+    numbers = {tenant: {part.number for part in own} for tenant, own in found.items()}
+    priced = {tenant: priced_meters(own, catalogs) for tenant, own in found.items()}
+    unpriced: Counter[tuple[str, str]] = Counter()
+    for row in usage:
+        tenant, meter = row["tenant"], row["meter"]
+        if row["segment"] in numbers.get(tenant, ()) and meter in priced.get(tenant, ()):
+            continue
+        unpriced[tenant, meter] += row["quantity_micro"]
+    return dict(unpriced)
+
+
+def compare(
+    figures: Figures, invoiced: Iterable[str], billable: Sequence[str]
+) -> list[Reconciliation]:
+    """Compare every tenant and meter, ordered; each row says why its tenant is held, if it is.
+
+    Every tenant in `invoiced` gets a row for each of the `billable` meters, used or not: finalizing
+    asks for it. A `billable` meter without a counter is a counter of zero.
+    """
+    counters = {(c.tenant, c.meter): c for c in figures.counters or ()}
+    keys = {(tenant, meter) for tenant in invoiced for meter in billable}
+    keys |= counters.keys() | figures.warehouse.keys() | figures.billed.keys()
+    keys |= figures.unpriced.keys()
+    return [
+        _row(key, figures, counters.get(key), is_counted=_is_counted(key, figures, billable))
+        for key in sorted(keys)
+    ]
+
+
+def _is_counted(key: tuple[str, str], figures: Figures, billable: Sequence[str]) -> bool:
+    return figures.counters is not None and key[1] in billable
+
+
+def _row(
+    key: tuple[str, str],
+    figures: Figures,
+    counter: CounterComparison | None,
+    *,
+    is_counted: bool,
+) -> Reconciliation:
+    if counter is None and is_counted:
+        counter = CounterComparison(*key, 0, figures.warehouse.get(key, 0), 0)
+    warehouse = figures.warehouse.get(key, 0)
+    billed, unpriced = figures.billed.get(key, 0), figures.unpriced.get(key, 0)
+    reasons = list(_differences(counter, warehouse, billed, unpriced))
+    return Reconciliation(
+        *key,
+        counter_micro=None if counter is None else _at_the_cut(counter, warehouse),
+        warehouse_micro=warehouse,
+        beyond_window_micro=0 if counter is None else counter.beyond_window_micro,
+        billed_micro=billed,
+        unpriced_micro=unpriced,
+        held="; ".join(reasons) or None,
+    )
+
+
+def _at_the_cut(counter: CounterComparison, warehouse: int) -> int:
+    """A counter brought back to the closing's cut: it may have read usage that came after it."""
+    return counter.counter_micro - (counter.warehouse_micro - warehouse)
+
+
+def _differences(
+    counter: CounterComparison | None, warehouse: int, billed: int, unpriced: int
+) -> Iterator[str]:
+    if counter is not None and counter.difference_micro:
+        yield (
+            f"the counter says {format_micro(counter.counter_micro)}, the warehouse "
+            f"{format_micro(counter.warehouse_micro)} and "
+            f"{format_micro(counter.beyond_window_micro)} in late repeats"
+        )
+    if warehouse != billed + unpriced:
+        yield (
+            f"the warehouse has {format_micro(warehouse)}, the invoice {format_micro(billed)} "
+            f"and {format_micro(unpriced)} outside it"
+        )
+    if billed < 0:
+        yield f"the billed quantity {format_micro(billed)} is negative"
+
+
+def held_reasons(rows: Iterable[Reconciliation]) -> dict[str, str]:
+    """Why tenants are held, by tenant, naming each meter."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row.held:
+            reasons.setdefault(row.tenant, []).append(f"{row.meter}: {row.held}")
+    return {tenant: "; ".join(texts) for tenant, texts in reasons.items()}
+
+
+def explained(rows: Iterable[Reconciliation]) -> dict[tuple[str, str], int]:
+    """What is no difference, in 1e-6 units by (cause, meter).
+
+    `beyond_window` are repeats that a counter could not know of, `unpriced` is what no invoice
+    bills.
+    """
+    totals: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        totals["beyond_window", row.meter] += row.beyond_window_micro
+        totals["unpriced", row.meter] += row.unpriced_micro
+    return {key: micro for key, micro in totals.items() if micro}

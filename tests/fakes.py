@@ -1,0 +1,233 @@
+"""The ports in memory: a ledger, a log and a warehouse that behave as the real ones promise.
+
+`FakeLedger.dies_at` kills a use case before its n-th write, as `kill -9` would.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from pipelines.tables import as_table, table_of
+from schemas.catalog import Catalog
+from schemas.closing import Closing, ClosingState, CounterComparison, Reconciliation
+from schemas.errors import Conflict, NotFound
+from schemas.invoice import Invoice, InvoiceState
+from schemas.period import BillingPeriod
+from schemas.ports import LineWork
+from schemas.subscription import Subscription
+from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
+from schemas.vector import Vector
+
+_WORK_ORDER = ("prorations", "charges")
+
+
+class Killed(BaseException):
+    """The process ends here; nothing catches it."""
+
+
+@dataclass
+class FakeLedger:
+    """The month's close in memory. `writes` names each write that happened."""
+
+    catalogs: dict[int, Catalog]
+    subscribed: list[Subscription] = field(default_factory=list)
+    dies_at: int | None = None
+    writes: list[str] = field(default_factory=list)
+    closings: dict[str, Closing] = field(default_factory=dict)
+    _usage: dict[str, pa.Table] = field(default_factory=dict)
+    _lines: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
+    _invoices: dict[str, Invoice] = field(default_factory=dict)
+    _reconciled: dict[str, list[Reconciliation]] = field(default_factory=dict)
+
+    def _write(self, name: str) -> None:
+        if self.dies_at is not None and len(self.writes) + 1 >= self.dies_at:
+            raise Killed(name)
+        self.writes.append(name)
+
+    def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
+        number = max(self.catalogs, default=0) if version is None else version
+        if number not in self.catalogs:
+            raise NotFound(f"there is no version {number} of the price list")
+        return number, self.catalogs[number]
+
+    def subscriptions(self, period: BillingPeriod) -> list[Subscription]:
+        found = [s for s in self.subscribed if s.parts(period)]
+        return sorted(found, key=lambda s: (s.tenant, s.id))
+
+    def closing(self, month: str) -> Closing | None:
+        return self.closings.get(month)
+
+    def save_closing(self, closing: Closing) -> None:
+        known = self.closings.get(closing.month)
+        if known is not None and known.state is ClosingState.CLOSED:
+            raise Conflict(f"{closing.month} is closed")
+        self._write("save_closing")
+        self.closings[closing.month] = closing
+
+    def replace_usage(self, month: str, usage: ArrowStream) -> None:
+        self._write("replace_usage")
+        table = as_table(usage, USAGE_COLUMNS)
+        self._usage[month] = table.sort_by(
+            [(c, "ascending") for c in ("tenant", "meter", "segment")]
+        )
+
+    def usage(self, month: str) -> ArrowStream:
+        stored: ArrowStream = self._usage.get(month, table_of([], USAGE_COLUMNS))
+        return stored
+
+    def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
+        self._write(f"replace_lines {work}")
+        self._lines[month, work] = as_table(lines, LINE_COLUMNS)
+
+    def lines(self, month: str) -> ArrowStream:
+        none = table_of([], LINE_COLUMNS)
+        tables = [self._lines.get((month, work), none) for work in _WORK_ORDER]
+        tagged = [
+            t.append_column("work", pa.array([n] * len(t), "int32")) for n, t in enumerate(tables)
+        ]
+        order = [(c, "ascending") for c in ("tenant", "subscription", "work", "ordinal")]
+        sorted_lines: ArrowStream = pa.concat_tables(tagged).sort_by(order).drop_columns("work")
+        return sorted_lines
+
+    def replace_drafts(self, month: str, invoices: Iterable[Invoice]) -> int:
+        drafts = list(invoices)
+        self._write("replace_drafts")
+        final = {i.id: i for i in self._invoices.values() if i.state is not InvoiceState.DRAFT}
+        kept = {i.id: i for i in self._invoices.values() if i.month != month} | final
+        self._invoices = {i.id: i for i in drafts} | kept
+        return sum(i.month == month for i in final.values())
+
+    def record_reconciliation(self, month: str, rows: Iterable[Reconciliation]) -> None:
+        self._write("record_reconciliation")
+        self._reconciled[month] = list(rows)
+
+    def reconciliation(self, month: str) -> list[Reconciliation]:
+        return self._reconciled.get(month, [])
+
+    def hold(self, month: str, reasons: Mapping[str, str]) -> None:
+        self._write("hold")
+        for invoice in self.invoices(month, [InvoiceState.DRAFT]):
+            self._invoices[invoice.id] = replace(invoice, held=reasons.get(invoice.tenant))
+
+    def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
+        self._write("finalize")
+        reconciled = {row.tenant for row in self.reconciliation(month)}
+        drafts = self.invoices(month, [InvoiceState.DRAFT])
+        ready = [i for i in drafts if i.held is None and i.tenant in reconciled]
+        numbered = sum(i.month == month and i.number is not None for i in self._invoices.values())
+        for ordinal, invoice in enumerate(ready, start=numbered + 1):
+            state = InvoiceState.FINALIZED if invoice.total_minor else InvoiceState.PAID
+            self._invoices[invoice.id] = replace(
+                invoice,
+                number=f"{month}-{ordinal:06d}",
+                state=state,
+                issued_ms=issued_ms,
+                due_ms=due_ms,
+            )
+        self.closings[month] = replace(self.closings[month], state=ClosingState.CLOSED)
+        return len(ready)
+
+    def invoices(
+        self,
+        month: str | None = None,
+        states: Sequence[InvoiceState] = (),
+        tenant: str | None = None,
+    ) -> list[Invoice]:
+        found = [
+            invoice
+            for invoice in self._invoices.values()
+            if month in (None, invoice.month)
+            and tenant in (None, invoice.tenant)
+            and (not states or invoice.state in states)
+        ]
+        return sorted(found, key=lambda i: (i.month, i.tenant, i.subscription))
+
+    def contents(self) -> tuple[object, ...]:
+        """All that the ledger holds, to compare two of them."""
+        tables = [(key, t.to_pylist()) for key, t in sorted(self._lines.items())]
+        usage = [(key, t.to_pylist()) for key, t in sorted(self._usage.items())]
+        return self.closings, usage, tables, self.invoices(), self._reconciled
+
+
+@dataclass
+class FakeLog:
+    """How far the log reaches and was read; both may be moved by a test."""
+
+    end: Vector = field(default_factory=Vector)
+    landing: Vector = field(default_factory=Vector)
+
+    def ends(self) -> Vector:
+        return self.end
+
+    def landed(self) -> Vector:
+        return self.landing
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """One counted event of a meter, where it lies in the log, and whether its counter saw it."""
+
+    tenant: str
+    meter: str
+    time_ms: int
+    quantity_micro: int
+    partition: int = 0
+    offset: int = 0
+    counted: bool = True
+
+
+@dataclass
+class FakeWarehouse:
+    """Usage in memory, and counters that saw it; `repeats` is what they counted twice."""
+
+    events: list[Used] = field(default_factory=list)
+    counters_at: Vector = field(default_factory=Vector)
+    repeats: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def counted(self) -> Vector:
+        return self.counters_at
+
+    def usage(
+        self, month: BillingPeriod, as_of: Vector, bounds: Mapping[str, Sequence[int]]
+    ) -> ArrowStream:
+        quantity: Counter[tuple[str, str, int]] = Counter()
+        events: Counter[tuple[str, str, int]] = Counter()
+        for event in self._events(month, as_of):
+            segment = bisect_right(bounds.get(event.tenant, ()), event.time_ms)
+            quantity[event.tenant, event.meter, segment] += event.quantity_micro
+            events[event.tenant, event.meter, segment] += 1
+        rows = ((*key, quantity[key], n) for key, n in events.items())
+        summed: ArrowStream = table_of(rows, USAGE_COLUMNS)
+        return summed
+
+    def totals(self, month: BillingPeriod, as_of: Vector) -> dict[tuple[str, str], int]:
+        return _sums(self._events(month, as_of))
+
+    def compare_counters(self, month: BillingPeriod) -> list[CounterComparison]:
+        events = list(self._events(month, self.counters_at))
+        warehouse = _sums(events)
+        counters = _sums(event for event in events if event.counted)
+        return [
+            CounterComparison(
+                *key,
+                counters.get(key, 0) + self.repeats.get(key, 0),
+                total,
+                self.repeats.get(key, 0),
+            )
+            for key, total in sorted(warehouse.items())
+        ]
+
+    def _events(self, month: BillingPeriod, as_of: Vector) -> Iterator[Used]:
+        for event in self.events:
+            if month.contains(event.time_ms) and event.offset < as_of[1, event.partition]:
+                yield event
+
+
+def _sums(events: Iterable[Used]) -> dict[tuple[str, str], int]:
+    sums: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        sums[event.tenant, event.meter] += event.quantity_micro
+    return dict(sums)
