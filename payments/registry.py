@@ -44,14 +44,15 @@ class ProviderSettings:
 class Providers(Mapping[str, PaymentProvider]):
     """The configured providers by name."""
 
-    def __init__(self, providers: Mapping[str, PaymentProvider]) -> None:
+    def __init__(self, providers: Mapping[str, PaymentProvider], prefer: str = "") -> None:
         self._providers = dict(providers)
+        self._prefer = prefer
 
     @classmethod
     def from_settings(
-        cls, settings: ProviderSettings, clock: Clock = sandbox.now_ms
+        cls, settings: ProviderSettings, clock: Clock = sandbox.now_ms, *, prefer: str = ""
     ) -> "Providers":
-        """Build what is configured."""
+        """Build what is configured; `prefer` is the name of the provider of new attempts."""
         built: dict[str, PaymentProvider] = {}
         if settings.sandbox_url:
             built[sandbox.NAME] = sandbox.SandboxProvider(
@@ -59,7 +60,7 @@ class Providers(Mapping[str, PaymentProvider]):
             )
         if settings.stripe_api_key:
             built["stripe"] = _stripe(settings, clock)
-        return cls(built)
+        return cls(built, prefer)
 
     def __getitem__(self, name: str) -> PaymentProvider:
         """The provider of a name.
@@ -80,6 +81,16 @@ class Providers(Mapping[str, PaymentProvider]):
 
     def __len__(self) -> int:
         return len(self._providers)
+
+    @property
+    def preferred(self) -> PaymentProvider:
+        """The provider of new attempts: the preferred one, else a real one, else the sandbox.
+
+        Raises:
+            NotFound: it is not configured.
+        """
+        real = [name for name in self._providers if name != sandbox.NAME]
+        return self[self._prefer or next(iter(real), sandbox.NAME)]
 
     def close(self) -> None:
         """Close the connections of all providers that hold some."""

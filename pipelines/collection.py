@@ -5,11 +5,13 @@ point is continued with the same key, never with a second charge. A webhook only
 are fetched from the provider and move forward only. Numbering and documents are not done here.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from schemas.errors import BillingError, Conflict, DependencyUnreachable, InvalidInput
-from schemas.invoice import InvoiceState
+from schemas.invoice import Invoice, InvoiceState
+from schemas.money import Money
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.ports import Clock, PaymentLedger, PaymentProvider
 
@@ -144,9 +146,47 @@ def summarize(ledger: PaymentLedger, month: str, charged_now: int = 0) -> Collec
     )
 
 
-def amounts_agree(attempt: PaymentAttempt, payment: ProviderPayment) -> bool:
-    """Did the provider take what the attempt asked for?"""
-    return (attempt.amount_minor, attempt.currency) == (payment.amount_minor, payment.currency)
+def payments_match(
+    invoices: Iterable[Invoice],
+    attempts: Iterable[PaymentAttempt],
+    payments: Mapping[str, ProviderPayment | None],
+) -> list[str]:
+    """What was paid beside what is owed, and what providers say (by attempt) beside our record."""
+    attempts = list(attempts)
+    paid: Counter[str] = Counter()
+    for attempt in attempts:
+        if attempt.state is AttemptState.SUCCEEDED:
+            paid[attempt.invoice] += attempt.amount_minor
+    findings = [
+        f"{invoice.id}: {invoice.state.value}, due {invoice.total_minor}, paid {paid[invoice.id]}"
+        for invoice in invoices
+        if paid[invoice.id] != _paid_by_state(invoice)
+    ]
+    by_id = {attempt.id: attempt for attempt in attempts}
+    differing = (_disagreement(by_id[name], payment) for name, payment in payments.items())
+    return findings + [finding for finding in differing if finding]
+
+
+def _paid_by_state(invoice: Invoice) -> int:
+    return invoice.total_minor if invoice.state is InvoiceState.PAID else 0
+
+
+def _disagreement(attempt: PaymentAttempt, payment: ProviderPayment | None) -> str | None:
+    """How a provider contradicts a decided attempt; one that is open may well lag behind."""
+    if payment is None:
+        missing = attempt.state is not AttemptState.SUBMITTING
+        return f"{attempt.id}: {attempt.provider} has never heard of it" if missing else None
+    ours, theirs = _money_of(attempt), _money_of(payment)
+    if ours != theirs or (attempt.state.is_final and attempt.state is not payment.state):
+        return (
+            f"{attempt.id}: {attempt.provider} says {payment.state.value} {theirs}, "
+            f"the ledger {attempt.state.value} {ours}"
+        )
+    return None
+
+
+def _money_of(payment: PaymentAttempt | ProviderPayment) -> Money:
+    return Money(payment.amount_minor, payment.currency)
 
 
 class _Charging:

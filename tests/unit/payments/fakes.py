@@ -139,6 +139,7 @@ class ProviderInMemory:
     payments: dict[str, ProviderPayment] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     is_down: bool = False
+    decides_at_once: bool = False
     trouble: BaseException | None = None
 
     def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
@@ -158,6 +159,8 @@ class ProviderInMemory:
 
     def fetch(self, attempt: PaymentAttempt) -> ProviderPayment | None:
         self._answer()
+        if self.decides_at_once:
+            self.decide()
         return self.payments.get(attempt.key)
 
     def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:

@@ -1,0 +1,57 @@
+"""Everything that Dagster loads, by name."""
+
+import dagster as dg
+
+from dagster_project.automation import close_month, drafts_due, finalize_and_collect, month_end
+from dagster_project.charges import charges, charges_match_usage, prorations
+from dagster_project.collection import payment_collection, payments_match_invoices
+from dagster_project.invoices import (
+    finalized_invoices,
+    invoices,
+    lines_sum_to_totals,
+    no_surprising_change,
+    one_invoice_per_subscription,
+    reconciliation,
+)
+from dagster_project.preview import upcoming_invoices
+from dagster_project.resources import (
+    LedgerResource,
+    LogResource,
+    ProvidersResource,
+    WarehouseResource,
+)
+from dagster_project.sources import SOURCES
+from dagster_project.usage import counters_match_warehouse, monthly_usage, period_is_complete
+
+defs = dg.Definitions(
+    assets=[
+        *SOURCES,
+        monthly_usage,
+        charges,
+        prorations,
+        invoices,
+        reconciliation,
+        finalized_invoices,
+        payment_collection,
+        upcoming_invoices,
+    ],
+    asset_checks=[
+        period_is_complete,
+        counters_match_warehouse,
+        charges_match_usage,
+        lines_sum_to_totals,
+        one_invoice_per_subscription,
+        no_surprising_change,
+        payments_match_invoices,
+    ],
+    jobs=[close_month, finalize_and_collect],
+    sensors=[month_end, drafts_due],
+    resources={
+        "ledger": LedgerResource(),
+        "warehouse": WarehouseResource(),
+        "log": LogResource(),
+        "providers": ProvidersResource(),
+    },
+    # one process: a month's steps are short, and each new process costs seconds
+    executor=dg.in_process_executor,
+)

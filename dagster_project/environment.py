@@ -1,0 +1,81 @@
+"""What a run needs to know of its surroundings, read from the environment when it starts.
+
+The variables and defaults are those of `countinghouse.settings`, which this package may not
+import; a test keeps the two equal. Nothing is read when definitions are loaded but `production`,
+so no secret enters Dagster's snapshots.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from payments.registry import ProviderSettings
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Environment(BaseSettings):
+    """`COUNTINGHOUSE_…` variables; an empty address means the part of the local stack."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COUNTINGHOUSE_", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    home: Path = Path(".countinghouse")
+    kafka: str = ""
+    kafka_port: int = 19092
+    clickhouse: str = ""
+    warehouse_port: int = 18123
+    ledger: str = ""
+    dedupe_window: int = 20_000
+    close_grace: timedelta = timedelta(hours=1)
+    draft_period: timedelta = timedelta(0)
+    max_held: float = Field(0.01, ge=0, le=1)
+    seller: str = "countinghouse demo seller"
+    production: bool = False
+    sandbox_url: str = ""
+    sandbox_port: int = 18081
+    webhook_secret: str = "sandbox-secret"  # noqa: S105 - the sandbox's, known to all
+    stripe_api_key: str = ""
+    stripe_webhook_secret: str = ""
+
+    @property
+    def kafka_servers(self) -> str:
+        """Bootstrap servers in force."""
+        return self.kafka or f"127.0.0.1:{self.kafka_port}"
+
+    @property
+    def clickhouse_url(self) -> str:
+        """URL of the ClickHouse in force; the embedded one's password is its token file."""
+        if self.clickhouse:
+            return self.clickhouse
+        token_file = self.home / "warehouse.token"
+        token = token_file.read_text().strip() if token_file.exists() else ""
+        return f"http://countinghouse:{token}@127.0.0.1:{self.warehouse_port}/default"
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL of the ledger in force."""
+        return self.ledger or f"sqlite:///{(self.home / 'ledger.db').absolute()}"
+
+    @property
+    def close_grace_ms(self) -> int:
+        """Wait after a month's end before it may close."""
+        return self.close_grace // _MILLISECOND
+
+    @property
+    def draft_period_ms(self) -> int:
+        """Time between drafts and their finalizing."""
+        return self.draft_period // _MILLISECOND
+
+    @property
+    def providers(self) -> ProviderSettings:
+        """What the payment providers need."""
+        return ProviderSettings(
+            sandbox_url=self.sandbox_url or f"http://127.0.0.1:{self.sandbox_port}",
+            sandbox_secrets=(self.webhook_secret,),
+            stripe_api_key=self.stripe_api_key,
+            stripe_secrets=tuple(filter(None, [self.stripe_webhook_secret])),
+        )

@@ -1,0 +1,129 @@
+"""The month's invoices: drafts, their reconciliation, and the numbered final ones."""
+
+import dagster as dg
+
+from dagster_project import metadata
+from dagster_project.charges import prorations
+from dagster_project.environment import Environment
+from dagster_project.partitions import billing_periods
+from dagster_project.resources import LedgerResource, WarehouseResource, now_ms
+from dagster_project.usage import CODE_VERSION
+from pipelines import checks
+from pipelines.books import Books
+from pipelines.closing import draft_invoices, finalize, reconcile
+from schemas.closing import Reconciliation
+from schemas.period import BillingPeriod
+from schemas.quantity import format_micro
+
+
+@dg.asset(
+    partitions_def=billing_periods,
+    deps=[prorations],
+    group_name="billing",
+    kinds={"sql"},
+    code_version=CODE_VERSION,
+)
+def invoices(
+    context: dg.AssetExecutionContext, ledger: LedgerResource
+) -> dg.MaterializeResult[None]:
+    """A draft for every subscription of the month; finalized invoices are left alone."""
+    with ledger.open() as books:
+        report = draft_invoices(context.partition_key, books)
+        shown = metadata.largest(books.invoices(context.partition_key))
+    return dg.MaterializeResult(metadata={**metadata.of_step(report), "largest": shown})
+
+
+@dg.asset_check(asset=invoices, blocking=True)
+def lines_sum_to_totals(
+    context: dg.AssetCheckExecutionContext, ledger: LedgerResource
+) -> dg.AssetCheckResult:
+    """Every invoice has the ledger's lines, and totals are their exact sums, in each currency."""
+    with ledger.open() as books:
+        record = Books(context.partition_key, books)
+        findings = checks.lines_sum_to_totals(record)
+        totals = metadata.totals(checks.totals_by_currency(record.invoices))
+        passed = f"{len(record.invoices):,} invoices add up"
+        return metadata.verdict(findings, passed, metadata=totals)
+
+
+@dg.asset_check(asset=invoices, blocking=True)
+def one_invoice_per_subscription(
+    context: dg.AssetCheckExecutionContext, ledger: LedgerResource
+) -> dg.AssetCheckResult:
+    """No subscription of the month is without an invoice, and no invoice without one."""
+    with ledger.open() as books:
+        record = Books(context.partition_key, books)
+        findings = checks.one_invoice_per_subscription(record)
+        passed = f"{len(record.subscriptions):,} subscriptions have one invoice each"
+        return metadata.verdict(findings, passed)
+
+
+@dg.asset_check(asset=invoices)
+def no_surprising_change(
+    context: dg.AssetCheckExecutionContext, ledger: LedgerResource
+) -> dg.AssetCheckResult:
+    """Totals beside those of the month before; worth a look, no reason to stop."""
+    month = context.partition_key
+    before = BillingPeriod.month_of(BillingPeriod.month(month).start_ms - 1).key
+    with ledger.open() as books:
+        findings = checks.no_surprising_change(Books(month, books), Books(before, books))
+    return metadata.verdict(
+        findings, f"no total is far from that of {before}", dg.AssetCheckSeverity.WARN
+    )
+
+
+@dg.asset(
+    partitions_def=billing_periods,
+    deps=[invoices],
+    group_name="billing",
+    kinds={"clickhouse", "sql"},
+    code_version=CODE_VERSION,
+)
+def reconciliation(
+    context: dg.AssetExecutionContext,
+    ledger: LedgerResource,
+    warehouse: WarehouseResource,
+) -> dg.MaterializeResult[None]:
+    """Counter, warehouse and invoice of each tenant compared; who differs is held."""
+    month = context.partition_key
+    with ledger.open() as books, warehouse.open() as usage:
+        report = reconcile(month, books, usage, max_held=Environment().max_held)
+        rows = books.reconciliation(month)
+    shown = {**metadata.of_step(report), "compared": metadata.table(_as_rows(rows))}
+    return dg.MaterializeResult(metadata=shown)
+
+
+@dg.asset(
+    partitions_def=billing_periods,
+    deps=[reconciliation],
+    group_name="billing",
+    kinds={"sql"},
+    code_version=CODE_VERSION,
+)
+def finalized_invoices(
+    context: dg.AssetExecutionContext, ledger: LedgerResource
+) -> dg.MaterializeResult[None]:
+    """Drafts that nothing holds back, numbered for ever; the month is closed with them."""
+    month = context.partition_key
+    with ledger.open() as books:
+        report = finalize(month, books, now_ms, seller=Environment().seller)
+        shown = metadata.largest(books.invoices(month))
+    return dg.MaterializeResult(metadata={**metadata.of_step(report), "invoices": shown})
+
+
+def _as_rows(rows: list[Reconciliation]) -> list[dict[str, str | int]]:
+    """The rows of an operator's table: held first, then the most used."""
+    ordered = sorted(rows, key=lambda row: (row.held is None, -row.warehouse_micro))
+    return [
+        {
+            "tenant": row.tenant,
+            "meter": row.meter,
+            "counter": "" if row.counter_micro is None else format_micro(row.counter_micro),
+            "warehouse": format_micro(row.warehouse_micro),
+            "late repeats": format_micro(row.beyond_window_micro),
+            "billed": format_micro(row.billed_micro),
+            "not priced": format_micro(row.unpriced_micro),
+            "held": row.held or "",
+        }
+        for row in ordered[: metadata.MOST_ROWS]
+    ]

@@ -1,0 +1,75 @@
+"""What an operator sees of a step in Dagster: money as text and minor units, tables of 20 rows.
+
+Dagster refuses `Decimal`, and shows floats as they are; neither is used.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from pipelines.closing import StepReport
+from schemas.invoice import Invoice
+from schemas.money import Money
+
+MOST_ROWS = 20
+
+
+def of_step(report: StepReport) -> dict[str, Any]:
+    """A step's counts and totals; a closed month says that nothing was written."""
+    if not report.written:
+        return {"period": report.month, "written": "nothing: the month is closed"}
+    return {"period": report.month, **report.counts, **totals(report.totals_minor)}
+
+
+def totals(totals_minor: Mapping[str, int]) -> dict[str, Any]:
+    """`total_usd` as text to read, `total_usd_minor` as a number to plot."""
+    shown: dict[str, Any] = {}
+    for currency, amount_minor in totals_minor.items():
+        name = f"total_{currency.lower()}"
+        shown[name] = str(Money(amount_minor, currency))
+        shown[f"{name}_minor"] = amount_minor
+    return shown
+
+
+def table(rows: Sequence[Mapping[str, str | int]]) -> Any:
+    """At most twenty rows as a table, or a word where there are none."""
+    if not rows:
+        return dg.MetadataValue.text("none")
+    return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows[:MOST_ROWS]])
+
+
+def largest(invoices: Iterable[Invoice]) -> Any:
+    """The invoices with the largest totals, the held ones first."""
+    ordered = sorted(invoices, key=lambda each: (each.held is None, -each.total_minor, each.id))
+    return table(
+        [
+            {
+                "tenant": invoice.tenant,
+                "number": invoice.number or "",
+                "total": str(Money(invoice.total_minor, invoice.currency)),
+                "state": invoice.state.value,
+                "held": invoice.held or "",
+            }
+            for invoice in ordered[:MOST_ROWS]
+        ]
+    )
+
+
+def verdict(
+    findings: Sequence[str],
+    passed: str,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    metadata: Mapping[str, Any] | None = None,
+) -> dg.AssetCheckResult:
+    """A check's result: no finding is a pass, said in the words of `passed`."""
+    shown = {"findings": len(findings), **(metadata or {})}
+    if findings:
+        shown["first findings"] = table([{"finding": finding} for finding in findings])
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    return dg.AssetCheckResult(
+        passed=not findings,
+        severity=severity,
+        description=f"{findings[0]}{more}" if findings else passed,
+        metadata=shown,
+    )

@@ -1,0 +1,86 @@
+"""The stores and the payment providers of a run; opened in a step, closed with it.
+
+An empty field means what the environment says, read when a step asks for it. So definitions, which
+every Dagster process loads and keeps in its snapshots, hold no address and no secret.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Annotated
+
+import dagster as dg
+from pydantic import Field
+
+from dagster_project.environment import Environment
+from payments.registry import Providers
+from schemas.errors import Conflict
+from schemas.ports import Log, UsageReader
+from stores import ledger, log
+from stores.ledger import Ledger
+from stores.warehouse import client
+from stores.warehouse.usage import WarehouseUsage
+
+
+def now_ms() -> int:
+    """The machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+class LedgerResource(dg.ConfigurableResource[None]):
+    """The ledger."""
+
+    url: Annotated[str, Field(description="Without a password; empty: COUNTINGHOUSE_LEDGER.")] = ""
+
+    @contextmanager
+    def open(self) -> Iterator[Ledger]:
+        """Connect, and give the connections back."""
+        with closing(ledger.connect(self.url or Environment().ledger_url)) as opened:
+            yield opened
+
+
+class WarehouseResource(dg.ConfigurableResource[None]):
+    """The usage in ClickHouse."""
+
+    url: Annotated[
+        str, Field(description="Without a password; empty: COUNTINGHOUSE_CLICKHOUSE.")
+    ] = ""
+
+    @contextmanager
+    def open(self) -> Iterator[UsageReader]:
+        """Connect, and close the connection."""
+        environment = Environment()
+        with closing(client.connect(self.url or environment.clickhouse_url)) as opened:
+            yield WarehouseUsage(opened, environment.dedupe_window)
+
+
+class LogResource(dg.ConfigurableResource[None]):
+    """How far `usage.events` reaches, and has been read."""
+
+    kafka_servers: Annotated[
+        str, Field(description="Bootstrap servers; empty: COUNTINGHOUSE_KAFKA.")
+    ] = ""
+
+    @contextmanager
+    def open(self, books: Ledger) -> Iterator[Log]:
+        """Find the live topic's epoch in the ledger. Raises Conflict: it has none yet."""
+        servers = self.kafka_servers or Environment().kafka_servers
+        epoch = books.epoch(log.topic_id(servers))
+        if epoch is None:
+            raise Conflict("usage.events has no epoch yet: run `countinghouse up`")
+        yield log.KafkaLog(servers, epoch)
+
+
+class ProvidersResource(dg.ConfigurableResource[None]):
+    """The configured payment providers."""
+
+    prefer: Annotated[
+        str, Field(description="The provider of new attempts; empty: a real one, else the sandbox.")
+    ] = ""
+
+    @contextmanager
+    def open(self) -> Iterator[Providers]:
+        """Build them, and close their connections."""
+        settings = Environment().providers
+        with closing(Providers.from_settings(settings, prefer=self.prefer)) as providers:
+            yield providers

@@ -1,0 +1,128 @@
+"""The month's usage: the cut through the log, and what each tenant used before it."""
+
+import dagster as dg
+from pydantic import Field
+
+from dagster_project import metadata, sources
+from dagster_project.environment import Environment
+from dagster_project.partitions import billing_periods
+from dagster_project.resources import (
+    LedgerResource,
+    LogResource,
+    WarehouseResource,
+    now_ms,
+)
+from pipelines.books import Books
+from pipelines.closing import aggregate_usage, open_closing
+from schemas.closing import CounterComparison
+from schemas.period import format_instant
+from schemas.ports import UsageReader
+from schemas.quantity import format_micro
+
+CODE_VERSION = "1"
+"""Raise it when a month would be computed differently; it is recorded with each closing."""
+
+
+class ClosingConfig(dg.Config):
+    """How a month is closed."""
+
+    without_counters: str = Field(
+        "", description="Close without comparing the counters, for this reason; it is recorded."
+    )
+
+
+@dg.asset(
+    partitions_def=billing_periods,
+    deps=[sources.metered_usage, sources.counters_table, sources.raw_usage],
+    group_name="billing",
+    kinds={"clickhouse"},
+    code_version=CODE_VERSION,
+)
+def monthly_usage(
+    context: dg.AssetExecutionContext,
+    config: ClosingConfig,
+    ledger: LedgerResource,
+    warehouse: WarehouseResource,
+    log: LogResource,
+) -> dg.MaterializeResult[None]:
+    """Usage by tenant and meter up to the closing's cut, taken into the ledger."""
+    month = context.partition_key
+    with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
+        closing = open_closing(
+            month,
+            books,
+            usage_log,
+            usage,
+            now_ms,
+            code_version=CODE_VERSION,
+            grace_ms=Environment().close_grace_ms,
+            without_counters=config.without_counters or None,
+        )
+        report = aggregate_usage(month, books, usage)
+    shown = metadata.of_step(report)
+    shown |= {"cut": closing.vector.to_json(), "opened": format_instant(closing.opened_ms)}
+    return dg.MaterializeResult(metadata=shown)
+
+
+@dg.asset_check(asset=monthly_usage, blocking=True)
+def period_is_complete(
+    context: dg.AssetCheckExecutionContext, ledger: LedgerResource, log: LogResource
+) -> dg.AssetCheckResult:
+    """Everything before the closing's cut is in the warehouse."""
+    with ledger.open() as books:
+        record = Books(context.partition_key, books)
+        if record.is_closed:
+            return metadata.verdict([], "the month is closed")
+        with log.open(books) as usage_log:
+            behind = usage_log.landed().behind(record.closing.vector)
+        records = sum(record.closing.vector.values())
+    findings = [f"partition {place}: {n:,} records behind" for (_, place), n in behind.items()]
+    return metadata.verdict(findings, f"all of {records:,} records before the cut are landed")
+
+
+@dg.asset_check(asset=monthly_usage, blocking=True)
+def counters_match_warehouse(
+    context: dg.AssetCheckExecutionContext,
+    ledger: LedgerResource,
+    warehouse: WarehouseResource,
+) -> dg.AssetCheckResult:
+    """The stream's counters and the warehouse agree, but for repeats that counters cannot know.
+
+    A difference holds its tenant's invoice back; it stops the run when too many tenants differ.
+    """
+    with ledger.open() as books, warehouse.open() as usage:
+        record = Books(context.partition_key, books)
+        reason = record.closing.without_counters
+        if reason is not None:
+            warn = dg.AssetCheckSeverity.WARN
+            return metadata.verdict([f"counters were not compared: {reason}"], "", warn)
+        if record.is_closed:
+            return metadata.verdict([], "the month is closed; its comparison is in the ledger")
+        return _compared(record, usage, Environment().max_held)
+
+
+def _compared(record: Books, usage: UsageReader, max_held: float) -> dg.AssetCheckResult:
+    comparisons = usage.compare_counters(record.period)
+    differing = [each for each in comparisons if each.difference_micro]
+    tenants = {each.tenant for each in differing}
+    is_grave = len(tenants) > max_held * len(record.subscriptions)
+    return metadata.verdict(
+        [difference(each) for each in differing],
+        f"{len(comparisons):,} counters agree with the warehouse",
+        dg.AssetCheckSeverity.ERROR if is_grave else dg.AssetCheckSeverity.WARN,
+        {
+            "counters": len(comparisons),
+            "differing_tenants": len(tenants),
+            "beyond the window": format_micro(sum(c.beyond_window_micro for c in comparisons)),
+        },
+    )
+
+
+def difference(comparison: CounterComparison) -> str:
+    """A difference in words."""
+    return (
+        f"{comparison.tenant}, {comparison.meter}: the counter says "
+        f"{format_micro(comparison.counter_micro)}, the warehouse "
+        f"{format_micro(comparison.warehouse_micro)} and "
+        f"{format_micro(comparison.beyond_window_micro)} in late repeats"
+    )
