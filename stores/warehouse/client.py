@@ -3,6 +3,7 @@
 Owns how we connect and how its errors read; table definitions are in `ddl`, queries in `queries`.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +19,9 @@ from schemas.errors import DependencyUnreachable, InvalidInput
 
 CONNECT_SECONDS = 5
 QUERY_SECONDS = 600
+
+# Whatever fails is raised, and told by whom it concerns.
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
 Rows = Sequence[Sequence[Any]]
 
@@ -99,8 +103,12 @@ def _is_refusal(text: str) -> bool:
 
 
 def _unreachable(url: str, error: Exception) -> DependencyUnreachable:
-    cause = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    cause: BaseException = error
+    while (deeper := cause.__cause__ or cause.__context__) is not None:
+        cause = deeper  # "connection refused" says more than all that the libraries make of it
+    said = str(cause).strip() or type(cause).__name__
+    reason = (said.partition("DB::Exception: ")[2] or said).splitlines()[0][:200]
     return DependencyUnreachable(
-        f"ClickHouse at {address(url)} does not answer ({cause}): start the local stack with "
+        f"ClickHouse at {address(url)} does not answer ({reason}): start the local stack with "
         "`countinghouse up`, or set COUNTINGHOUSE_CLICKHOUSE"
     )

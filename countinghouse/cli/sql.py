@@ -1,0 +1,38 @@
+"""`countinghouse sql`: ask the warehouse."""
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from countinghouse.cli.tables import chosen_format, show
+from countinghouse.settings import Settings
+from schemas.errors import InvalidInput
+from stores.warehouse import client
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="A statement, such as 'SHOW TABLES'.")],
+    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Ask the warehouse in ClickHouse's SQL: a table on a terminal, CSV in a pipe.
+
+    Views: usage, usage_daily, invoices, invoice_lines, rejected_usage, conflicts, unpriced_usage.
+    """
+    settings = Settings()
+    with closing(client.connect(settings.clickhouse_url)) as warehouse:
+        try:
+            with client.reachable(settings.clickhouse_url):
+                answer = warehouse.query(query)
+        except ClickHouseError as problem:
+            raise InvalidInput(_first_line(problem)) from problem
+    if any(answer.column_names):  # a statement such as CREATE TABLE answers with nothing
+        form = chosen_format(as_json=as_script, as_csv=as_csv)
+        show(answer.column_names, answer.result_rows, form)
+
+
+def _first_line(problem: ClickHouseError) -> str:
+    text = str(problem).strip().partition("DB::Exception: ")[2] or str(problem)
+    return f"the warehouse refused the statement: {text.splitlines()[0]}"

@@ -1,0 +1,44 @@
+"""`countinghouse usage`: what tenants have used in a month."""
+
+import time
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from countinghouse.cli.tables import chosen_format, show
+from countinghouse.settings import Settings
+from schemas.errors import InvalidInput
+from schemas.period import BillingPeriod
+from stores.warehouse import client
+
+COLUMNS = ("tenant", "meter", "quantity", "events", "last_event")
+
+
+def usage(
+    month: Annotated[str, typer.Option(help="Like 2026-10; the running month without it.")] = "",
+    tenant: Annotated[str, typer.Option(help="Only this tenant.")] = "",
+    meter: Annotated[str, typer.Option(help="Only this meter.")] = "",
+    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Show what tenants have used in a month, as far as it has been landed; each event once."""
+    period = _period(month)
+    parameters = {
+        "start_ms": period.start_ms,
+        "end_ms": period.end_ms,
+        "tenant": tenant,
+        "meter": meter,
+    }
+    with closing(client.connect(Settings().clickhouse_url)) as warehouse:
+        rows = client.ask(warehouse, "usage_by_tenant", parameters)
+    show(COLUMNS, rows, chosen_format(as_json=as_script, as_csv=as_csv))
+
+
+def _period(month: str) -> BillingPeriod:
+    if not month:
+        return BillingPeriod.month_of(time.time_ns() // 1_000_000)
+    try:
+        return BillingPeriod.month(month)
+    except ValueError as problem:
+        raise InvalidInput(str(problem)) from None
