@@ -1,0 +1,128 @@
+"""`countinghouse worker NAME`: one process of ours, wired from the settings, until SIGTERM."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import typer
+
+from countinghouse.settings import Settings
+from schemas.errors import Conflict
+
+
+def _milliseconds(limit: timedelta | None) -> int | None:
+    return None if limit is None else limit // timedelta(milliseconds=1)
+
+
+def _live_epoch(settings: Settings) -> int:
+    from stores import ledger, log
+
+    epoch = ledger.connect(settings.ledger_url).epoch(log.topic_id(settings.kafka_servers))
+    if epoch is None:
+        raise Conflict("the topic usage.events has no epoch yet; run `countinghouse worker init`")
+    return epoch
+
+
+def init(settings: Settings) -> None:
+    """Create topics and tables, then end."""
+    from countinghouse.init import open_ledger, prepare
+
+    open_ledger(settings)
+    prepare(settings)
+
+
+def counters(settings: Settings) -> None:
+    """Count usage and announce limits."""
+    from stores import ledger
+    from streams import app
+    from streams.counters import CountersConfig
+
+    version, catalog = ledger.connect(settings.ledger_url).catalog()
+    app.run(
+        CountersConfig(
+            kafka_servers=settings.kafka_servers,
+            epoch=_live_epoch(settings),
+            catalog_version=version,
+            catalog=catalog,
+            dedupe_window=settings.dedupe_window,
+            max_age_ms=_milliseconds(settings.max_event_age),
+            max_lead_ms=_milliseconds(settings.max_event_lead),
+            max_bytes=settings.max_event_bytes,
+            flush_interval_s=settings.flush_interval.total_seconds(),
+            web_port=settings.counters_port,
+            data_dir=settings.home / "counters",
+        )
+    )
+
+
+def landing(settings: Settings) -> None:
+    """Land usage in the warehouse."""
+    from stores import ledger
+    from streams import landing
+
+    version, catalog = ledger.connect(settings.ledger_url).catalog()
+    landing.run(
+        landing.LandingConfig(
+            kafka_servers=settings.kafka_servers,
+            clickhouse_url=settings.clickhouse_url,
+            epoch=_live_epoch(settings),
+            catalog_version=version,
+            catalog=catalog,
+            max_age_ms=_milliseconds(settings.max_event_age),
+            max_lead_ms=_milliseconds(settings.max_event_lead),
+            max_bytes=settings.max_event_bytes,
+            batch_size=settings.landing_batch,
+            port=settings.landing_port,
+        )
+    )
+
+
+def relay(settings: Settings) -> None:
+    """Publish what changed in the ledger."""
+    from countinghouse.wiring import relay_config
+    from streams import relay
+
+    relay.run(relay_config(settings))
+
+
+def api(settings: Settings) -> None:
+    """Serve health and webhooks."""
+    from api.app import ApiConfig, run_api
+    from countinghouse.wiring import provider_settings
+
+    run_api(
+        ApiConfig(
+            host=settings.host,
+            port=settings.api_port,
+            ledger_url=settings.ledger_url,
+            providers=provider_settings(settings),
+        )
+    )
+
+
+def sandbox(settings: Settings) -> None:
+    """Be the sandbox payment provider."""
+    from payments.sandbox_server import SandboxConfig, run_sandbox
+
+    run_sandbox(
+        SandboxConfig(
+            host=settings.host,
+            port=settings.sandbox_port,
+            database=settings.home / "sandbox.db",
+            webhook_url=settings.webhook_address,
+            webhook_secret=settings.webhook_secret,
+        )
+    )
+
+
+WORKERS: dict[str, Callable[[Settings], None]] = {
+    worker.__name__: worker for worker in (init, sandbox, api, relay, landing, counters)
+}
+
+
+def worker(name: str = typer.Argument(help=f"One of: {', '.join(WORKERS)}.")) -> None:
+    """Run one process in the foreground; `up` starts all of them."""
+    if name not in WORKERS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(WORKERS)}")
+    settings = Settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    WORKERS[name](settings)

@@ -1,0 +1,61 @@
+"""Settings made into what the parts take: the only place that knows both."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from countinghouse.settings import Settings
+from payments.registry import ProviderSettings
+from schemas.errors import Conflict
+from stores import ledger, log
+from stores.log import KafkaLog
+from stores.warehouse import client
+from stores.warehouse.usage import WarehouseUsage
+from streams.relay import RelayConfig
+
+
+def live_epoch(settings: Settings) -> int:
+    """The epoch of the topic `usage.events` as it is now.
+
+    Raises:
+        Conflict: it was never opened, so no process of ours has run yet.
+    """
+    topic = log.topic_id(settings.kafka_servers)
+    epoch = ledger.connect(settings.ledger_url).epoch(topic)
+    if epoch is None:
+        raise Conflict("usage.events has no epoch yet: run `countinghouse up`")
+    return epoch
+
+
+def usage_log(settings: Settings) -> KafkaLog:
+    """How far the log reaches and has been landed."""
+    return KafkaLog(settings.kafka_servers, live_epoch(settings))
+
+
+@contextmanager
+def usage_reader(settings: Settings) -> Iterator[WarehouseUsage]:
+    """The warehouse's usage, open for the block."""
+    connection = client.connect(settings.clickhouse_url)
+    try:
+        yield WarehouseUsage(connection, settings.dedupe_window)
+    finally:
+        connection.close()
+
+
+def provider_settings(settings: Settings) -> ProviderSettings:
+    """What the payment providers need."""
+    return ProviderSettings(
+        sandbox_url=settings.sandbox_address,
+        sandbox_secrets=(settings.webhook_secret,),
+        stripe_api_key=settings.stripe_api_key,
+        stripe_secrets=tuple(filter(None, [settings.stripe_webhook_secret])),
+    )
+
+
+def relay_config(settings: Settings) -> RelayConfig:
+    """What the relay needs."""
+    return RelayConfig(
+        ledger_url=settings.ledger_url,
+        kafka_servers=settings.kafka_servers,
+        clickhouse_url=settings.clickhouse_url,
+        port=settings.relay_port,
+    )

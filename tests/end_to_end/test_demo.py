@@ -1,0 +1,138 @@
+"""The whole demo on the real month, against an answer computed from its input files alone."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.quantity import format_micro
+from tests.embedded import ROOT
+from tests.end_to_end.demo_process import Demo, lasting
+from tests.end_to_end.independent import expected_invoices, tokens_by_tenant
+
+pytestmark = pytest.mark.end_to_end
+
+USAGE = ROOT / "examples/data/llm_usage.parquet"
+SUBSCRIPTIONS = ROOT / "examples/data/subscriptions.csv"
+ROWS = 761_562
+
+Run = tuple[dict[str, Any], str]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo's home, with nothing of it running at the end."""
+    demo = Demo(tmp_path_factory.mktemp("demo"))
+    yield demo
+    demo.command("down")
+    demo.kill_all()
+
+
+@pytest.fixture(scope="module")
+def first(demo: Demo) -> Run:
+    """The first run."""
+    return demo.run()
+
+
+@pytest.fixture(scope="module")
+def second(demo: Demo, first: Run) -> Run:
+    """A second run in the same home."""
+    return demo.run()
+
+
+@pytest.mark.timeout(300)
+def test_every_element_is_accounted_for(first: Run) -> None:
+    events = first[0]["events"]
+    assert events["landed"] == ROWS
+    assert events["rejected"] == 7
+    assert events["duplicates"] == events["produced"] - ROWS - 7
+    assert 0.019 * ROWS < events["duplicates"] - 100 < 0.021 * ROWS
+
+
+def test_invoices_equal_an_independent_computation_cent_by_cent(first: Run) -> None:
+    expected = expected_invoices(USAGE, SUBSCRIPTIONS)
+    invoices = {invoice["tenant"]: invoice for invoice in first[0]["invoices"]}
+    assert {tenant: (i["currency"], i["total_minor"]) for tenant, i in invoices.items()} == {
+        tenant: (e.currency, e.total_minor) for tenant, e in expected.items()
+    }
+    for tenant, invoice in invoices.items():
+        assert _quantities(invoice, "included", "overage", "not_billed") == (
+            expected[tenant].quantity_micro
+        )
+        assert _quantities(invoice, "overage") == expected[tenant].overage_micro
+
+
+def test_usage_equals_an_independent_sum_tenant_by_tenant(first: Run) -> None:
+    expected = {name: format_micro(micro) for name, micro in tokens_by_tenant(USAGE).items()}
+    assert {row["tenant"]: row["quantity"] for row in first[0]["usage"]} == expected
+
+
+def test_invoice_lines_add_up_and_numbers_have_no_gap(first: Run) -> None:
+    invoices = first[0]["invoices"]
+    for invoice in invoices:
+        assert invoice["total_minor"] == sum(line["amount_minor"] for line in invoice["lines"])
+    numbers = sorted(invoice["number"] for invoice in invoices)
+    assert numbers == [f"2026-10-{n:06d}" for n in range(1, len(invoices) + 1)]
+
+
+def test_counter_warehouse_and_invoice_agree_and_repeats_are_explained(first: Run) -> None:
+    reconciliation = first[0]["reconciliation"]
+    assert reconciliation["differences"] == []
+    assert reconciliation["explained"]["repeats_beyond_the_counters_window"] != "0"
+
+
+def test_each_hard_limit_is_announced_once_and_soon(first: Run) -> None:
+    breaches = first[0]["breaches"]
+    facts = Counter((b["tenant"], b["meter"], b["threshold_percent"]) for b in breaches)
+    reached = {tenant for tenant, _, _ in facts}
+    assert max(facts.values()) <= 2  # a raised limit crossed again is a new fact
+    assert len(reached) > 40
+    seconds = sorted(b["latency_ms"] / 1000 for b in breaches)
+    assert seconds[len(seconds) // 2] < 1
+
+
+def test_tenants_without_a_subscription_are_reported_not_invoiced(first: Run) -> None:
+    report = first[0]
+    expected = expected_invoices(USAGE, SUBSCRIPTIONS)
+    everyone = tokens_by_tenant(USAGE)
+    outside = {
+        tenant: micro - (expected[tenant].quantity_micro if tenant in expected else 0)
+        for tenant, micro in everyone.items()
+    }
+    assert {row["tenant"]: row["quantity"] for row in report["unpriced"]} == {
+        tenant: format_micro(micro) for tenant, micro in outside.items() if micro
+    }
+
+
+def test_good_cards_pay_and_declined_ones_do_not(first: Run) -> None:
+    report = first[0]
+    states = Counter(invoice["state"] for invoice in report["invoices"])
+    assert states["past_due"] == 3
+    assert states["paid"] == len(report["invoices"]) - 3
+    paid = {p["invoice"] for p in report["payments"] if p["state"] == "succeeded"}
+    assert len(paid) == sum(p["state"] == "succeeded" for p in report["payments"])
+
+
+def test_the_story_names_what_a_person_wants_to_know(first: Run) -> None:
+    text = first[1]
+    for needed in ("hard limit:", "p99", "proration_credit", "difference 0", "Dagster's UI"):
+        assert needed in text
+
+
+@pytest.mark.timeout(300)
+def test_a_second_run_changes_nothing_and_says_so(first: Run, second: Run) -> None:
+    assert lasting(second[0]) == lasting(first[0])
+    assert "Found 761,562 of 761,562 events already there" in second[1]
+
+
+def _quantities(invoice: dict[str, Any], *kinds: str) -> int:
+    from schemas.quantity import to_micro
+
+    return sum(to_micro(line["quantity"]) for line in invoice["lines"] if line["kind"] in kinds)
+
+
+def test_the_input_files_are_those_that_ship() -> None:
+    assert USAGE.stat().st_size > 4_000_000
+    assert Path(SUBSCRIPTIONS).read_text().startswith("tenant,plan,starts_at,ends_at,currency,card")
