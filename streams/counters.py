@@ -48,7 +48,13 @@ class CountersConfig:
     def shard(self) -> Shard:
         """A shard without memory."""
         admission = Admission(self.catalog, self.max_age_ms, self.max_lead_ms, self.max_bytes)
-        return Shard(self.catalog, admission, dedupe_window=self.dedupe_window, epoch=self.epoch)
+        return Shard(
+            self.catalog,
+            admission,
+            dedupe_window=self.dedupe_window,
+            epoch=self.epoch,
+            max_age_ms=self.max_age_ms,
+        )
 
     def transactional_id(self, partition: int) -> str:
         """The lease of a partition: whoever opens it last fences all others."""

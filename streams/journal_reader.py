@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 FETCH_WAIT_MS = 500
 """Longest poll of an idle partition; new records end it at once."""
 
+INTERNAL = b"\x00"
+
 _decode_position = msgspec.json.Decoder(StatePosition).decode
 _decode_entitlements = msgspec.json.Decoder(Entitlements).decode
 
@@ -84,8 +86,8 @@ class JournalReader:
         for record in records:
             if record.key == POSITION_KEY:
                 position = _decode_position(record.value)
-            elif record.value is not None and not record.key.startswith(b"\x00"):
-                self._shard.restore(record.value)
+            elif not record.key.startswith(INTERNAL):
+                self._shard.restore(record.key, record.value)
         return position
 
     async def follow(self, on_crossing: Callable[[], None]) -> None:

@@ -56,6 +56,8 @@ class JournalWriter:
             async with self._producer.transaction():
                 await self._send_all(changes, entitlements_position)
         except (ProducerFenced, InvalidProducerEpoch):
+            # aiokafka keeps a future of the transaction's end, and asyncio complains if unseen
+            _notice(self._producer._txn_manager.wait_for_transaction_end())
             raise Fenced(f"partition {self._partition} has another owner now") from None
 
     async def _send_all(self, changes: Changes, entitlements_position: int) -> None:
@@ -90,7 +92,7 @@ class JournalWriter:
         future.add_done_callback(_notice)
         return future
 
-    async def _send_rows(self, rows: Sequence[tuple[bytes, bytes]]) -> list[Sent]:
+    async def _send_rows(self, rows: Sequence[tuple[bytes, bytes | None]]) -> list[Sent]:
         sent = []
         batch = self._producer.create_batch()
         for key, value in rows:
@@ -118,5 +120,5 @@ class JournalWriter:
 
 def _notice(sent: Sent) -> None:
     """Look at the error, which `gather` may not reach: asyncio complains of unseen ones."""
-    if not sent.cancelled():
+    if sent.done() and not sent.cancelled():
         sent.exception()

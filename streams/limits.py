@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.entitlement import EntitlementEntry, Entitlements, MeterEntitlement
+from schemas.decimals import scaled
+from schemas.entitlement import EntitlementEntry, Entitlements, MeterEntitlement, Threshold
 from schemas.quota import Decision
 
 NEVER = 1 << 100
@@ -42,11 +43,11 @@ class Limits:
         Raises:
             ValueError: a text is not a quantity.
         """
-        steps = [Step(each.at_micro, each.at, each.percent, False) for each in meter.thresholds]
+        steps = [_step(each, is_hard=False) for each in meter.thresholds]
         warn = min((step.at_micro for step in steps), default=NEVER)
         if meter.hard is None:
             return cls(meter.included or "", _rising(steps), warn)
-        hard = Step(meter.hard.at_micro, meter.hard.at, meter.hard.percent, True)
+        hard = _step(meter.hard, is_hard=True)
         rising = _rising([*steps, hard])
         return cls(meter.included or "", rising, warn, hard.at_micro, hard.at)
 
@@ -59,6 +60,11 @@ class Limits:
         if used >= self.deny_micro:
             return "deny"
         return "warn" if used >= self.warn_micro else "allow"
+
+
+def _step(threshold: Threshold, *, is_hard: bool) -> Step:
+    # not `at_micro`: a pool's 120 % may be beyond what one event may hold
+    return Step(scaled(threshold.at, 6), threshold.at, threshold.percent, is_hard)
 
 
 def _rising(steps: list[Step]) -> tuple[Step, ...]:

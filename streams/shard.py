@@ -8,26 +8,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.admission import Admission
-from pipelines.entitlements import DEFAULT_VERSION, default_entry
 from schemas.catalog import Catalog
-from schemas.entitlement import EntitlementEntry, Entitlements
+from schemas.entitlement import Entitlements
 from schemas.event import Event, Rejection
-from schemas.period import BillingPeriod, parse_instant
 from schemas.quota import Cause
 from schemas.vector import position
+from streams.accounts import Accounts
 from streams.crossings import Crossing, Record, announce, cause_of, change_of
-from streams.limits import Term, Timeline
-from streams.sheet import Account, Counter, Sheet, decode_state, encode_row, restore_row
+from streams.limits import Term
+from streams.sheet import Counter, encode_row
 
-_DAY_MS = 86_400_000
+_CLOCK_SLACK_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened since the last ones, up to the exclusive `position` in `usage.events`."""
+    """What happened since the last ones, up to the exclusive `position` in `usage.events`.
+
+    A row without a value ends a counter whose window is over.
+    """
 
     position: int
-    rows: list[tuple[bytes, bytes]]
+    rows: list[tuple[bytes, bytes | None]]
     crossings: list[Crossing]
     counted: int
     duplicates: int
@@ -37,21 +39,26 @@ class Changes:
 class Shard:
     """Counts one partition. A repeat is known for one to two windows of `dedupe_window` offsets.
 
+    A window of counters is dropped when no event for it can be admitted any more, `max_age_ms`
+    after its end by the log's clock and a day for clocks that step back; None keeps all.
     Memory: about 160 bytes for every event in two windows, 400 bytes a counter.
     """
 
     def __init__(
-        self, catalog: Catalog, admission: Admission, *, dedupe_window: int, epoch: int
+        self,
+        catalog: Catalog,
+        admission: Admission,
+        *,
+        dedupe_window: int,
+        epoch: int,
+        max_age_ms: int | None = None,
     ) -> None:
         self._admit = admission.admit
         self._window = dedupe_window
         self._base = position(epoch, 1)  # a position is exclusive: one beyond the record
-        self._meters = [meter.name for meter in catalog.meter_list]
-        self._index = {name: index for index, name in enumerate(self._meters)}
-        self._default: EntitlementEntry = default_entry(catalog)
-        self._unpublished = Timeline(DEFAULT_VERSION, [self._default], self._meters)
-        self._accounts: dict[str, Account] = {}
-        self._periods: dict[int, BillingPeriod] = {}
+        keep_ms = None if max_age_ms is None else max_age_ms + _CLOCK_SLACK_MS
+        self._accounts = Accounts(catalog, keep_ms)
+        self._meters = self._accounts.meters
         self._ids: set[int] = set()
         self._older: set[int] = set()
         self._bucket = 0
@@ -62,6 +69,7 @@ class Shard:
 
     def _begin(self) -> None:
         self._dirty: list[Counter] = []
+        self._ended: list[bytes] = []
         self._crossings: list[Crossing] = []
         self._counted = self._duplicates = self._rejected = 0
 
@@ -78,20 +86,11 @@ class Shard:
     @property
     def has_changes(self) -> bool:
         """Is there anything that the last `changes` did not hand out, the position apart?"""
-        return bool(self._dirty or self._crossings)
+        return bool(self._dirty or self._ended or self._crossings)
 
-    def restore(self, value: bytes) -> None:
-        """Take over a row as it was written; a meter that the catalogue lost is left alone.
-
-        Raises:
-            msgspec.DecodeError: the value is not a `QuotaState`.
-        """
-        state = decode_state(value)
-        meter = self._index.get(state.meter)
-        if meter is None:
-            return
-        period = BillingPeriod.month_of(parse_instant(state.window.start))
-        restore_row(self._account(state.tenant).sheet(period, len(self._meters)), meter, state)
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Take over a row as it was written; see `Accounts.restore`."""
+        self._accounts.restore(key, value)
 
     def start_at(self, counted_to: int) -> int:
         """The rows stand for this offset; where to read from, so that repeats are known."""
@@ -108,7 +107,10 @@ class Shard:
                 continue
             if offset // self._window != self._bucket:
                 self._turn_bucket(offset // self._window)
-            self._apply(record, offset >= self._counted_to)
+            is_new = offset >= self._counted_to
+            if is_new and record.timestamp >= self._accounts.expires_ms:
+                self._ended += self._accounts.expire(record.timestamp)
+            self._apply(record, is_new)
             self.next = offset + 1
             self.clock_ms = record.timestamp
 
@@ -143,10 +145,11 @@ class Shard:
         if not event.values:
             return
         time_ms = event.time_ms
-        account = self._accounts.get(event.tenant) or self._account(event.tenant)
+        accounts = self._accounts
+        account = accounts.by_tenant.get(event.tenant) or accounts.account(event.tenant)
         sheet = account.latest
         if sheet is None or not sheet.from_ms <= time_ms < sheet.until_ms:
-            sheet = self._turn_sheet(account, time_ms)
+            sheet = accounts.turn_sheet(account, time_ms)
         for meter, micro in event.values:
             counter = sheet.counters[meter] or sheet.counter(meter)
             counter.used += micro
@@ -158,21 +161,6 @@ class Shard:
             if counter.used >= counter.alarm:
                 self._announce(counter, sheet.term, cause_of(event, record))
 
-    def _account(self, tenant: str) -> Account:
-        account = self._accounts.get(tenant)
-        if account is None:
-            account = self._accounts[tenant] = Account(tenant, self._unpublished)
-        return account
-
-    def _turn_sheet(self, account: Account, time_ms: int) -> Sheet:
-        day = time_ms // _DAY_MS
-        period = self._periods.get(day)
-        if period is None:
-            period = self._periods[day] = BillingPeriod.month_of(time_ms)
-        account.latest = sheet = account.sheet(period, len(self._meters))
-        sheet.choose_term(time_ms)
-        return sheet
-
     def apply_entitlements(self, entitlements: Entitlements, at_ms: int) -> None:
         """Judge by a newer timeline from here on; one of a lower version is ignored.
 
@@ -182,12 +170,8 @@ class Shard:
         Raises:
             ValueError: a quantity or an instant in it cannot be read; nothing was changed.
         """
-        account = self._account(entitlements.tenant)
-        if entitlements.version < account.timeline.version:
-            return
-        account.timeline = Timeline.of(entitlements, self._default, self._meters)
-        account.latest = None
-        for sheet in account.sheets.values():
+        account = self._accounts.publish(entitlements)
+        for sheet in account.sheets.values() if account else ():
             for counter in sheet.counters:
                 if counter is not None and counter.version < entitlements.version:
                     self._judge_anew(counter, at_ms)
@@ -212,7 +196,10 @@ class Shard:
 
     def changes(self) -> Changes:
         """Rows, crossings and figures since the last time; they are handed out once."""
-        rows = [encode_row(counter, self._meters[counter.meter]) for counter in self._dirty]
+        rows: list[tuple[bytes, bytes | None]] = [
+            encode_row(counter, self._meters[counter.meter]) for counter in self._dirty
+        ]
+        rows += [(key, None) for key in self._ended]
         for counter in self._dirty:
             counter.is_dirty = False
         changes = Changes(

@@ -5,8 +5,9 @@ Owns the shape of rows in memory and in `quota.state`. Counting itself is the sh
 
 import msgspec
 
+from schemas.decimals import scaled
 from schemas.period import BillingPeriod, format_instant
-from schemas.quantity import MICRO, format_micro
+from schemas.quantity import format_micro
 from schemas.quota import QuotaState, Window, state_key
 from schemas.vector import OFFSET_BITS, position
 from streams.limits import Term, Timeline
@@ -98,13 +99,6 @@ class Account:
         self.sheets: dict[int, Sheet] = {}
         self.latest: Sheet | None = None
 
-    def sheet(self, period: BillingPeriod, meters: int) -> Sheet:
-        """The sheet of a window, opened at need."""
-        sheet = self.sheets.get(period.start_ms)
-        if sheet is None:
-            sheet = self.sheets[period.start_ms] = Sheet(self, period, meters)
-        return sheet
-
 
 def encode_row(counter: Counter, meter: str) -> tuple[bytes, bytes]:
     """A counter as key and value of `quota.state`."""
@@ -131,15 +125,8 @@ def encode_row(counter: Counter, meter: str) -> tuple[bytes, bytes]:
 def restore_row(sheet: Sheet, meter: int, state: QuotaState) -> Counter:
     """A counter as it was written."""
     counter = sheet.counter(meter)
-    counter.used = _sum_to_micro(state.used)
+    counter.used = scaled(state.used, 6)
     counter.position = position(state.epoch, state.position)
     counter.version = state.entitlement_version
     counter.announced = state.announced
     return counter
-
-
-def _sum_to_micro(text: str) -> int:
-    """Read what `format_micro` wrote; a sum may be beyond the bound of one event's quantity."""
-    whole, _, part = text.removeprefix("-").partition(".")
-    micro = int(whole) * MICRO + int(part.ljust(6, "0"))
-    return -micro if text.startswith("-") else micro

@@ -49,11 +49,11 @@ def a_catalog() -> Catalog:
     )
 
 
-def a_shard(window: int = 1000, epoch: int = 1) -> Shard:
+def a_shard(window: int = 1000, epoch: int = 1, max_age_ms: int | None = None) -> Shard:
     """A shard without any memory."""
     catalog = a_catalog()
-    admission = Admission(catalog, max_age_ms=None, max_lead_ms=None, max_bytes=65_536)
-    return Shard(catalog, admission, dedupe_window=window, epoch=epoch)
+    admission = Admission(catalog, max_age_ms, max_lead_ms=None, max_bytes=65_536)
+    return Shard(catalog, admission, dedupe_window=window, epoch=epoch, max_age_ms=max_age_ms)
 
 
 def an_event(id_: object, n: object, tenant: str = "acme", time: str = NOON) -> dict[str, Any]:
@@ -101,7 +101,8 @@ def told(crossings: Iterable[Crossing]) -> list[str]:
     ]
 
 
-def rows(pairs: Iterable[tuple[bytes, bytes]]) -> dict[tuple[str, str, str], QuotaState]:
+def rows(pairs: Iterable[tuple[bytes, bytes | None]]) -> dict[tuple[str, str, str], QuotaState]:
     """Encoded rows by tenant, meter and month; the last one of a key holds."""
-    states = [msgspec.json.decode(value, type=QuotaState) for _, value in pairs]
+    last = dict(pairs)
+    states = [msgspec.json.decode(value, type=QuotaState) for value in last.values() if value]
     return {(state.tenant, state.meter, state.window.start[:7]): state for state in states}

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from schemas.period import parse_instant
 from schemas.quota import Cause, QuotaExceeded, QuotaState, state_key
 from streams.shard import Shard
 from tests.unit.streams.builders import (
@@ -53,8 +54,8 @@ def test_a_row_says_all_that_a_gate_needs() -> None:
     shard.apply([a_record(41, an_event(1, 85))])
     changes = shard.changes()
     assert changes.position == 42
-    row = dict(changes.rows)[state_key("acme", "tokens", "billing_period", OCTOBER)]
-    state = msgspec.json.decode(row, type=QuotaState)
+    assert state_key("acme", "tokens", "billing_period", OCTOBER) in dict(changes.rows)
+    state = rows(changes.rows)["acme", "tokens", "2026-10"]
     assert (state.used, state.limit, state.decision) == ("85", "100", "warn")
     assert (state.window.start, state.window.end) == (OCTOBER, "2026-11-01T00:00:00Z")
     assert (state.resets_at, state.epoch, state.position) == ("2026-11-01T00:00:00Z", 3, 42)
@@ -185,8 +186,8 @@ def test_a_restored_row_goes_on_where_it_was() -> None:
     before.apply([a_record(0, an_event(1, 10**11)), a_record(1, an_event(2, 0.25))])
     written = before.changes()
     after = a_shard(epoch=2)
-    for _, value in written.rows:
-        after.restore(value)
+    for key, value in written.rows:
+        after.restore(key, value)
     after.apply([a_record(0, an_event(3, 10**11))])
     changes = after.changes()
     state = rows(changes.rows)["acme", "tokens", "2026-10"]
@@ -199,8 +200,51 @@ def test_a_meter_that_the_price_list_lost_is_left_alone() -> None:
     shard.apply([a_record(0, an_event(1, 5))])
     state = msgspec.structs.replace(tokens(shard), meter="lost")
     after = a_shard()
-    after.restore(msgspec.json.encode(state))
+    key = state_key("acme", "lost", "billing_period", OCTOBER)
+    after.restore(key, msgspec.json.encode(state))
     assert not after.has_changes
+
+
+DAY_MS = 86_400_000
+NOVEMBER_MS = parse_instant("2026-11-01T00:00:00Z")
+MAX_AGE_MS = 35 * DAY_MS
+OVER_MS = NOVEMBER_MS + MAX_AGE_MS + DAY_MS
+"""When October's counters go: the oldest event that is admitted then is of November, and a day."""
+
+
+def a_late_record(offset: int, arrived_ms: int) -> ARecord:
+    """An event of December 2nd that arrives at an instant."""
+    event = a_record(offset, an_event(offset, 1, time="2026-12-02T00:00:00Z"))
+    return event._replace(timestamp=arrived_ms)
+
+
+def test_a_window_is_dropped_when_no_event_for_it_can_come_any_more() -> None:
+    shard = a_shard(max_age_ms=MAX_AGE_MS)
+    shard.apply([a_record(0, an_event("a", 5)), a_late_record(1, OVER_MS - 1)])
+    kept = rows(shard.changes().rows)
+    assert kept["acme", "tokens", "2026-10"].used == "5"
+    shard.apply([a_late_record(2, OVER_MS)])
+    ended = {key for key, value in shard.changes().rows if value is None}
+    assert ended == {
+        state_key("acme", meter, "billing_period", OCTOBER) for meter in ("tokens", "calls")
+    }
+
+
+def test_a_window_that_ended_is_not_restored() -> None:
+    shard = a_shard(max_age_ms=MAX_AGE_MS)
+    shard.apply([a_record(0, an_event("a", 5)), a_late_record(1, OVER_MS)])
+    written = shard.changes().rows
+    after = a_shard(max_age_ms=None)
+    for key, value in written:
+        after.restore(key, value)
+    after.apply([a_record(2, an_event("b", 1))])
+    assert tokens(after).used == "1"
+
+
+def test_without_a_bound_on_age_every_window_is_kept() -> None:
+    shard = a_shard()
+    shard.apply([a_record(0, an_event("a", 5)), a_late_record(1, OVER_MS * 2)])
+    assert all(value for _, value in shard.changes().rows)
 
 
 # Entitlements -----------------------------------------------------------------------------------
@@ -289,8 +333,8 @@ def test_a_version_that_judged_already_tells_nothing_after_a_restart() -> None:
     before.apply_entitlements(changed, NOON_MS)
     before.apply([a_record(0, an_event(1, 50))])
     after = a_shard()
-    for _, value in before.changes().rows:
-        after.restore(value)
+    for key, value in before.changes().rows:
+        after.restore(key, value)
     after.apply_entitlements(changed, NOON_MS + 30 * 86_400_000)
     assert not after.has_changes
 

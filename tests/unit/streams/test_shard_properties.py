@@ -21,6 +21,8 @@ from tests.unit.streams.builders import (
 )
 
 OCTOBER, CHANGE = "2026-10-01T00:00:00Z", "2026-10-05T12:00:00Z"
+DAY_MS = 86_400_000
+MAX_AGE_MS = 30 * DAY_MS
 TIMES = ("2026-10-05T11:59:59Z", CHANGE, "2026-10-31T23:59:59.999Z", "2026-11-01T00:00:00Z")
 ENTITLEMENTS = entitled(1, {OCTOBER: limits(20, 100), CHANGE: limits(40, 150)})
 
@@ -35,13 +37,14 @@ events = st.builds(
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[ARecord]:
-    """Records of one tenant with repeats, arrays, junk, and holes between their offsets."""
+    """Records of one tenant: repeats, arrays, junk, holes between offsets, months between."""
     bodies = draw(st.lists(st.lists(events, max_size=3), min_size=1, max_size=40))
-    offset, log = 0, []
+    offset, arrived_ms, log = 0, NOON_MS, []
     for body in bodies:
         offset += draw(st.sampled_from([1, 1, 1, 2, 7]))
-        junk = ARecord(offset, NOON_MS + offset, b"acme", b"]")
-        log.append(a_record(offset, *body) if body else junk)
+        arrived_ms += draw(st.sampled_from([0, 1, 1, 1, 10 * DAY_MS]))
+        record = a_record(offset, *body) if body else ARecord(offset, 0, b"acme", b"]")
+        log.append(record._replace(timestamp=arrived_ms))
     return log
 
 
@@ -49,7 +52,7 @@ def logs(draw: st.DrawFn) -> list[ARecord]:
 class Written:
     """What is durable: rows by key, the position, crossings in the order of their commits."""
 
-    rows: dict[bytes, bytes] = field(default_factory=dict)
+    rows: dict[bytes, bytes | None] = field(default_factory=dict)
     position: int = 0
     crossings: list[Crossing] = field(default_factory=list)
 
@@ -59,9 +62,9 @@ class Written:
         self.crossings += changes.crossings
 
     def load(self, window: int) -> Shard:
-        shard = a_shard(window)
-        for value in self.rows.values():
-            shard.restore(value)
+        shard = a_shard(window, max_age_ms=MAX_AGE_MS)
+        for key, value in self.rows.items():
+            shard.restore(key, value)
         shard.start_at(self.position)
         shard.apply_entitlements(ENTITLEMENTS, NOON_MS)
         return shard
