@@ -48,7 +48,7 @@ def _ensure_reached(reader: str, position: Vector, wanted: Vector) -> None:
     behind = position.behind(wanted)
     if behind:
         places = ", ".join(
-            f"partition {partition}: {records:,} records behind"
+            f"partition {partition}: {records:,} record{'s' * (records != 1)} behind"
             for (_, partition), records in sorted(behind.items())
         )
         raise PeriodNotComplete(f"{reader}: {places}; try again when `status` shows no lag")

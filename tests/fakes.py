@@ -145,6 +145,10 @@ class FakeLedger:
         ]
         return sorted(found, key=lambda i: (i.month, i.tenant, i.subscription))
 
+    def put(self, invoice: Invoice) -> None:
+        """Store an invoice as a test wants it."""
+        self._invoices[invoice.id] = invoice
+
     def contents(self) -> tuple[object, ...]:
         """All that the ledger holds, to compare two of them."""
         tables = [(key, t.to_pylist()) for key, t in sorted(self._lines.items())]

@@ -1,5 +1,6 @@
 """Hypothesis strategies of the domain: subscriptions, price lists, usage within a month."""
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ def subscriptions(draw: st.DrawFn, versions: tuple[int, ...] = (1,)) -> Subscrip
     """One to five plans in October's neighbourhood, some with gaps between them, some that end."""
     cuts = sorted(draw(st.sets(instants(), min_size=2, max_size=6)))
     segments = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         if draw(st.integers(0, 4)):
             plan, version = draw(st.sampled_from(PLANS)), draw(st.sampled_from(versions))
             segments.append(PlanSegment(plan, version, start, end))

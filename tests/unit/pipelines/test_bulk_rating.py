@@ -1,4 +1,4 @@
-"""The bulk engine is the specification, line by line, for any price list, subscriptions and usage."""
+"""The bulk engine is the specification, line by line, for any prices, subscriptions and usage."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def months(draw: st.DrawFn) -> tuple[dict[int, Catalog], list[Subscription], Usa
     return versions, found, {s.tenant: draw(usage_of(s)) for s in found}
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(months())
 def test_bulk_lines_equal_the_specification(
     month: tuple[dict[int, Catalog], list[Subscription], Usage],
@@ -49,7 +49,7 @@ def test_bulk_lines_equal_the_specification(
     }
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(months(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(
     month: tuple[dict[int, Catalog], list[Subscription], Usage], random: Any
@@ -97,7 +97,7 @@ def test_an_amount_beyond_64_bits_is_an_error_and_never_wraps() -> None:
     body["plans"]["pro"]["meters"]["tokens"]["overage"] = {"price": {"USD": "9000000", "CNY": "1"}}
     usage = some_usage({("acme", "tokens", 1): 2**63 - 1})
     subscription = a_subscription("pro 09-01")
-    with pytest.raises(duckdb.Error, match="out of range|overflow|Overflow"):
+    with pytest.raises(duckdb.Error, match=r"out of range|[Oo]verflow"):
         bulk_rating.rate_charges(usage, [subscription], OCTOBER, {1: Catalog.model_validate(body)})
 
 

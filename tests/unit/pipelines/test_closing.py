@@ -293,7 +293,7 @@ def test_a_month_is_not_closed_before_it_and_its_grace_are_over() -> None:
 def test_a_month_is_not_closed_while_counters_lag() -> None:
     world = World()
     world.warehouse.counters_at = Vector({(1, 0): 4})
-    with pytest.raises(PeriodNotComplete, match="counters: partition 0: 1 records behind"):
+    with pytest.raises(PeriodNotComplete, match="counters: partition 0: 1 record behind"):
         world.close()
     assert world.ledger.writes == []
 

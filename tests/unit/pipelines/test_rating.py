@@ -42,7 +42,8 @@ def tokens(plans: str, by_segment: Mapping[int, int], currency: str = "USD") -> 
         ("pro 09-01", {1: M + 1874}, ["included pro 1000000 0", "overage pro 1874 1"]),
         ("pro 09-01", {1: M + 1875}, ["included pro 1000000 0", "overage pro 1875 2"]),
         ("pro 09-01", {1: 2 * M}, ["included pro 1000000 0", "overage pro 1000000 800"]),
-        ("enterprise 09-01", {1: 12 * M}, ["included enterprise 10000000 0", "overage enterprise 2000000 1000"]),
+        ("enterprise 09-01", {1: 12 * M}, ["included enterprise 10000000 0",
+                                           "overage enterprise 2000000 1000"]),
         ("pro 09-01", {}, []),
         ("pro 09-01", {0: 5 * M, 2: 5 * M}, []),
         (
@@ -53,7 +54,8 @@ def tokens(plans: str, by_segment: Mapping[int, int], currency: str = "USD") -> 
         (
             "free 09-01, pro 10-16",
             {1: 60 * K, 2: 700 * K},
-            ["included free 60000 0", "included pro 504516.129032 0", "overage pro 195483.870968 156"],
+            ["included free 60000 0", "included pro 504516.129032 0",
+             "overage pro 195483.870968 156"],
         ),
         (  # what free did not use is there for pro, and what it used up is not
             "free 09-01, pro 10-16",
@@ -63,7 +65,8 @@ def tokens(plans: str, by_segment: Mapping[int, int], currency: str = "USD") -> 
         (  # a gap has no plan: its usage is not on the invoice and uses up nothing
             "pro 09-01 .. 10-11, pro 10-21",
             {1: 600 * K, 2: 9 * M, 3: 600 * K},
-            ["included pro 600000 0", "included pro 77419.354838 0", "overage pro 522580.645162 418"],
+            ["included pro 600000 0", "included pro 77419.354838 0",
+             "overage pro 522580.645162 418"],
         ),
         (  # corrections give back at the price of their own segment
             "pro 09-01, enterprise 10-16",

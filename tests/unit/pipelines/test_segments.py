@@ -1,6 +1,7 @@
 """How a subscription cuts a month, and that usage finds its part again by number."""
 
 from bisect import bisect_right
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,6 @@ def test_runs_are_all_parts_and_have_no_gap(subscription: Subscription) -> None:
     runs = list(unbroken(found))
     assert [part for run in runs for part in run] == found
     for run in runs:
-        assert all(a.period.end_ms == b.period.start_ms for a, b in zip(run, run[1:], strict=False))
-    for run, later in zip(runs, runs[1:], strict=False):
+        assert all(a.period.end_ms == b.period.start_ms for a, b in pairwise(run))
+    for run, later in pairwise(runs):
         assert run[-1].period.end_ms < later[0].period.start_ms

@@ -1,0 +1,91 @@
+"""When a month may be closed, and by which cut."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from pipelines.completeness import cut, ensure_over
+from schemas.errors import PeriodNotComplete, PeriodNotOver
+from schemas.vector import Vector
+from tests.builders import at
+from tests.fakes import FakeLog, FakeWarehouse
+
+HOUR_MS = 3_600_000
+
+
+def a_cut(
+    ends: Mapping[int, int],
+    landed: Mapping[int, int],
+    counted: Mapping[int, int],
+    *,
+    with_counters: bool = True,
+) -> Vector:
+    """The cut for offsets by partition in epoch 2; epoch 1 is drained and landed up to 70."""
+    before = {(1, 0): 70}
+    log = FakeLog(_epoch_2(ends), Vector(dict(_epoch_2(landed)) | before))
+    return cut(log, FakeWarehouse(counters_at=_epoch_2(counted)), with_counters=with_counters)
+
+
+def _epoch_2(offsets: Mapping[int, int]) -> Vector:
+    return Vector({(2, partition): offset for partition, offset in offsets.items()})
+
+
+def test_the_cut_is_where_the_counters_stand_with_the_drained_topics_before() -> None:
+    vector = a_cut({0: 10, 1: 20}, {0: 14, 1: 20}, {0: 12, 1: 20})
+    assert vector == {(1, 0): 70, (2, 0): 12, (2, 1): 20}
+
+
+def test_without_counters_the_cut_is_the_logs_end() -> None:
+    vector = a_cut({0: 10, 1: 20}, {0: 14, 1: 20}, {}, with_counters=False)
+    assert vector == {(1, 0): 70, (2, 0): 10, (2, 1): 20}
+
+
+def test_an_idle_partition_has_nothing_to_wait_for() -> None:
+    assert a_cut({0: 10, 1: 0}, {0: 10}, {0: 10}) == {(1, 0): 70, (2, 0): 10}
+
+
+def test_an_empty_log_is_complete() -> None:
+    assert a_cut({}, {}, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("landed", "counted", "reason"),
+    [
+        ({0: 10, 3: 796}, {0: 10, 3: 2000}, "landing: partition 3: 1,204 records behind"),
+        (
+            {0: 10, 3: 2000},
+            {0: 9, 3: 1999},
+            "counters: partition 0: 1 record behind, partition 3: 1 ",
+        ),
+        ({0: 10, 3: 2000}, {0: 10, 3: 2001}, "landing: partition 3: 1 record behind"),
+        ({0: 10}, {}, "landing: partition 3: 2,000 records behind"),
+    ],
+)
+def test_who_is_behind_is_named_with_how_far(
+    landed: dict[int, int], counted: dict[int, int], reason: str
+) -> None:
+    with pytest.raises(PeriodNotComplete, match=reason):
+        a_cut({0: 10, 3: 2000}, landed, counted)
+
+
+@dataclass
+class MovingLog(FakeLog):
+    """A log whose landing catches up between two questions."""
+
+    positions: Iterator[Vector] = field(default_factory=lambda: iter(()))
+
+    def landed(self) -> Vector:
+        return next(self.positions)
+
+
+def test_landing_is_asked_again_after_the_counters() -> None:
+    positions = iter([Vector({(2, 0): 10}), Vector({(2, 0): 12})])
+    log = MovingLog(end=Vector({(2, 0): 10}), positions=positions)
+    assert cut(log, FakeWarehouse(counters_at=Vector({(2, 0): 12}))) == {(2, 0): 12}
+
+
+def test_a_month_is_over_when_its_grace_is() -> None:
+    ensure_over("2026-10", at("11-01 01:00"), HOUR_MS)
+    with pytest.raises(PeriodNotOver, match=r"2026-10 may be closed from 2026-11-01T01:00:00Z on"):
+        ensure_over("2026-10", at("11-01 01:00") - 1, HOUR_MS)
