@@ -50,16 +50,18 @@ def down() -> None:
 
 def status(as_script: JsonOption = False) -> None:
     """Show the processes of the local stack; exit code 1 unless all of them are ready."""
-    statuses = LocalStack(Settings()).status()
+    stack = LocalStack(Settings())
+    statuses = stack.status()
     if as_script:
         typer.echo(as_json(statuses))
     else:
-        table = Table("process", "state", "ready", "port", "pid", "up for", "log", box=None)
+        table = Table("process", "state", "ready", "port", "pid", "up for", box=None)
         for one in statuses:
             ready = "yes" if one.is_ready else "no"
             pid, uptime = str(one.pid or ""), f"{one.uptime_seconds} s"
-            table.add_row(one.name, one.state, ready, str(one.port), pid, uptime, one.log)
+            table.add_row(one.name, one.state, ready, str(one.port or ""), pid, uptime)
         Console().print(table)
+        typer.echo(f"logs: {stack.home}/logs")
     if not all(one.is_ready for one in statuses):
         raise typer.Exit(1)
 

@@ -3,11 +3,18 @@
 Each probe asks once, waits a second or two at most, and answers with a truth value.
 """
 
+import json
+import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
+from typing import Any
 from urllib.parse import urlsplit
 
 Probe = Callable[[], bool]
+HEARTBEAT_SECONDS = 120  # four of Dagster's intervals
+_DAEMON_HEALTH = (
+    "{instance{daemonHealth{allDaemonStatuses{daemonType required lastHeartbeatTime}}}}"
+)
 
 
 def http_probe(host: str, port: int, path: str) -> Probe:
@@ -41,6 +48,39 @@ def kafka_probe(servers: str) -> Probe:
             return False
 
     return probe
+
+
+def dagster_daemon_probe(host: str, port: int) -> Probe:
+    """Ready when every daemon that the instance needs gave a sign within the last minutes.
+
+    The web server is asked for it: the daemon has no port of its own.
+    """
+
+    def probe() -> bool:
+        answer = _post_json(host, port, "/graphql", {"query": _DAEMON_HEALTH})
+        daemons = _daemons(answer)
+        oldest = time.time() - HEARTBEAT_SECONDS
+        signs = [one["lastHeartbeatTime"] or 0.0 for one in daemons if one["required"]]
+        return bool(signs) and min(signs) > oldest
+
+    return probe
+
+
+def _daemons(answer: Any) -> list[dict[str, Any]]:
+    data = answer.get("data") if isinstance(answer, dict) else None
+    return list(data["instance"]["daemonHealth"]["allDaemonStatuses"]) if data else []
+
+
+def _post_json(host: str, port: int, path: str, body: object) -> Any:
+    """The answer's JSON; None when there is none."""
+    wire = HTTPConnection(_reachable(host), port, timeout=5)
+    try:
+        wire.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        return json.loads(wire.getresponse().read())
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        wire.close()
 
 
 def clickhouse_probe(url: str) -> Probe:

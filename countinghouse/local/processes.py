@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from countinghouse.local.probes import Probe, http_probe, kafka_probe
+from countinghouse.local.probes import Probe, dagster_daemon_probe, http_probe, kafka_probe
 from countinghouse.settings import Settings
 
 STORES = "stores"
 WORKERS = "workers"
+DEFINITIONS = "dagster_project.definitions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,16 @@ class Process:
     port_settings: tuple[str, ...]
     ports: tuple[int, ...]
     is_ready: Probe
+    companion_of: str = ""  # started whenever that one is
 
     @property
-    def port(self) -> int:
+    def port(self) -> int | None:
         """The port that its users connect to."""
-        return self.ports[0]
+        return self.ports[0] if self.ports else None
+
+    def is_chosen(self, only: Sequence[str] | None) -> bool:
+        """Whether it belongs to a choice of names; None chooses all."""
+        return only is None or (self.companion_of or self.name) in only
 
 
 def stack_processes(settings: Settings, only: Sequence[str] | None = None) -> list[Process]:
@@ -39,8 +45,8 @@ def stack_processes(settings: Settings, only: Sequence[str] | None = None) -> li
     if not settings.clickhouse:
         processes.append(_warehouse(settings))
     processes += [_worker(settings, name) for name in WORKER_NAMES]
-    processes.append(_dagster(settings))
-    return [process for process in processes if only is None or process.name in only]
+    processes += [_dagster(settings), _dagster_daemon(settings)]
+    return [process for process in processes if process.is_chosen(only)]
 
 
 WORKER_NAMES = ("sandbox", "api", "relay", "landing", "counters")
@@ -89,8 +95,21 @@ def _dagster(settings: Settings) -> Process:
     return Process(
         name="dagster",
         phase=WORKERS,
-        argv=(*_module("dagster"), "dev", "--module-name", "dagster_project.definitions", *address),
+        argv=(*_module("dagster_webserver"), "--module-name", DEFINITIONS, *address),
         port_settings=("dagster_port",),
         ports=(settings.dagster_port,),
         is_ready=http_probe(settings.host, settings.dagster_port, "/server_info"),
+    )
+
+
+def _dagster_daemon(settings: Settings) -> Process:
+    """Apart from the web server: `dagster dev`, killed, leaves both running and starts two more."""
+    return Process(
+        name="dagster-daemon",
+        phase=WORKERS,
+        argv=(*_module("dagster._daemon"), "run", "--module-name", DEFINITIONS),
+        port_settings=(),
+        ports=(),
+        is_ready=dagster_daemon_probe(settings.host, settings.dagster_port),
+        companion_of="dagster",
     )

@@ -45,7 +45,7 @@ class ProcessStatus:
     state: str
     is_ready: bool
     pid: int | None
-    port: int
+    port: int | None
     uptime_seconds: int
     log: str
 
@@ -62,7 +62,7 @@ class LocalStack:
         self.settings = settings
         self.home = settings.home.absolute()
         self._all = table(settings)
-        self._wanted = [one for one in self._all if only is None or one.name in only]
+        self._wanted = [one for one in self._all if one.is_chosen(only)]
         self._supervisor = Supervisor(self.home)
 
     def __enter__(self) -> Self:
@@ -148,7 +148,8 @@ class LocalStack:
         for process in processes:
             self._wait_for(process)
             seconds = time.monotonic() - started
-            report(f"{process.name} is ready on port {process.port} ({seconds:.1f} s)")
+            where = f" on port {process.port}" if process.port else ""
+            report(f"{process.name} is ready{where} ({seconds:.1f} s)")
 
     def _wait_for(self, process: Process) -> None:
         started = time.monotonic()
@@ -169,7 +170,8 @@ class LocalStack:
             process = psutil.Process(self._supervisor.pid())
             self._supervisor.shutdown()
             wait_for_end([process], STOP_SECONDS)
-        return stopped + stop_orphans(self.home)
+        left = stop_orphans(self.home)
+        return stopped or left
 
     def _status(self, process: Process, info: dict[str, int | str]) -> ProcessStatus:
         pid = int(info.get("pid", 0)) or None

@@ -9,7 +9,7 @@ from countinghouse.local.processes import STORES, WORKERS, stack_processes
 from countinghouse.local.supervisor import LONGEST_SOCKET_PATH, Supervisor
 from countinghouse.settings import Settings
 
-WORKER_NAMES = ["sandbox", "api", "relay", "landing", "counters", "dagster"]
+WORKER_NAMES = ["sandbox", "api", "relay", "landing", "counters", "dagster", "dagster-daemon"]
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,18 @@ def test_an_external_store_is_not_started(settings: Settings, names: list[str]) 
 
 def test_stores_come_before_workers() -> None:
     phases = [process.phase for process in stack_processes(Settings())]
-    assert phases == [STORES] * 2 + [WORKERS] * 6
+    assert phases == [STORES] * 2 + [WORKERS] * 7
 
 
 def test_some_of_them_can_be_chosen() -> None:
     chosen = stack_processes(Settings(), only=["landing", "kafka"])
     assert [process.name for process in chosen] == ["kafka", "landing"]
+
+
+def test_dagsters_daemon_goes_with_its_web_server() -> None:
+    with_it = stack_processes(Settings(), only=["dagster"])
+    assert [process.name for process in with_it] == ["dagster", "dagster-daemon"]
+    assert stack_processes(Settings(), only=["dagster-daemon"]) == []
 
 
 def test_no_two_processes_share_a_port() -> None:
