@@ -5,9 +5,17 @@
 """
 
 from stores.ledger.connection import migrate
-from stores.ledger.ledger import Ledger, connect
+from stores.ledger.ledger import Ledger, connect, system_clock
 from stores.ledger.outbox import BillingEvent
 from stores.ledger.subscription_rows import SubscribedTenant
 from stores.ledger.subscriptions import SavedCounts
 
-__all__ = ["BillingEvent", "Ledger", "SavedCounts", "SubscribedTenant", "connect", "migrate"]
+__all__ = [
+    "BillingEvent",
+    "Ledger",
+    "SavedCounts",
+    "SubscribedTenant",
+    "connect",
+    "migrate",
+    "system_clock",
+]

@@ -43,6 +43,8 @@ class Published(LedgerPart):
         Where a higher version is marked already, another relay was at work and this older message
         may be the topic's last word: the tenant is made behind again.
         """
+        if not sent:
+            return
         overtaken = tenants.c.published_version > sa.bindparam("sent_version")
         with self._writing() as connection:
             _execute(
@@ -67,14 +69,22 @@ class Published(LedgerPart):
         with self._reading() as connection:
             return connection.execute(query.select_from(tenants)).scalar_one()
 
+    def mirror_behind(self) -> int:
+        """How many final invoices and subscriptions have an older copy in the warehouse."""
+        with self._reading() as connection:
+            counts = [
+                sa.select(sa.func.count()).select_from(table).where(condition)
+                for table, condition in (
+                    (invoices, _invoice_is_behind()),
+                    (subscriptions, subscriptions.c.mirrored_version < subscriptions.c.version),
+                )
+            ]
+            return sum(connection.execute(count).scalar_one() for count in counts)
+
     def behind_mirror(self, limit: int) -> list[tuple[Invoice, int]]:
         """Invoices, final ones only, whose copy in the warehouse is older, with their version."""
-        condition = sa.and_(
-            invoices.c.mirrored_version < invoices.c.version,
-            invoices.c.state != sa.literal_column(f"'{InvoiceState.DRAFT}'"),
-        )
         with self._reading() as connection:
-            ids = sa.select(invoices.c.id).where(condition).limit(limit)
+            ids = sa.select(invoices.c.id).where(_invoice_is_behind()).limit(limit)
             chosen = list(connection.execute(ids).scalars())
             return load_invoices(connection, invoices.c.id.in_(chosen)) if chosen else []
 
@@ -99,6 +109,8 @@ class Published(LedgerPart):
             return load(connection, tenants.c.tenant.in_(names)) if names else []
 
     def _mark_mirrored(self, table: sa.Table, sent: Sent) -> None:
+        if not sent:
+            return
         with self._writing() as connection:
             _execute(
                 connection,
@@ -110,7 +122,12 @@ class Published(LedgerPart):
             )
 
 
+def _invoice_is_behind() -> sa.ColumnElement[bool]:
+    # A literal, so that SQLite sees that the partial index of the same condition fits.
+    draft: sa.ColumnElement[str] = sa.literal_column(f"'{InvoiceState.DRAFT.value}'")
+    return sa.and_(invoices.c.mirrored_version < invoices.c.version, invoices.c.state != draft)
+
+
 def _execute(connection: sa.Connection, statement: sa.Update, sent: Sent) -> None:
-    if sent:
-        rows = [{"sent_key": key, "sent_version": version} for key, version in sent]
-        connection.execute(statement, rows)
+    rows = [{"sent_key": key, "sent_version": version} for key, version in sent]
+    connection.execute(statement, rows)

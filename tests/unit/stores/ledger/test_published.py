@@ -104,6 +104,15 @@ def test_subscriptions_are_mirrored_by_their_own_version(two: Ledger) -> None:
     assert two.subscriptions_behind_mirror(10) == []
 
 
+def test_what_the_copies_lack_is_counted_without_drafts(two: Ledger) -> None:
+    finalized(two, a_draft("acme"), a_draft("bolt"))
+    two.replace_drafts("2026-11", [a_draft("acme", month="2026-11")])
+    assert two.mirror_behind() == 4
+    two.mark_subscriptions_mirrored([("sub_acme", 1), ("sub_bolt", 1)])
+    two.mark_mirrored([(invoice.id, version) for invoice, version in two.behind_mirror(10)])
+    assert two.mirror_behind() == 0
+
+
 @pytest.mark.parametrize(
     ("index", "method"),
     [
