@@ -155,9 +155,7 @@ class _Reader:
         said = [(row.line, str(getattr(row, column))) for row in rows if getattr(row, column)]
         for line, value in said:
             if value != said[0][1]:
-                reason = (
-                    f"{value!r} differs from line {said[0][0]}; a subscription has one {column}"
-                )
+                reason = f"{value!r} differs from line {said[0][0]}; write one for the tenant"
                 self._fault(line, column, reason)
         return said[0][1] if said else ""
 
