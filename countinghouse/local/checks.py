@@ -17,7 +17,7 @@ import psutil
 
 from countinghouse.local.jars import KAFKA_VERSION, cache_folder, missing_jars
 from countinghouse.local.kafka import java
-from countinghouse.local.probes import clickhouse_probe, kafka_probe
+from countinghouse.local.probes import clickhouse_probe, kafka_probe, tcp_probe
 from countinghouse.local.processes import Process, stack_processes
 from countinghouse.settings import Settings
 
@@ -55,7 +55,7 @@ def all_checks(settings: Settings, *, is_running: bool) -> Iterator[Check]:
     yield disk_check(settings)
     yield memory_check()
     if not is_running:
-        yield from port_checks(stack_processes(settings))
+        yield from _busy_ports(stack_processes(settings))
     yield from address_checks(settings)
 
 
@@ -135,6 +135,13 @@ def port_checks(processes: Sequence[Process]) -> Iterator[Check]:
             yield _port_check(f"COUNTINGHOUSE_{setting.upper()}", port)
 
 
+def _busy_ports(processes: Sequence[Process]) -> Iterator[Check]:
+    """The ports that are not free, or one line for all."""
+    checks = list(port_checks(processes))
+    busy = [check for check in checks if not check.ok]
+    yield from busy or [Check("ports", True, f"the stack's {len(checks)} ports are free")]
+
+
 def _port_check(variable: str, port: int) -> Check:
     if _is_free(port):
         return Check(f"port {port}", True, f"port {port} is free")
@@ -164,7 +171,7 @@ def port_owner(port: int) -> str:
 
 
 def address_checks(settings: Settings) -> Iterator[Check]:
-    """External Kafka and ClickHouse answer."""
+    """External Kafka, ClickHouse and Postgres answer."""
     if settings.kafka:
         answers = any(kafka_probe(settings.kafka)() for _ in range(TRIES))
         yield _address_check("kafka", "COUNTINGHOUSE_KAFKA", settings.kafka, answers)
@@ -172,6 +179,10 @@ def address_checks(settings: Settings) -> Iterator[Check]:
         answers = clickhouse_probe(settings.clickhouse)()
         shown = settings.clickhouse.rpartition("@")[2]  # without the password
         yield _address_check("clickhouse", "COUNTINGHOUSE_CLICKHOUSE", shown, answers)
+    if settings.ledger and not settings.ledger.startswith("sqlite"):
+        answers = tcp_probe(settings.ledger, 5432)()
+        shown = settings.ledger.rpartition("@")[2]
+        yield _address_check("ledger", "COUNTINGHOUSE_LEDGER", shown, answers)
 
 
 def _address_check(name: str, variable: str, address: str, answers: bool) -> Check:

@@ -4,6 +4,7 @@ Each probe asks once, waits a second or two at most, and answers with a truth va
 """
 
 import json
+import socket
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
@@ -87,6 +88,21 @@ def clickhouse_probe(url: str) -> Probe:
     """Reachable when its /ping answers."""
     parts = urlsplit(url)
     return http_probe(parts.hostname or "", parts.port or 8123, "/ping")
+
+
+def tcp_probe(url: str, default_port: int) -> Probe:
+    """Reachable when something accepts a connection at the URL's host and port."""
+    parts = urlsplit(url)
+
+    def probe() -> bool:
+        try:
+            address = (parts.hostname or "127.0.0.1", parts.port or default_port)
+            with socket.create_connection(address, timeout=2):
+                return True
+        except (OSError, ValueError):
+            return False
+
+    return probe
 
 
 def _reachable(host: str) -> str:

@@ -67,12 +67,24 @@ def test_a_free_port_is_free(busy_port: int) -> None:
     assert check.ok
 
 
-def test_an_address_that_does_not_answer_is_named_without_its_password(busy_port: int) -> None:
-    url = f"http://someone:secret@127.0.0.1:{busy_port + 1}/default"
-    (check,) = address_checks(Settings(clickhouse=url))
+@pytest.mark.parametrize(
+    ("setting", "scheme"), [("clickhouse", "http"), ("ledger", "postgresql+psycopg")]
+)
+def test_an_address_that_does_not_answer_is_named_without_its_password(
+    setting: str, scheme: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    url = f"{scheme}://someone:secret@127.0.0.1:{port}/default"
+    (check,) = address_checks(Settings().model_copy(update={setting: url}))
     assert not check.ok
-    assert "COUNTINGHOUSE_CLICKHOUSE" in str(check)
+    assert f"COUNTINGHOUSE_{setting.upper()} at 127.0.0.1:{port}/default" in str(check)
     assert "secret" not in str(check)
+
+
+def test_a_ledger_that_listens_answers(busy_port: int) -> None:
+    (check,) = address_checks(Settings(ledger=f"postgresql+psycopg://a@127.0.0.1:{busy_port}/b"))
+    assert check.ok
 
 
 def test_the_embedded_stores_need_no_address() -> None:
