@@ -1,5 +1,6 @@
 """The bulk engine is the specification, line by line, for any prices, subscriptions and usage."""
 
+from random import Random
 from typing import Any
 
 import duckdb
@@ -52,7 +53,7 @@ def test_bulk_lines_equal_the_specification(
 @settings(max_examples=10)
 @given(months(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(
-    month: tuple[dict[int, Catalog], list[Subscription], Usage], random: Any
+    month: tuple[dict[int, Catalog], list[Subscription], Usage], random: Random
 ) -> None:
     versions, found, usage = month
     once = bulk_rating.rate_charges(_table(usage), found, OCTOBER, versions)

@@ -1,0 +1,90 @@
+"""What a price list must obey by itself, whoever wrote it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from pydantic import ValidationError
+
+from schemas.catalog import Catalog
+from schemas.meter import Meter
+from tests.builders import llm_tokens
+from tests.strategies import catalogs
+
+
+def body() -> dict[str, Any]:
+    return llm_tokens().model_dump(mode="json")
+
+
+@given(catalogs())
+def test_a_price_list_survives_being_stored_as_json(catalog: Catalog) -> None:
+    stored = catalog.model_dump_json()
+    assert Catalog.model_validate_json(stored) == catalog
+    assert Catalog.model_validate_json(stored).model_dump_json() == stored
+
+
+def test_what_is_included_is_written_in_units_and_kept_in_millionths() -> None:
+    card = llm_tokens().plans["free"].meters["tokens"]
+    assert card.included == 100_000_000_000
+    assert card.model_dump(mode="json")["included"] == "100000"
+
+
+def test_prices_written_differently_are_the_same_price() -> None:
+    changed = body()
+    changed["plans"]["pro"]["base_fee"]["USD"] = "49.990"
+    changed["plans"]["pro"]["meters"]["tokens"]["overage"]["price"]["USD"] = "8.00"
+    assert Catalog.model_validate(changed) == llm_tokens()
+
+
+def test_meters_keep_their_order_and_know_their_name() -> None:
+    changed = body()
+    changed["meters"] = dict(reversed(changed["meters"].items()))
+    catalog = Catalog.model_validate(changed)
+    assert [m.name for m in catalog.meter_list] == ["output_tokens", "input_tokens", "tokens"]
+
+
+def test_a_meter_may_not_have_another_name_than_its_key() -> None:
+    changed = body()
+    changed["meters"]["tokens"]["name"] = "words"
+    with pytest.raises(ValidationError, match="'words' differs from its key"):
+        Catalog.model_validate(changed)
+
+
+@pytest.mark.parametrize("key", ["overage", "hard_limit"])
+def test_an_unlimited_meter_ends_nowhere(key: str) -> None:
+    changed = body()
+    card = changed["plans"]["pro"]["meters"]["tokens"]
+    ends = {"overage": card["overage"], "hard_limit": card["hard_limit"]}
+    changed["plans"]["pro"]["meters"]["tokens"] = {"included": "unlimited", key: ends[key]}
+    with pytest.raises(ValidationError, match=f"{key}: an unlimited meter has none"):
+        Catalog.model_validate(changed)
+
+
+def test_a_unit_price_that_no_line_can_hold_is_refused() -> None:
+    changed = body()
+    overage = {"per": 1, "price": {"USD": "9223373", "CNY": "1"}}
+    changed["plans"]["pro"]["meters"]["tokens"]["overage"] = overage
+    with pytest.raises(ValidationError, match="9223373 for every 1 is too much for one unit"):
+        Catalog.model_validate(changed)
+
+
+def test_a_price_list_does_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        llm_tokens().name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "value", "reason"),
+    [
+        ("sum", [], "needs `value`"),
+        ("count", ["a"], "has no value"),
+        ("sum", ["a"] * 10, "at most 9"),
+    ],
+)
+def test_a_meter_has_a_value_exactly_when_it_adds(
+    aggregation: str, value: list[str], reason: str
+) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        Meter.model_validate(
+            {"name": "m", "event_type": "t", "aggregation": aggregation, "value": value}
+        )
