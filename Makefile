@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up down bench lock clean
+.PHONY: help demo test check up down docs bench lock clean
 
 # The first Python that runs, has a fitting version and can make a virtual environment.
 # Another one: make PYTHON=/path/to/python3.12
@@ -20,6 +20,7 @@ help:
 	@echo 'make test     set everything up, check and run all tests'
 	@echo 'make check    lint, types and unit tests: seconds'
 	@echo 'make up       start the local stack; Ctrl-C or make down stops it'
+	@echo 'make docs     make the reference pages from the code'
 	@echo 'make bench    run the benchmarks'
 	@echo 'make lock     renew requirements/*.txt from pyproject.toml (ARGS=--upgrade: to the newest)'
 	@echo 'make clean    delete .venv and the caches, not the data'
@@ -42,6 +43,9 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -m "not integration and not end_to_end" $(ARGS)
+
+docs: $(VENV)/.dev
+	@$(BIN)/python -m countinghouse.reference
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ARGS)

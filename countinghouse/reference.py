@@ -89,7 +89,8 @@ def asyncapi() -> str:
         },
         "components": {"schemas": components | {"UsageEvent": UsageEvent.model_json_schema()}},
     }
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+    return text
 
 
 def _slug(topic: Topic) -> str:

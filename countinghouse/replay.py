@@ -20,9 +20,11 @@ from schemas.topics import SENT_AT_HEADER, USAGE_EVENTS
 from stores.warehouse.client import ask
 
 LOOK_SECONDS = 0.05
-SLOW_ABOVE_SECONDS = 0.3
-GO_ON_BELOW_SECONDS = 0.15
+SLOW_ABOVE_SECONDS = 0.2
+GO_ON_BELOW_SECONDS = 0.1
 PAUSE_SECONDS = 0.02
+# A record that waits in our own queue is late already: keep what is under way to a tenth of a second.
+RECORDS_UNDER_WAY = 4_000
 FLUSH_SECONDS = 30.0
 
 Lag = Callable[[], float]
@@ -153,7 +155,7 @@ class _Sender:
     """A producer that waits when its queue is full or the counters lag."""
 
     def __init__(self, kafka_servers: str, lag: Lag, progress: Progress, rows: int) -> None:
-        config = {"linger.ms": 5, "queue.buffering.max.messages": 50_000}
+        config = {"linger.ms": 5, "queue.buffering.max.messages": RECORDS_UNDER_WAY}
         servers = {"bootstrap.servers": kafka_servers}
         self._producer = Producer({**PRODUCER_CONFIG, **config, **servers})
         self._servers = kafka_servers

@@ -1,1 +1,1 @@
-"""Where rows live: the warehouse (ClickHouse), the ledger (SQLite or Postgres), and how far the log reaches."""
+"""Where rows live: the warehouse, the ledger, and how far the log reaches."""

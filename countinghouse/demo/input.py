@@ -45,7 +45,7 @@ class DemoInput:
             return False
         if json.loads(marker.read_text()) != mine:
             raise Conflict(
-                f"{home} holds a demo of other input; delete it (make clean) "
+                f"{home} holds a demo of other input; delete that folder "
                 "or choose another folder with COUNTINGHOUSE_HOME"
             )
         return True

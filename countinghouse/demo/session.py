@@ -92,6 +92,6 @@ def _where_next(settings: Settings, console: Console, *, kept: bool) -> None:
         f"(user countinghouse, password in {settings.home}/warehouse.token)\n"
         f"  topics         docs/topics.md; Kafka at {settings.kafka_servers}\n"
         f"  an invoice     countinghouse invoices explain NUMBER\n"
-        "  [bold]countinghouse down[/bold] stops it, `make clean` forgets everything",
+        f"  [bold]countinghouse down[/bold] stops it, deleting {settings.home} forgets everything",
         highlight=False,
     )
