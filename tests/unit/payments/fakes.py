@@ -146,7 +146,7 @@ class ProviderInMemory:
         self._answer()
         self.calls.append(attempt.key)
         payment = ProviderPayment(
-            f"pay_{len(self.payments)}",
+            f"pay_{attempt.key}",
             AttemptState.PROCESSING,
             attempt.amount_minor,
             attempt.currency,

@@ -1,0 +1,60 @@
+"""`countinghouse close MONTH`: from usage to invoices and money, through Dagster."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from countinghouse.settings import Settings
+
+
+def close(
+    month: Annotated[str, typer.Argument(help="The month to close, like 2026-10.")],
+    without_counters: Annotated[
+        str, typer.Option(metavar="REASON", help="Close without comparing the counters.")
+    ] = "",
+    draft_only: Annotated[
+        bool, typer.Option("--draft-only", help="Stop before invoices are numbered.")
+    ] = False,
+    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Close a month: usage, lines, drafts, their reconciliation, final invoices, collection.
+
+    The runs are Dagster's, so its UI shows them. Closing again changes nothing.
+    """
+    from countinghouse.closing_run import close_month
+
+    result = close_month(
+        Settings(),
+        month,
+        lambda line: typer.echo(line, err=True),
+        without_counters=without_counters or None,
+        draft_only=draft_only,
+    )
+    if as_script:
+        typer.echo(json.dumps(asdict(result), indent=1))
+        return
+    if result.nothing_to_do:
+        typer.echo(f"nothing to do: {month} was closed {result.closed_at or 'without invoices'}")
+    Console().print(result_table(result.invoices, result.totals_minor, asdict(result.collected)))
+    for tenant, reason in result.held.items():
+        typer.echo(f"held: {tenant}: {reason}")
+
+
+def result_table(
+    invoices: Mapping[str, int], totals_minor: Mapping[str, int], payments: Mapping[str, int]
+) -> Table:
+    from schemas.money import Money
+
+    table = Table("", "", box=None, show_header=False, pad_edge=False)
+    for state, count in invoices.items():
+        table.add_row(f"invoices {state.replace('_', ' ')}", str(count))
+    for currency, amount_minor in totals_minor.items():
+        table.add_row("in all", str(Money(amount_minor, currency)))
+    for name, count in payments.items():
+        table.add_row(f"payments {name.replace('_', ' ')}", str(count))
+    return table

@@ -1,0 +1,180 @@
+"""Closing and collecting a month from the command line: Dagster's jobs, run in this process.
+
+The runs are kept in the instance of the local stack, so Dagster's UI shows them like its own.
+What is computed is in `pipelines`, how it is laid out in `dagster_project`.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing as closing_of
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from countinghouse.dagster_runs import RunRequest, run_job
+from countinghouse.local.environment import ROOT, settings_environment
+from countinghouse.settings import Settings
+from pipelines.checks import totals_by_currency
+from pipelines.collection import Collected, summarize
+from pipelines.completeness import ensure_over
+from schemas.closing import Closing, ClosingState
+from schemas.errors import InvalidInput, NotFound
+from schemas.invoice import InvoiceState
+from schemas.payment import AttemptState
+from schemas.period import BillingPeriod, format_instant
+from stores import ledger
+from stores.ledger import Ledger
+
+Report = Callable[[str], None]
+FIRST_MONTH = "2020-01"
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseResult:
+    """A month after a run: its invoices by state, what they add up to, what was collected.
+
+    `nothing_to_do` says that it was closed and collected before; `runs` are Dagster's run ids.
+    """
+
+    month: str
+    nothing_to_do: bool
+    closed_at: str | None
+    invoices: Mapping[str, int]
+    held: Mapping[str, str]
+    totals_minor: Mapping[str, int]
+    collected: Collected
+    runs: tuple[str, ...] = field(default=())
+
+
+def close_month(
+    settings: Settings,
+    month: str,
+    report: Report,
+    *,
+    without_counters: str | None = None,
+    draft_only: bool = False,
+) -> CloseResult:
+    """Close a month through Dagster: drafts, then numbers, then money; again changes nothing.
+
+    Raises:
+        InvalidInput: not a month. PeriodNotOver, PeriodNotComplete: it is too early.
+        ReconciliationFailed: a fault that is nobody's; nothing was finalized.
+        DependencyUnreachable: a store or a provider does not answer.
+    """
+    check_month(month)
+    ensure_over(month, _now_ms(), settings.close_grace // _MILLISECOND)
+    with closing_of(ledger.connect(settings.ledger_url)) as books:
+        if _is_done(books, month):
+            return _result(books, month, (), nothing_to_do=True)
+        runs = []
+        if not _is_closed(books.closing(month)):
+            config = {"monthly_usage": {"without_counters": without_counters or ""}}
+            runs.append(_run(settings, RunRequest("close_month", month, config), report))
+        if not draft_only and _review_is_over(settings, books, month, report):
+            runs.append(_run(settings, RunRequest("finalize_and_collect", month), report))
+        return _result(books, month, tuple(runs))
+
+
+def pay_month(settings: Settings, month: str, report: Report) -> CloseResult:
+    """Collect what is still owed of a closed month, also where an attempt has failed.
+
+    Raises:
+        NotFound: the month is not closed. DependencyUnreachable: as `close_month`.
+    """
+    check_month(month)
+    with closing_of(ledger.connect(settings.ledger_url)) as books:
+        if not _is_closed(books.closing(month)):
+            raise NotFound(f"{month} is not closed; run `countinghouse close {month}`")
+        if not books.collectable(month) and not _open_attempts(books, month):
+            return _result(books, month, (), nothing_to_do=True)
+        config = {"payment_collection": {"again": True}}
+        request = RunRequest("finalize_and_collect", month, config, only="payment_collection")
+        run = _run(settings, request, report)
+        return _result(books, month, (run,))
+
+
+def check_month(month: str) -> BillingPeriod:
+    """The billing period of a month's key.
+
+    Raises:
+        InvalidInput: it is none, or before the first that can be closed.
+    """
+    try:
+        period = BillingPeriod.month(month)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
+    if month < FIRST_MONTH:
+        raise InvalidInput(f"{month} is before {FIRST_MONTH}, the first month that can be closed")
+    return period
+
+
+def _run(settings: Settings, request: RunRequest, report: Report) -> str:
+    with dagster_environment(settings) as home:
+        return run_job(home, request, report)
+
+
+@contextmanager
+def dagster_environment(settings: Settings) -> Iterator[Path]:
+    """The settings in this process's environment, and Dagster's home folder with its file."""
+    home = settings.home.absolute() / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "dagster_project" / "home" / "dagster.yaml", home)
+    before = dict(os.environ)
+    os.environ.update(settings_environment(settings) | {"DAGSTER_HOME": str(home)})
+    try:
+        yield home
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _is_closed(closing: Closing | None) -> bool:
+    return closing is not None and closing.state is ClosingState.CLOSED
+
+
+def _is_done(books: Ledger, month: str) -> bool:
+    """Closed, and each invoice has been asked for and answered."""
+    owed = [i for i in books.collectable(month) if i.state is InvoiceState.FINALIZED]
+    return _is_closed(books.closing(month)) and not owed and not _open_attempts(books, month)
+
+
+def _open_attempts(books: Ledger, month: str) -> int:
+    return len(books.attempts(month, (AttemptState.SUBMITTING, AttemptState.PROCESSING)))
+
+
+def _review_is_over(settings: Settings, books: Ledger, month: str, report: Report) -> bool:
+    """Have drafts been there for the draft period?"""
+    closing = books.closing(month)
+    if closing is None or _is_closed(closing):
+        return True
+    due_ms = closing.opened_ms + settings.draft_period // _MILLISECOND
+    if _now_ms() < due_ms:
+        report(f"drafts may be looked at until {format_instant(due_ms)}; then close again")
+        return False
+    return True
+
+
+def _result(
+    books: Ledger, month: str, runs: tuple[str, ...], *, nothing_to_do: bool = False
+) -> CloseResult:
+    invoices = books.invoices(month)
+    issued = [invoice.issued_ms for invoice in invoices if invoice.issued_ms is not None]
+    states = [invoice.state.value for invoice in invoices]
+    return CloseResult(
+        month=month,
+        nothing_to_do=nothing_to_do,
+        closed_at=format_instant(min(issued)) if issued else None,
+        invoices={state: states.count(state) for state in sorted(set(states))},
+        held={i.tenant: i.held for i in invoices if i.held},
+        totals_minor=totals_by_currency(invoices),
+        collected=summarize(books, month),
+        runs=runs,
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

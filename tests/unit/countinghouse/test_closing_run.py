@@ -1,0 +1,143 @@
+"""Closing from the command line: Dagster's runs in this process, told in lines, failing in one."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from countinghouse.closing_run import (
+    check_month,
+    close_month,
+    dagster_environment,
+    pay_month,
+)
+from countinghouse.dagster_runs import RunRequest, run_job
+from countinghouse.settings import Settings
+from schemas.errors import (
+    BillingError,
+    InvalidInput,
+    NotFound,
+    PeriodNotComplete,
+    PeriodNotOver,
+    ReconciliationFailed,
+)
+from schemas.vector import Vector
+from tests.unit.dagster_project.months import MONTH, Month, a_month
+from tests.unit.payments.fakes import Killed
+
+
+@pytest.fixture
+def month(tmp_path: Path) -> Month:
+    month = a_month(tmp_path)
+    month.provider.decides_at_once = True
+    return month
+
+
+@pytest.fixture
+def settings(tmp_path: Path, month: Month) -> Settings:
+    return Settings(home=tmp_path, ledger=month.url)
+
+
+def run(settings: Settings, month: Month, job: str) -> list[str]:
+    """A run's lines."""
+    lines: list[str] = []
+    with dagster_environment(settings) as home:
+        run_job(home, RunRequest(job, MONTH), lines.append, month.resources())
+    return lines
+
+
+def test_a_run_tells_each_step_and_check_in_a_line(settings: Settings, month: Month) -> None:
+    lines = run(settings, month, "close_month")
+    assert "invoices: subscriptions 2, finalized left alone 0, total usd USD 178.97" in lines
+    assert "  ok: lines sum to totals: 2 invoices add up" in lines
+
+
+def test_its_runs_are_those_that_the_ui_shows(settings: Settings, month: Month) -> None:
+    run(settings, month, "close_month")
+    with (
+        dagster_environment(settings) as home,
+        dg.DagsterInstance.from_config(str(home)) as instance,
+    ):
+        [record] = instance.get_runs()
+        done = instance.get_materialized_partitions(dg.AssetKey("invoices"))
+    assert (record.job_name, record.status) == ("close_month", dg.DagsterRunStatus.SUCCESS)
+    assert record.tags["billing/period"] == record.tags["dagster/partition"] == MONTH
+    assert done == {MONTH}
+
+
+def test_what_a_step_raises_is_raised_again_with_its_own_words(
+    settings: Settings, month: Month
+) -> None:
+    month.log.landing = Vector({(1, 0): 7})
+    with pytest.raises(PeriodNotComplete, match=r"^landing: partition 0: 3 records behind"):
+        run(settings, month, "close_month")
+
+
+def test_a_check_that_stops_the_run_is_a_failed_reconciliation(
+    settings: Settings, month: Month
+) -> None:
+    month.warehouse.events = [
+        replace(used, counted=used.tenant != "upgrade") for used in month.warehouse.events
+    ]
+    with pytest.raises(ReconciliationFailed, match=r"^counters match warehouse: upgrade, tokens"):
+        run(settings, month, "close_month")
+
+
+def test_a_closed_month_is_left_alone_and_shown(settings: Settings, month: Month) -> None:
+    run(settings, month, "close_month")
+    run(settings, month, "finalize_and_collect")
+    before = month.contents()
+    result = close_month(settings, MONTH, print)
+    assert (result.nothing_to_do, result.runs) == (True, ())
+    assert result.invoices == {"paid": 2}
+    assert result.totals_minor == {"USD": 17897}
+    assert (result.collected.succeeded, result.collected.open) == (2, 0)
+    assert month.contents() == before
+    assert pay_month(settings, MONTH, print).nothing_to_do
+
+
+def test_killed_while_it_collects_it_goes_on_with_the_same_charge(
+    settings: Settings, month: Month
+) -> None:
+    run(settings, month, "close_month")
+    month.provider.trouble = Killed()
+    with pytest.raises(BillingError, match="payment_collection failed with Killed"):
+        run(settings, month, "finalize_and_collect")
+    run(settings, month, "finalize_and_collect")
+    assert len(month.provider.payments) == 2
+    assert close_month(settings, MONTH, print).invoices == {"paid": 2}
+
+
+@pytest.mark.parametrize(
+    ("key", "error", "said"),
+    [
+        ("2026-13", InvalidInput, "not a month"),
+        ("october", InvalidInput, "write it like"),
+        ("2019-12", InvalidInput, "before 2020-01"),
+        ("9999-11", PeriodNotOver, "may be closed from 9999-12-01T01:00:00Z"),
+    ],
+)
+def test_what_cannot_be_closed_is_said_before_anything_runs(
+    settings: Settings, key: str, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        close_month(settings, key, print)
+    assert not (settings.home / "dagster").exists()
+
+
+def test_paying_needs_a_closed_month(settings: Settings) -> None:
+    with pytest.raises(NotFound, match="run `countinghouse close 2026-09`"):
+        pay_month(settings, "2026-09", print)
+
+
+def test_the_environment_is_as_before(settings: Settings) -> None:
+    before = dict(os.environ)
+    with dagster_environment(settings):
+        assert os.environ["COUNTINGHOUSE_LEDGER"] == settings.ledger
+    assert dict(os.environ) == before
+
+
+def test_a_month_is_read_as_its_period() -> None:
+    assert check_month("2026-10").key == "2026-10"
