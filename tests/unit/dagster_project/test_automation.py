@@ -69,7 +69,7 @@ def test_it_says_how_far_landing_and_counters_are_behind(
     assert "landing: partition 0: 6 records behind" in str(tick(month, monkeypatch, at("11-02")))
     month.log.landing = month.log.end
     month.warehouse.counters_at = Vector({(1, 0): 9})
-    assert "counters: partition 0: 1 records" in str(tick(month, monkeypatch, at("11-02")))
+    assert "counters: partition 0: 1 record behind" in str(tick(month, monkeypatch, at("11-02")))
 
 
 def test_it_requests_one_run_of_a_month_and_none_once_opened(
