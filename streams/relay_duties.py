@@ -4,7 +4,7 @@ Each duty sends a batch of what is behind, waits until the other side has it, an
 A crash between the two costs a repeat, which its reader ignores, and loses nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -127,8 +127,10 @@ class EntitlementsDuty:
         behind = self._ledger.behind_entitlements(self._batch)
         if not behind:
             return 0
-        newest, _ = self._ledger.catalog_document()
-        delivery = self._outlet.send([self._record(each, period, newest) for each in behind])
+        if self._ledger.catalog_document()[0] not in self._catalogs:
+            self._catalogs = self._ledger.catalogs()
+        messages = [entitlements_of(each, self._catalogs, period) for each in behind]
+        delivery = self._outlet.send([(it.tenant, msgspec.json.encode(it)) for it in messages])
         sent = [behind[number] for number in delivery.acknowledged]
         self._ledger.mark_entitlements_published(
             [(each.tenant, each.entitlement_version) for each in sent]
@@ -136,19 +138,13 @@ class EntitlementsDuty:
         delivery.check()
         return len(sent)
 
-    def _record(
-        self, behind: SubscribedTenant, period: BillingPeriod, newest: int
-    ) -> tuple[str, bytes]:
-        named = {segment.catalog_version for segment in behind.subscription.segments}
-        catalogs = {version: self._catalog(version) for version in named | {newest}}
-        entries = timeline(behind.subscription, catalogs, period)
-        message = Entitlements(behind.tenant, behind.entitlement_version, entries)
-        return behind.tenant, msgspec.json.encode(message)
 
-    def _catalog(self, version: int) -> Catalog:
-        if version not in self._catalogs:
-            self._catalogs[version] = self._ledger.catalog(version)[1]
-        return self._catalogs[version]
+def entitlements_of(
+    subscribed: SubscribedTenant, catalogs: Mapping[int, Catalog], period: BillingPeriod
+) -> Entitlements:
+    """A tenant's message when `period` is the running month; `catalogs` are all versions."""
+    entries = timeline(subscribed.subscription, catalogs, period)
+    return Entitlements(subscribed.tenant, subscribed.entitlement_version, entries)
 
 
 class BillingEventsDuty:

@@ -40,6 +40,12 @@ class Catalogs(LedgerPart):
         number, document = self.catalog_document(version)
         return number, Catalog.model_validate_json(document)
 
+    def catalogs(self) -> dict[int, Catalog]:
+        """Every version of the price list."""
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(catalog_versions))
+            return {row.version: Catalog.model_validate_json(row.document) for row in rows}
+
     def catalog_document(self, version: int | None = None) -> tuple[int, bytes]:
         """The bytes of a version as they were applied, the newest without one. Raises NotFound."""
         query = _newest_catalog()

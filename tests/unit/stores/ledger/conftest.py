@@ -1,6 +1,7 @@
 """A ledger in a temporary SQLite file, with one price list; or on Postgres, if asked for."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -32,19 +33,28 @@ def empty_url(tmp_path: Path) -> Iterator[str]:
     server.dispose()
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite ledger, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "ledger.db"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture
-def url(empty_url: str) -> str:
+def url(request: pytest.FixtureRequest, empty_url: str) -> str:
     """URL of a migrated, empty ledger."""
+    if POSTGRES is None:
+        return str(request.getfixturevalue("sqlite_url"))
     migrate(empty_url)
     return empty_url
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path, migrated: Path) -> str:
     """URL of a migrated, empty ledger in SQLite, whatever the others run on."""
-    address = f"sqlite:///{tmp_path / 'ledger.db'}"
-    migrate(address)
-    return address
+    copy = shutil.copy(migrated, tmp_path / "ledger.db")
+    return f"sqlite:///{copy}"
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ def test_every_version_stays_readable(ledger: Ledger) -> None:
     }
     assert included == {1: 100_000_000_000, 2: 50_000_000_000}
     assert ledger.catalog()[0] == 2
+    assert list(ledger.catalogs()) == [1, 2]
     assert ledger.catalog_document(1) == (1, CATALOG)
 
 

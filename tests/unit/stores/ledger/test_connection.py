@@ -27,6 +27,7 @@ def test_migrating_twice_changes_nothing(url: str, ledger: Ledger) -> None:
     assert ledger.catalog()[0] == 1
 
 
+@pytest.mark.integration
 def test_two_processes_may_migrate_at_once(empty_url: str) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         pool.map(migrate, [empty_url, empty_url])

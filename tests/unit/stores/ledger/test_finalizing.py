@@ -49,6 +49,7 @@ def test_finalizing_twice_is_harmless(ledger: Ledger) -> None:
     assert len(ledger.audit_log(MONTH)) == 1
 
 
+@pytest.mark.integration
 def test_two_processes_at_once_number_each_invoice_once(ledger: Ledger, url: str) -> None:
     prepare_month(ledger, [a_draft(f"tenant{n:03}", n) for n in range(200)])
     with multiprocessing.get_context("spawn").Pool(2) as pool:

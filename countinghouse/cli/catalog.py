@@ -1,0 +1,99 @@
+"""`countinghouse catalog`: check a price list's file, apply it, show what is in force."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from countinghouse.cli.tables import Format, chosen_format, show
+from countinghouse.settings import Settings
+from schemas.catalog import Catalog, Plan, RateCard
+from schemas.money import format_minor
+from schemas.quantity import format_micro
+
+COLUMNS = ("plan", "base_fee", "meter", "included", "overage", "hard_limit", "alerts")
+
+catalog = typer.Typer(no_args_is_help=True, help="Check, apply or show the price list.")
+
+FileArgument = Annotated[Path, typer.Argument(help="The price list, YAML.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+@catalog.command("check")
+def check(file: FileArgument, as_script: JsonOption = False) -> None:
+    """Say what is wrong with a price list, by line and column; nothing is stored."""
+    from countinghouse.init import read_text
+    from pipelines import catalog_file
+
+    found = catalog_file.parse(read_text(file), str(file))
+    facts = {"name": found.name, "meters": list(found.meters), "plans": list(found.plans)}
+    if as_script:
+        typer.echo(json.dumps(facts))
+        return
+    meters, plans = ", ".join(found.meters), ", ".join(found.plans)
+    typer.echo(f"{file}: {found.name} is well-formed: meters {meters}; plans {plans}")
+
+
+@catalog.command("apply")
+def apply(file: FileArgument, as_script: JsonOption = False) -> None:
+    """Make a price list the newest version; subscriptions keep theirs until they are moved."""
+    from countinghouse.init import apply_catalog
+    from stores import ledger
+
+    settings = Settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    ledger.migrate(settings.ledger_url)
+    version, is_new = apply_catalog(ledger.connect(settings.ledger_url), file)
+    if as_script:
+        typer.echo(json.dumps({"version": version, "changed": is_new}))
+    elif is_new:
+        typer.echo(f"version {version} is applied; counters and landing read it when they start")
+    else:
+        typer.echo(f"nothing changed: this is version {version}, the newest")
+
+
+@catalog.command("show")
+def show_catalog(
+    version: Annotated[int | None, typer.Option(help="The newest without it.")] = None,
+    as_script: JsonOption = False,
+) -> None:
+    """Show the price list in force, or an earlier version."""
+    from stores import ledger
+
+    books = ledger.connect(Settings().ledger_url)
+    number, document = books.catalog_document(version)
+    if as_script:
+        typer.echo(json.dumps({"version": number, "catalog": json.loads(document)}))
+        return
+    _, found = books.catalog(number)
+    form = chosen_format(as_json=False, as_csv=False)
+    if form is Format.TABLE:
+        typer.echo(f"{found.name}, version {number}; default plan {found.default_plan}\n")
+    show(COLUMNS, _rows(found), form)
+
+
+def _rows(found: Catalog) -> list[tuple[str, ...]]:
+    return [
+        (name, _fees(plan), meter, *_terms(card))
+        for name, plan in found.plans.items()
+        for meter, card in plan.meters.items()
+    ]
+
+
+def _fees(plan: Plan) -> str:
+    fees = {it: format_minor(plan.base_fee_minor(it), it) for it in plan.base_fee}
+    return _prices(fees)
+
+
+def _terms(card: RateCard) -> tuple[str, str, str, str]:
+    included = "unlimited" if card.included is None else format_micro(card.included)
+    overage = card.overage
+    more = f"{_prices(overage.price)} per {overage.per:,}" if overage else "not billed"
+    hard = "none" if card.hard_limit is None else f"{card.hard_limit}%"
+    alerts = ", ".join(f"{percent}%" for percent in card.thresholds)
+    return included, more, hard, alerts
+
+
+def _prices(prices: dict[str, str]) -> str:
+    return ", ".join(f"{currency} {amount}" for currency, amount in prices.items())

@@ -1,0 +1,75 @@
+"""`countinghouse entitlements`: what a tenant may use, and refilling the topic."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from countinghouse.cli.nearest import suggesting
+from countinghouse.cli.tables import Format, chosen_format, show
+from countinghouse.settings import Settings
+from schemas.entitlement import EntitlementEntry, MeterEntitlement
+
+COLUMNS = ("from", "plan", "meter", "included", "alerts", "hard_limit", "features")
+
+entitlements = typer.Typer(no_args_is_help=True, help="Show or republish what tenants may use.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+@entitlements.command("show")
+def show_entitlements(
+    tenant: Annotated[str, typer.Argument(help="The tenant as its events name it.")],
+    as_script: JsonOption = False,
+) -> None:
+    """Show a tenant's timeline as the topic `entitlements` holds it, or soon will."""
+    import msgspec
+
+    from countinghouse.init import now_ms
+    from schemas.period import BillingPeriod
+    from stores import ledger
+    from streams.relay_duties import entitlements_of
+
+    books = ledger.connect(Settings().ledger_url)
+    with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+        subscribed = books.subscribed(tenant)
+    found = entitlements_of(subscribed, books.catalogs(), BillingPeriod.month_of(now_ms()))
+    form = chosen_format(as_json=as_script, as_csv=False)
+    if form is Format.JSON:
+        typer.echo(msgspec.json.encode(found))
+        return
+    if form is Format.TABLE:
+        typer.echo(f"{tenant}, version {found.version}\n")
+    show(COLUMNS, [row for entry in found.timeline for row in _rows(entry)], form)
+
+
+@entitlements.command("republish")
+def republish(as_script: JsonOption = False) -> None:
+    """Send every tenant's entitlements again, to refill an empty topic."""
+    from countinghouse.wiring import relay_config
+    from stores import ledger
+    from streams.relay import publish_all
+
+    settings = Settings()
+    tenants = ledger.connect(settings.ledger_url).republish_entitlements()
+    typer.echo(f"publishing the entitlements of {tenants} tenants", err=True)
+    published = publish_all(relay_config(settings))
+    if as_script:
+        typer.echo(json.dumps({"tenants": tenants, **asdict(published)}))
+    else:
+        typer.echo("all of them are on the topic")
+
+
+def _rows(entry: EntitlementEntry) -> list[tuple[str, ...]]:
+    features = ", ".join(entry.features)
+    return [
+        (entry.from_, entry.plan, meter, *_limits(limits), features)
+        for meter, limits in entry.meters.items()
+    ]
+
+
+def _limits(limits: MeterEntitlement) -> tuple[str, str, str]:
+    alerts = ", ".join(f"{it.percent}% = {it.at}" for it in limits.thresholds)
+    hard = f"{limits.hard.percent}% = {limits.hard.at}" if limits.hard else "none"
+    return limits.included or "unlimited", alerts, hard

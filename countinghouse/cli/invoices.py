@@ -1,0 +1,132 @@
+"""`countinghouse invoices`: list them, show one, explain one line by line."""
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from countinghouse.cli.nearest import suggesting
+from countinghouse.cli.tables import Format, chosen_format, show
+from countinghouse.settings import Settings
+from schemas.errors import InvalidInput
+from schemas.invoice import Invoice, InvoiceState
+from schemas.money import format_minor, format_pico
+from schemas.period import BillingPeriod, format_instant
+from schemas.quantity import format_micro
+
+COLUMNS = ("number", "tenant", "month", "currency", "total", "state", "issued_at", "due_at", "held")
+LINE_COLUMNS = ("kind", "description", "quantity", "unit_price", "amount")
+
+invoices = typer.Typer(no_args_is_help=True, help="List, show or explain invoices.")
+
+NumberArgument = Annotated[
+    str, typer.Argument(help="The invoice's number, or the id of a draft, as `list` shows it.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+@invoices.command("list")
+def list_invoices(
+    month: Annotated[str, typer.Option(help="Only this month, like 2026-10.")] = "",
+    tenant: Annotated[str, typer.Option(help="Only this tenant.")] = "",
+    state: Annotated[list[InvoiceState] | None, typer.Option(help="Only these states.")] = None,
+    as_script: JsonOption = False,
+) -> None:
+    """List invoices; a draft has its id in place of a number."""
+    from stores import ledger
+
+    books = ledger.connect(Settings().ledger_url)
+    if tenant:
+        with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+            books.subscribed(tenant)
+    found = books.invoices(_checked(month), state or (), tenant or None)
+    rows = (tuple(_summary(invoice).values()) for invoice in found)
+    show(COLUMNS, rows, chosen_format(as_json=as_script, as_csv=False))
+
+
+@invoices.command("show")
+def show_invoice(number: NumberArgument, as_script: JsonOption = False) -> None:
+    """Show an invoice with its lines."""
+    invoice = _find(number)
+    lines = list(_lines(invoice))
+    form = chosen_format(as_json=as_script, as_csv=False)
+    if form is Format.JSON:
+        named = [dict(zip(LINE_COLUMNS, line, strict=True)) for line in lines]
+        typer.echo(msgspec.json.encode(_summary(invoice) | {"lines": named}))
+        return
+    if form is Format.TABLE:
+        typer.echo(_heading(invoice))
+    show(LINE_COLUMNS, lines, form)
+
+
+@invoices.command("explain")
+def explain_one(number: NumberArgument, as_script: JsonOption = False) -> None:
+    """Explain an invoice line by line with its arithmetic, recomputed from the price list."""
+    from pipelines.explanation import explain_invoice
+    from stores import ledger
+
+    invoice = _find(number)
+    books = ledger.connect(Settings().ledger_url)
+    text = explain_invoice(invoice.month, invoice.tenant, books)
+    typer.echo(json.dumps({"number": number, "explanation": text}) if as_script else text.rstrip())
+
+
+def _find(number: str) -> Invoice:
+    from stores import ledger
+
+    books = ledger.connect(Settings().ledger_url)
+    with suggesting(number, books.invoice_numbers(), "invoices list"):
+        return books.invoice(number)
+
+
+def _checked(month: str) -> str | None:
+    if not month:
+        return None
+    try:
+        return BillingPeriod.month(month).key
+    except ValueError as problem:
+        raise InvalidInput(f"--month: {problem}") from None
+
+
+def _summary(invoice: Invoice) -> dict[str, Any]:
+    """An invoice's own figures, in the order of `COLUMNS`."""
+    return {
+        "number": invoice.number or invoice.id,
+        "tenant": invoice.tenant,
+        "month": invoice.month,
+        "currency": invoice.currency,
+        "total": _amount(invoice.total_minor, invoice.currency),
+        "state": invoice.state.value,
+        "issued_at": None if invoice.issued_ms is None else format_instant(invoice.issued_ms),
+        "due_at": None if invoice.due_ms is None else format_instant(invoice.due_ms),
+        "held": invoice.held,
+    }
+
+
+def _heading(invoice: Invoice) -> str:
+    told = _summary(invoice)
+    total = f"{invoice.currency} {format_minor(invoice.total_minor, invoice.currency)}"
+    held = f", held: {invoice.held}" if invoice.held else ""
+    return f"{told['number']}, {invoice.tenant}, {invoice.month}: {total}, {told['state']}{held}\n"
+
+
+def _lines(invoice: Invoice) -> Iterator[tuple[str | None, ...]]:
+    from pipelines.descriptions import describe
+
+    period = BillingPeriod.month(invoice.month)
+    for line in invoice.lines:
+        quantity, price = line.quantity_micro, line.unit_price_pico
+        yield (
+            line.kind,
+            describe(line, period, invoice.currency),
+            None if quantity is None else format_micro(quantity),
+            None if price is None else format_pico(price),
+            _amount(line.amount_minor, invoice.currency),
+        )
+
+
+def _amount(amount_minor: int, currency: str) -> str:
+    """Decimal text that a script can read: no separator of thousands."""
+    return format_minor(amount_minor, currency).replace(",", "")
