@@ -1,10 +1,11 @@
 """How far `usage.events` reaches and how far landing has read it, as the broker knows it."""
 
-from collections.abc import Sequence
+import time
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
+    KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
@@ -17,6 +18,12 @@ from schemas.vector import Vector
 
 LANDING_GROUP = "countinghouse-landing"
 KAFKA_SECONDS = 10
+RETRY_SECONDS = 0.1
+COORDINATOR_IS_STARTING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+}
 
 
 class KafkaLog:
@@ -25,8 +32,8 @@ class KafkaLog:
     def __init__(self, kafka_servers: str, epoch: int, group: str = LANDING_GROUP) -> None:
         self._servers = kafka_servers
         self._admin = _admin(kafka_servers)
+        self._reader = _reader(kafka_servers, group)
         self._epoch = epoch
-        self._group = group
 
     def ends(self) -> Vector:
         """End offset of each partition, up to which a committed reader can read.
@@ -54,17 +61,27 @@ class KafkaLog:
             DependencyUnreachable: the broker does not answer.
         """
         try:
-            asked = [ConsumerGroupTopicPartitions(self._group, list(self._places()))]
-            answers = self._admin.list_consumer_group_offsets(
-                asked, require_stable=True, request_timeout=KAFKA_SECONDS
-            )
-            places = answers[self._group].result().topic_partitions
+            places = self._committed(self._places())
         except KafkaException as failure:
             raise _unreachable(self._servers, failure) from failure
         return self._vector({place.partition: place.offset for place in places})
 
-    def _places(self) -> Sequence[TopicPartition]:
+    def _committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        """The group's offsets, asked again while its coordinator is just starting."""
+        deadline = time.monotonic() + KAFKA_SECONDS
+        while True:
+            try:
+                return self._reader.committed(places, KAFKA_SECONDS)
+            except KafkaException as failure:
+                is_starting = failure.args[0].code() in COORDINATOR_IS_STARTING
+                if not is_starting or time.monotonic() > deadline:
+                    raise
+            time.sleep(RETRY_SECONDS)
+
+    def _places(self) -> list[TopicPartition]:
         topic = self._admin.list_topics(USAGE_EVENTS, timeout=KAFKA_SECONDS).topics[USAGE_EVENTS]
+        if topic.error is not None:
+            raise KafkaException(topic.error)
         return [TopicPartition(USAGE_EVENTS, partition) for partition in topic.partitions]
 
     def _vector(self, offsets: dict[int, int]) -> Vector:
@@ -89,7 +106,24 @@ def topic_id(kafka_servers: str, topic: str = USAGE_EVENTS) -> str:
 
 def _admin(kafka_servers: str) -> AdminClient:
     return AdminClient(
-        {"bootstrap.servers": kafka_servers, "socket.timeout.ms": 10_000, "log_level": 4}
+        {"bootstrap.servers": kafka_servers, "socket.timeout.ms": 10_000, "log_level": 0}
+    )
+
+
+def _reader(kafka_servers: str, group: str) -> Consumer:
+    """A consumer that only asks for the group's offsets and never joins it.
+
+    The admin client has a call for that, but librdkafka 2.x ends the process in it when the group's
+    coordinator is still loading (a null pointer in `rd_kafka_handle_OffsetFetch`).
+    """
+    return Consumer(
+        {
+            "bootstrap.servers": kafka_servers,
+            "group.id": group,
+            "isolation.level": "read_committed",  # waits for offsets of a transaction under way
+            "enable.auto.commit": False,
+            "log_level": 0,
+        }
     )
 
 

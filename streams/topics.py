@@ -1,5 +1,6 @@
 """Makes the topics of `schemas.topics` and checks those that exist; it never changes one."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException
@@ -12,10 +13,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     TopicMetadata,
 )
 
-from schemas.errors import DependencyUnreachable, Conflict
+from schemas.errors import Conflict, DependencyUnreachable
 from schemas.topics import TOPICS, Topic
 
 KAFKA_SECONDS = 10
+POLL_SECONDS = 0.05
 
 
 def ensure_topics(kafka_servers: str, *, partitions: int, replication: int) -> list[str]:
@@ -26,12 +28,12 @@ def ensure_topics(kafka_servers: str, *, partitions: int, replication: int) -> l
         Conflict: a topic exists whose partitions or clock cannot be worked with.
     """
     admin = AdminClient(
-        {"bootstrap.servers": kafka_servers, "socket.timeout.ms": 10_000, "log_level": 4}
+        {"bootstrap.servers": kafka_servers, "socket.timeout.ms": 10_000, "log_level": 0}
     )
     try:
         missing = [topic for topic in TOPICS if topic.name not in _existing(admin)]
         _create(admin, missing, partitions, replication)
-        check_partitions(_existing(admin))
+        check_partitions(_all_known(admin))
         check_clocks(_settings(admin))
     except KafkaException as failure:
         raise DependencyUnreachable(
@@ -81,6 +83,17 @@ def _existing(admin: AdminClient) -> dict[str, int]:
     """Partition count of each topic."""
     topics: dict[str, TopicMetadata] = admin.list_topics(timeout=KAFKA_SECONDS).topics
     return {name: len(topic.partitions) for name, topic in topics.items()}
+
+
+def _all_known(admin: AdminClient) -> dict[str, int]:
+    """Partition counts, once the broker knows all our topics; it learns of new ones a bit later."""
+    wanted = {topic.name for topic in TOPICS}
+    deadline = time.monotonic() + KAFKA_SECONDS
+    while not wanted <= (existing := _existing(admin)).keys():
+        if time.monotonic() > deadline:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        time.sleep(POLL_SECONDS)
+    return existing
 
 
 def _settings(admin: AdminClient) -> dict[str, dict[str, str]]:

@@ -1,0 +1,393 @@
+"""Landing on a real broker and warehouse: every event once, whatever the records hold."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import Producer
+
+from schemas.quota import POSITION_KEY, QuotaState, StatePosition, state_key
+from schemas.topics import QUOTA_STATE, USAGE_EVENTS
+from schemas.vector import Vector
+from stores.warehouse.client import connect, migrate
+from stores.warehouse.usage import WarehouseUsage
+from streams.landing import Landing, LandingConfig
+from streams.topics import ensure_topics
+from tests.embedded import free_ports, running, running_broker, wait_until
+from tests.landings import (
+    a_landing,
+    an_event,
+    dead_letters,
+    land_all,
+    landing,
+    landing_process,
+    send,
+    usage_log,
+    wait_for,
+    wait_landed,
+)
+from tests.warehouses import OCTOBER, own_warehouse
+
+pytestmark = pytest.mark.integration
+
+PARTITIONS = 3
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker of this module's own, with all topics."""
+    with running_broker(tmp_path_factory.mktemp("landing-kafka")) as broker:
+        ensure_topics(broker.servers, partitions=PARTITIONS, replication=1)
+        yield broker.servers
+
+
+@pytest.fixture
+def warehouse(warehouse_url: str) -> Iterator[tuple[Client, str]]:
+    """An empty warehouse: a client of it, and its URL."""
+    with own_warehouse(warehouse_url) as own:
+        yield own
+
+
+@pytest.fixture
+def source() -> str:
+    """A source that only this test's events have."""
+    return f"source-{uuid4()}"
+
+
+def landed(client: Client, source: str) -> list[tuple[object, ...]]:
+    """All that is stored of a source's events."""
+    sql = (
+        "SELECT * FROM metered_usage FINAL WHERE source = {source:String} "
+        "ORDER BY tenant, id, meter"
+    )
+    return [tuple(row) for row in client.query(sql, {"source": source}).result_rows]
+
+
+def tokens(client: Client, source: str) -> dict[str, int]:
+    """The value of `tokens` by event id."""
+    sql = (
+        "SELECT id, value FROM metered_usage FINAL "
+        "WHERE source = {source:String} AND meter = 'tokens'"
+    )
+    rows: Any = client.query(sql, {"source": source}).result_rows
+    return dict(rows)
+
+
+def test_landing_twice_gives_the_same_rows(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    events = [(f"t{n % 7}", str(n % 900)) for n in range(1000)]  # a tenth are repeats
+    send(servers, *((t.encode(), an_event(i, t, source)) for t, i in events))
+    land_all(a_landing(servers, url))
+    first = landed(client, source)
+    land_all(a_landing(servers, url))
+    assert landed(client, source) == first
+    distinct = len(set(events))
+    assert len(first) == 2 * distinct
+    [[deliveries]] = client.query(
+        "SELECT count() FROM usage_events FINAL WHERE source = {s:String}", {"s": source}
+    ).result_rows
+    assert deliveries == 1000
+
+
+POISON: tuple[tuple[str, bytes | None, bytes | None], ...] = (
+    ("empty", b"a", None),
+    ("empty", b"a", b""),
+    ("empty", b"a", b"[]"),
+    ("not_json", b"a", b"\xff\xfe\x00"),
+    ("not_json", b"a", b"["),
+    ("not_json", b"a", an_event("x")[:-3]),
+    ("not_json", b"a", an_event("SURROGATE").replace(b"SURROGATE", b"\\ud800")),
+    ("not_an_event", b"a", b"{}"),
+    ("not_an_event", b"a", b"7"),
+    ("not_an_event", b"a", an_event("x", time=None)),
+    ("not_an_event", b"a", an_event("x", specversion="0.3")),
+    ("too_large", b"a", an_event("x", data={"model": "m" * 70_000})),
+    ("key_missing", None, an_event("x")),
+    ("key_mismatch", b"b" * 2_000, an_event("x")),
+    ("key_mismatch", b"\xff", an_event("x")),
+    ("invalid_time", b"a", an_event("x", time="yesterday")),
+    ("invalid_time", b"a", an_event("x", time="1970-01-01T00:00:00Z")),
+    ("invalid_value", b"a", an_event("x", data={"input_tokens": 1})),
+    ("invalid_value", b"a", an_event("x", data={"input_tokens": 10**30, "output_tokens": 1})),
+    ("invalid_value", b"a", an_event("x", data={"input_tokens": "1e9", "output_tokens": None})),
+    (
+        "invalid_value",
+        b"a",
+        an_event("x", data={"input_tokens": 0.1234567, "output_tokens": 1}),
+    ),
+)
+
+
+def test_poison_is_put_aside_with_its_reason_and_stops_nothing(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    ends = usage_log(a_landing(servers, url)).ends()
+    poisoned = [(key, value) for _, key, value in POISON]
+    send(servers, *poisoned, (b"a", an_event("good", source=source)))
+    land_all(a_landing(servers, url))
+    assert tokens(client, source) == {"good": 3}
+    rows = client.query("SELECT reason, partition, offset, detail FROM rejected_usage").result_rows
+    mine = [row for row in rows if row[2] >= ends[1, row[1]]]
+    assert sorted(reason for reason, *_ in mine) == sorted(reason for reason, *_ in POISON)
+    assert all(detail for *_, detail in mine)
+
+
+def test_a_bad_element_does_not_spoil_its_array(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    bad = an_event("bad", source=source, time="never")
+    elements = [an_event("one", source=source), bad, an_event("two", source=source)]
+    again = an_event("one", source=source, data={"input_tokens": 50, "output_tokens": 0})
+    send(servers, (b"a", b"[" + b",".join([*elements, again]) + b"]"))
+    land_all(a_landing(servers, url))
+    assert tokens(client, source) == {"one": 3, "two": 3}
+    [(value, headers)] = dead_letters(servers, source)
+    assert value == bad
+    assert headers["reason"] == "invalid_time"
+    assert (headers["topic"], headers["item"]) == (USAGE_EVENTS, "1")
+
+
+def test_an_id_with_other_content_is_a_conflict_and_the_first_counts(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    other = an_event("x", source=source, data={"input_tokens": 90, "output_tokens": 9})
+    send(servers, (b"a", an_event("x", source=source)), (b"a", other))
+    land_all(a_landing(servers, url))
+    assert tokens(client, source) == {"x": 3}
+    sql = "SELECT id, contents, deliveries FROM conflicts WHERE source = {s:String}"
+    assert client.query(sql, {"s": source}).result_rows == [("x", 2, 2)]
+
+
+def test_events_of_any_month_land_in_one_batch(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    months = [f"{2000 + n // 12}-{n % 12 + 1:02}-15T00:00:00Z" for n in range(180)]
+    send(servers, *((b"a", an_event(t, source=source, time=t)) for t in months))
+    land_all(a_landing(servers, url))
+    assert len(tokens(client, source)) == 180
+
+
+def test_late_events_are_rejected_by_their_arrival(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    send(
+        servers,
+        (b"a", an_event("now", source=source, time=now)),
+        (b"a", an_event("old", source=source, time="2020-01-01T00:00:00Z")),
+        (b"a", an_event("early", source=source, time="2120-01-01T00:00:00Z")),
+    )
+    land_all(a_landing(servers, url, max_age_ms=86_400_000, max_lead_ms=3_600_000))
+    assert set(tokens(client, source)) == {"now"}
+    reasons = [headers["reason"] for _, headers in dead_letters(servers, source)]
+    assert sorted(reasons) == ["in_future", "too_old"]
+
+
+def test_the_send_time_travels_in_a_header(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    producer = Producer({"bootstrap.servers": servers})
+    for event_id, sent in (("good", b"1790000000123"), ("bad", b"soon"), ("far", b"9" * 30)):
+        value = an_event(event_id, source=source)
+        producer.produce(USAGE_EVENTS, value, b"a", headers=[("sent-at", sent)])
+    producer.flush()
+    land_all(a_landing(servers, url))
+    sql = "SELECT id, toUnixTimestamp64Milli(sent) FROM usage_events WHERE source = {s:String}"
+    rows: Any = client.query(sql, {"s": source}).result_rows
+    assert dict(rows) == {"good": 1_790_000_000_123, "bad": None, "far": None}
+
+
+def test_committed_counters_land_with_the_position_they_stand_for(
+    servers: str, warehouse: tuple[Client, str]
+) -> None:
+    client, url = warehouse
+    producer = Producer({"bootstrap.servers": servers, "transactional.id": str(uuid4())})
+    producer.init_transactions()
+    write_counters(producer, "a", used="12.5", at=7, complete=True)
+    producer.commit_transaction()
+    write_counters(producer, "b", used="1", at=9, complete=False)
+    producer.commit_transaction()
+    write_counters(producer, "c", used="1", at=11, complete=True)
+    producer.abort_transaction()
+    with landing(a_landing(servers, url)):
+        wait_for(lambda: client.query("SELECT count() FROM counters").result_rows == [(2,)])
+    rows = client.query("SELECT tenant, toString(used), position, partition FROM counters FINAL")
+    assert sorted(map(tuple, rows.result_rows)) == [("a", "12.5", 7, 1), ("b", "1", 9, 1)]
+    assert WarehouseUsage(client, 10).counted() == Vector({(1, 1): 7})
+
+
+def write_counters(producer: Producer, tenant: str, *, used: str, at: int, complete: bool) -> None:
+    """A transaction of the counters, to be ended by the caller."""
+    state = QuotaState(tenant, "tokens", OCTOBER, used, None, "allow", OCTOBER.end, (), 1, at, 1)
+    place = StatePosition(1, at, 0, 1, complete=complete)
+    key = state_key(tenant, "tokens", "billing_period", OCTOBER.start)
+    producer.begin_transaction()
+    for record_key, record in ((key, state), (POSITION_KEY, place), (b"\x00other", place)):
+        producer.produce(QUOTA_STATE, msgspec.json.encode(record), record_key, partition=1)
+    producer.flush()
+
+
+def test_a_transactional_producer_s_markers_are_not_waited_for(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    producer = Producer({"bootstrap.servers": servers, "transactional.id": str(uuid4())})
+    producer.init_transactions()
+    for event_id, end in (
+        ("kept", producer.commit_transaction),
+        ("not", producer.abort_transaction),
+    ):
+        producer.begin_transaction()
+        producer.produce(USAGE_EVENTS, an_event(event_id, source=source), b"a")
+        producer.flush()
+        end()
+    land_all(a_landing(servers, url))
+    assert set(tokens(client, source)) == {"kept"}
+
+
+@contextmanager
+def front_on(home: Path, port: int) -> Iterator[str]:
+    """A warehouse front on this port; its URL."""
+    environment = {"COUNTINGHOUSE_HOME": str(home), "COUNTINGHOUSE_WAREHOUSE_PORT": str(port)}
+    log = home / "front.log"
+    with running("countinghouse.local.front", environment, log) as process:
+        wait_until(lambda: (home / "warehouse.token").exists() and listens(port), process, log)
+        token = (home / "warehouse.token").read_text().strip()
+        yield f"http://countinghouse:{token}@127.0.0.1:{port}/default"
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_without_a_warehouse_nothing_is_committed_and_later_everything_lands(
+    servers: str, tmp_path: Path, source: str
+) -> None:
+    port = free_ports(1)[0]
+    with front_on(tmp_path, port) as url, connect(url) as client:
+        migrate(client)
+    config = a_landing(servers, url)
+    send(servers, *((b"a", an_event(str(n), source=source)) for n in range(50)))
+    log = usage_log(config)
+    running = Landing(config)
+    stop = threading.Event()
+    thread = threading.Thread(target=running.run, args=(stop,))
+    thread.start()
+    try:
+        wait_for(lambda: retries(running) >= 2)
+        assert log.landed() == Vector()
+        with front_on(tmp_path, port), connect(url) as client:
+            wait_landed(config)
+            assert len(tokens(client, source)) == 50
+    finally:
+        stop.set()
+        thread.join()
+
+
+def retries(running: Landing) -> float:
+    name = "countinghouse_landing_retries_total"
+    return running.health.registry.get_sample_value(name) or 0
+
+
+def test_readiness_and_metrics_are_served(servers: str, warehouse: tuple[Client, str]) -> None:
+    _, url = warehouse
+    config = a_landing(servers, url)
+    with landing(config):
+        wait_landed(config)
+        base = f"http://127.0.0.1:{config.port}"
+        assert httpx.get(f"{base}/readyz").text == "ready\n"
+        assert "countinghouse_landing_events_total" in httpx.get(f"{base}/metrics").text
+        assert httpx.get(f"{base}/else").status_code == 404
+
+
+def partition_counts(config: LandingConfig) -> list[int]:
+    """The members' shares of the partitions, by Kafka's group coordinator."""
+    from confluent_kafka.admin import AdminClient
+
+    admin = AdminClient({"bootstrap.servers": config.kafka_servers, "log_level": 0})
+    group = admin.describe_consumer_groups([config.group])[config.group].result()
+    return sorted(
+        sum(place.topic == USAGE_EVENTS for place in member.assignment.topic_partitions)
+        for member in group.members
+    )
+
+
+def test_a_second_member_takes_its_share_and_nothing_lands_or_is_rejected_twice(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    config = a_landing(servers, url, batch_size=300)
+    second = a_landing(servers, url, batch_size=300, group=config.group)
+    events = [(f"t{n % 9}".encode(), an_event(str(n), f"t{n % 9}", source)) for n in range(6000)]
+    events += [(b"a", an_event("bad", source=source, time=f"never {n}")) for n in range(200)]
+    with landing(config):
+        send(servers, *events[:3000])
+        with landing(second):
+            send(servers, *events[3000:])
+            wait_landed(config)
+            wait_for(lambda: partition_counts(config) == [1, 2])
+        send(servers, (b"a", an_event("last", source=source)))
+        wait_landed(config)
+    assert len(tokens(client, source)) == 6001
+    assert len(dead_letters(servers, source)) == 200
+
+
+def test_kill_9_loses_nothing_and_sends_no_dead_letter_twice(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    config = a_landing(servers, url, batch_size=200)
+    log = usage_log(config)
+    events = [(f"t{n % 9}".encode(), an_event(str(n), f"t{n % 9}", source)) for n in range(8000)]
+    bad = [(b"a", an_event("bad", source=source, time=f"never {n}")) for n in range(400)]
+    mixed = [record for n, event in enumerate(events) for record in (event, *bad[n::8000])]
+    send(servers, *mixed)
+    for _ in range(2):
+        before = log.landed()
+        with landing_process(config) as process:
+            wait_for(lambda before=before: log.landed() != before)  # type: ignore[misc]
+            process.kill()
+    assert not log.landed().covers(log.ends()), "it was killed in the middle"
+    land_all(config)
+    assert len(tokens(client, source)) == 8000
+    assert len(dead_letters(servers, source)) == 400
+
+
+def test_sigterm_stops_within_five_seconds(servers: str, warehouse: tuple[Client, str]) -> None:
+    _, url = warehouse
+    config = a_landing(servers, url)
+    with landing_process(config) as process:
+        wait_landed(config)
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 5
+
+
+def test_a_topic_s_partitions_are_all_read(servers: str, warehouse: tuple[Client, str]) -> None:
+    _, url = warehouse
+    config = a_landing(servers, url)
+    producer = Producer({"bootstrap.servers": servers})
+    for partition in range(PARTITIONS):
+        producer.produce(USAGE_EVENTS, b"junk", partition=partition)
+    producer.flush()
+    land_all(config)
+    assert set(usage_log(config).landed()) == {(1, n) for n in range(PARTITIONS)}
