@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
+OWNERS = packages_distributions()  # by the name that is imported
 LOCKS = ("base", "local", "dev", "build")
 fingerprint = runpy.run_path(str(ROOT / "requirements" / "lock.py"))["fingerprint"]
 
@@ -97,14 +98,13 @@ LOCAL = ("countinghouse/local/", "countinghouse/demo/", "countinghouse/cli/")
 
 def imported(path: Path) -> set[str]:
     """The distributions whose modules a file imports."""
-    owners = packages_distributions()
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.partition(".")[0])
-    return {canonicalize_name(owner) for name in found for owner in owners.get(name, [])}
+    return {canonicalize_name(owner) for name in found for owner in OWNERS.get(name, [])}
 
 
 def undeclared(folders: tuple[str, ...], names: set[str]) -> dict[str, set[str]]:
