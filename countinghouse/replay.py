@@ -20,10 +20,11 @@ from schemas.topics import SENT_AT_HEADER, USAGE_EVENTS
 from stores.warehouse.client import ask
 
 LOOK_SECONDS = 0.05
+ROWS_BETWEEN_LOOKS = 256
 SLOW_ABOVE_SECONDS = 0.2
 GO_ON_BELOW_SECONDS = 0.1
 PAUSE_SECONDS = 0.02
-# A record that waits in our own queue is late already: keep what is under way to a tenth of a second.
+# What waits in our own queue is late already: keep a tenth of a second under way.
 RECORDS_UNDER_WAY = 4_000
 FLUSH_SECONDS = 30.0
 
@@ -102,6 +103,7 @@ def replay(
     throttle: Lag | None = None,
     already: AlreadySent | None = None,
     progress: Progress | None = None,
+    look_seconds: float = LOOK_SECONDS,
 ) -> ReplayResult:
     """Send every row that was not sent yet, with its extras; pauses while the counters lag.
 
@@ -111,7 +113,8 @@ def replay(
     extras = extras or Extras()
     plan = plan_replay(source.tenants, target.partitions, target.dedupe_window, extras)
     already = already or AlreadySent.nothing(len(source))
-    sender = _Sender(target.kafka_servers, throttle or _never, progress or _silent, len(source))
+    watch = _Watch(throttle or _never, progress or _silent, look_seconds, len(source))
+    sender = _Sender(target.kafka_servers, watch)
     result = sender.result
     _send_rows(source, plan, already, sender)
     missing = _beyond_missing(plan, already, extras)
@@ -151,17 +154,25 @@ def _beyond_missing(plan: ReplayPlan, already: AlreadySent, extras: Extras) -> l
     return [row for row in plan.beyond if row not in repeated][:wanted]
 
 
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """Whom to ask and whom to tell, at most every `look_seconds`."""
+
+    lag: Lag
+    progress: Progress
+    look_seconds: float
+    rows: int
+
+
 class _Sender:
     """A producer that waits when its queue is full or the counters lag."""
 
-    def __init__(self, kafka_servers: str, lag: Lag, progress: Progress, rows: int) -> None:
+    def __init__(self, kafka_servers: str, watch: _Watch) -> None:
         config = {"linger.ms": 5, "queue.buffering.max.messages": RECORDS_UNDER_WAY}
         servers = {"bootstrap.servers": kafka_servers}
         self._producer = Producer({**PRODUCER_CONFIG, **config, **servers})
         self._servers = kafka_servers
-        self._lag = lag
-        self._progress = progress
-        self._rows = rows
+        self._watch = watch
         self._done = 0
         self._failure: KafkaError | None = None
         self._started = self._looked = time.monotonic()
@@ -187,7 +198,8 @@ class _Sender:
     def row_done(self) -> None:
         """A row of the file is dealt with."""
         self._done += 1
-        if not self._done % 256 and time.monotonic() - self._looked >= LOOK_SECONDS:
+        due = self._looked + self._watch.look_seconds
+        if not self._done % ROWS_BETWEEN_LOOKS and time.monotonic() >= due:
             self._look()
 
     def finish(self) -> None:
@@ -195,14 +207,14 @@ class _Sender:
         if self._producer.flush(FLUSH_SECONDS):
             self._failure = self._failure or KafkaError(KafkaError._MSG_TIMED_OUT)
         self._check()
-        self._progress(self._done, self._rows)
+        self._watch.progress(self._done, self._watch.rows)
         self.result.seconds = time.monotonic() - self._started
 
     def _look(self) -> None:
         self._producer.poll(0)
         self._check()
-        self._progress(self._done, self._rows)
-        if self._lag() > SLOW_ABOVE_SECONDS:
+        self._watch.progress(self._done, self._watch.rows)
+        if self._watch.lag() > SLOW_ABOVE_SECONDS:
             self._wait()
         self._looked = time.monotonic()
 
@@ -210,8 +222,10 @@ class _Sender:
         """Pause until the counters have caught up."""
         began = time.monotonic()
         self.result.slowed += 1
-        while self._lag() > GO_ON_BELOW_SECONDS:
-            self._producer.poll(PAUSE_SECONDS)
+        while self._watch.lag() > GO_ON_BELOW_SECONDS:
+            self._producer.poll(0)
+            time.sleep(PAUSE_SECONDS)
+            self._check()
         self.result.slowed_seconds += time.monotonic() - began
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
