@@ -28,12 +28,10 @@ class MarkedYaml:
 
     def place(self, path: Path, *, of_key: bool) -> str:
         """`file:line:column` of a part, or of the nearest part around it that was written."""
-        marks = self.keys if of_key else self.values
-        for length in range(len(path), -1, -1):
-            mark = marks.get(path[:length]) or self.values.get(path[:length])
-            if mark is not None:
-                return f"{self.name}:{mark}"
-        return self.name
+        while path not in self.values:
+            path, of_key = path[:-1], True
+        mark = self.keys.get(path) if of_key else None
+        return f"{self.name}:{mark or self.values[path]}"
 
     def is_mapping(self, path: Path) -> bool:
         """Does a mapping with at least one key stand there?"""

@@ -65,6 +65,29 @@ def test_the_order_of_rows_does_not_matter(
     assert again.equals(once)
 
 
+@pytest.mark.parametrize(
+    ("plans", "used"),
+    [
+        ("pro 09-01, pro 10-16", {1: 1_001_250, 2: -625}),  # half a cent back is a cent back
+        ("pro 09-01, pro 10-16", {1: 1_001_250, 2: 625}),
+        ("pro 09-01", {1: 1_000_624}),
+        ("free 09-01, pro 10-11, enterprise 10-21", {1: 90_000, 2: 5_000_000, 3: 9_000_000}),
+        ("pro 09-01 .. 10-11, pro 10-21", {1: 600_000, 2: 9_000_000, 3: 600_000}),
+        ("enterprise 09-01, free 10-16 .. 10-20, pro 10-25", {1: 9_000_000, 4: 1_000_000}),
+        ("pro 10-05 03:04:05, free 10-05 03:04:06, pro 10-31 23:59:59", {1: 1, 2: 1, 3: 1}),
+    ],
+)
+def test_worked_subscriptions_are_rated_alike(plans: str, used: dict[int, int]) -> None:
+    subscription, prices = a_subscription(plans), {1: llm_tokens()}
+    usage = {("tokens", segment): units(quantity) for segment, quantity in used.items()}
+    charges = bulk_rating.rate_charges(_table({"acme": usage}), [subscription], OCTOBER, prices)
+    fees = bulk_rating.prorate_fees([subscription], OCTOBER, prices)
+    assert [line_of(row) for row in rows_of(charges)] == rate_usage(
+        subscription, OCTOBER, prices, usage
+    )
+    assert [line_of(row) for row in rows_of(fees)] == prorate_fees(subscription, OCTOBER, prices)
+
+
 def test_lines_have_the_contracts_columns_and_ordinals() -> None:
     subscription = a_subscription("free 09-01, pro 10-16")
     usage = some_usage(

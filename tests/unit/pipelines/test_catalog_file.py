@@ -105,6 +105,10 @@ def test_the_shipped_price_list_is_what_it_says() -> None:
          "plans.Pro: 'Pro' is not a name; use a-z, 0-9 and _, a letter first"),
         ("costs:\n  input_tokens:", "costs:\n  inputs:", "inputs:",
          "costs.inputs: 'inputs' is not a meter; there are tokens, input_tokens, output_tokens"),
+        ("      tokens:\n        included: 100_000", "      words:\n        included: 100_000",
+         "words:",
+         "plans.free.meters.words: "
+         "'words' is not a meter; there are tokens, input_tokens, output_tokens"),
     ],
 )  # fmt: skip
 def test_an_error_names_line_column_path_reason_and_remedy(
@@ -115,6 +119,15 @@ def test_an_error_names_line_column_path_reason_and_remedy(
     assert (name, reason) == ("prices.yaml", f" {problem}")
     changed = TEXT.replace(old, new, 1).splitlines()
     assert changed[int(line) - 1][int(column) - 1 :].startswith(at)
+
+
+def test_null_is_unlimited_and_a_word_instead_of_a_mapping_is_told() -> None:
+    catalog = parse(
+        TEXT.replace("included: 100_000\n        hard_limit: 100%", "included: null"), ""
+    )
+    assert catalog.plans["free"].meters["tokens"].included is None
+    with pytest.raises(InvalidInput, match=r"f:1:9: meters: a mapping is wanted here"):
+        parse("meters: all", "f")
 
 
 def test_several_errors_are_told_at_once() -> None:

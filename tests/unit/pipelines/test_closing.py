@@ -246,6 +246,28 @@ def test_usage_after_the_cut_is_not_billed_though_counters_went_on() -> None:
     assert rows["design", "tokens"].counter_micro == units(760 * K)
 
 
+def test_new_drafts_are_not_finalized_by_an_old_comparison() -> None:
+    world = World()
+    world.open()
+    _until_drafts(world)
+    closing.reconcile(MONTH, world.ledger, world.warehouse, max_held=0)
+    closing.draft_invoices(MONTH, world.ledger)
+    with pytest.raises(ReconciliationFailed, match="not reconciled"):
+        closing.finalize(MONTH, world.ledger, world.clock, seller="seller")
+
+
+def test_a_comparison_that_fails_drops_the_one_before() -> None:
+    world = World()
+    world.open()
+    _until_drafts(world)
+    closing.reconcile(MONTH, world.ledger, world.warehouse, max_held=0)
+    world.ledger.subscribed.append(a_subscription("pro 09-01", "new"))
+    with pytest.raises(ReconciliationFailed, match="there is no invoice"):
+        closing.reconcile(MONTH, world.ledger, world.warehouse, max_held=0)
+    with pytest.raises(ReconciliationFailed, match="not reconciled"):
+        closing.finalize(MONTH, world.ledger, world.clock, seller="seller")
+
+
 def test_a_missing_invoice_stops_the_run() -> None:
     world = World()
     world.open()

@@ -30,6 +30,7 @@ def test_a_partition_that_is_missing_counts_as_zero() -> None:
     assert vector[1, 1] == vector[1, 7] == 0
     assert (1, 1) not in vector
     assert dict(vector) == {(1, 0): 5}
+    assert len(vector) == 1
     assert repr(vector) == "Vector({(1, 0): 5})"
 
 
