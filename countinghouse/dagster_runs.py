@@ -1,8 +1,10 @@
 """One run of a Dagster job in this process: its progress as lines, its failure as our exception."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +17,8 @@ from schemas.errors import BillingError, ReconciliationFailed
 
 Report = Callable[[str], None]
 WARNING = 30
+PROCESS_TAG = "billing/process"
+"""Tag of the process that a run lives in, by which one that was killed is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,13 @@ def run_job(
     run_id = str(uuid4())
     told = _Told(report)
     with dg.DagsterInstance.from_config(str(home)) as instance:
+        _end_killed(instance)
         instance.add_event_listener(run_id, told.hear)
         result = job.execute_in_process(
             run_id=run_id,
             instance=instance,
             partition_key=request.month,
-            tags=tags(request.month, "command line"),
+            tags=tags(request.month, "command line") | {PROCESS_TAG: _this_process()},
             run_config=_config(request),
             asset_selection=[dg.AssetKey(request.only)] if request.only else None,
             resources=resources,
@@ -58,6 +63,32 @@ def run_job(
     if not result.success:
         raise told.failure or BillingError(f"{request.job} failed: see run {run_id} in Dagster")
     return run_id
+
+
+def _end_killed(instance: dg.DagsterInstance) -> None:
+    """Mark runs of killed processes as failed: Dagster would wait an hour for them.
+
+    Runs of other machines are left alone.
+    """
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+    for run in instance.get_runs(started):
+        host, _, process = run.tags.get(PROCESS_TAG, "").rpartition(":")
+        if host == gethostname() and not _is_alive(int(process)):
+            instance.report_run_failed(run, "its process was killed")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _this_process() -> str:
+    return f"{gethostname()}:{os.getpid()}"
 
 
 def _config(request: RunRequest) -> dict[str, Any]:

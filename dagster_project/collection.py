@@ -56,7 +56,7 @@ def payment_collection(
         now = summarize(books, month)
     return dg.MaterializeResult(
         metadata={
-            "charged_now": charged.charged_now,
+            "charged_now": charged,
             "succeeded": now.succeeded,
             "failed": now.failed,
             "open": now.open,

@@ -31,7 +31,6 @@ class Collected:
     succeeded: int
     failed: int
     open: int
-    charged_now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,10 @@ def collect(
     report: Report,
     *,
     again: bool = False,
-) -> Collected:
-    """Ask for the money of each finalized invoice of the month that nothing has been asked for.
+) -> int:
+    """Ask for the money of each finalized invoice of the month that nothing was asked for.
+
+    Returns how many charges were made now.
 
     Attempts left by a killed run are continued first, with their keys. `again` also asks anew
     where an attempt has failed. A call without an answer leaves its attempt `submitting`.
@@ -69,7 +70,7 @@ def collect(
         opened = ledger.open_attempt(invoice, provider.name, clock())
         if opened is not None:
             charging.begin(opened)
-    return summarize(ledger, month, charging.charged)
+    return charging.charged
 
 
 def settle(
@@ -135,14 +136,13 @@ def handle_webhooks(
     return finished
 
 
-def summarize(ledger: PaymentLedger, month: str, charged_now: int = 0) -> Collected:
+def summarize(ledger: PaymentLedger, month: str) -> Collected:
     """Count the month's attempts by how they stand."""
     states = [attempt.state for attempt in ledger.attempts(month)]
     return Collected(
         succeeded=states.count(AttemptState.SUCCEEDED),
         failed=states.count(AttemptState.FAILED) + states.count(AttemptState.CANCELED),
         open=sum(state in OPEN for state in states),
-        charged_now=charged_now,
     )
 
 

@@ -1,8 +1,11 @@
 """Closing from the command line: Dagster's runs in this process, told in lines, failing in one."""
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from socket import gethostname
 
 import dagster as dg
 import pytest
@@ -13,7 +16,7 @@ from countinghouse.closing_run import (
     dagster_environment,
     pay_month,
 )
-from countinghouse.dagster_runs import RunRequest, run_job
+from countinghouse.dagster_runs import PROCESS_TAG, RunRequest, run_job
 from countinghouse.settings import Settings
 from schemas.errors import (
     BillingError,
@@ -65,6 +68,27 @@ def test_its_runs_are_those_that_the_ui_shows(settings: Settings, month: Month) 
     assert (record.job_name, record.status) == ("close_month", dg.DagsterRunStatus.SUCCESS)
     assert record.tags["billing/period"] == record.tags["dagster/partition"] == MONTH
     assert done == {MONTH}
+
+
+def test_a_run_whose_process_was_killed_is_ended_by_the_next(
+    settings: Settings, month: Month
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    tags = {"killed": f"{gethostname()}:{gone.pid}", "elsewhere": f"another-host:{gone.pid}"}
+    with (
+        dagster_environment(settings) as home,
+        dg.DagsterInstance.from_config(str(home)) as instance,
+    ):
+        for name, process in tags.items():
+            status = dg.DagsterRunStatus.STARTED
+            instance.add_run(
+                dg.DagsterRun("close_month", name, status=status, tags={PROCESS_TAG: process})
+            )
+        run(settings, month, "close_month")
+        statuses = {record.run_id: record.status for record in instance.get_runs()}
+    assert statuses["killed"] is dg.DagsterRunStatus.FAILURE
+    assert statuses["elsewhere"] is dg.DagsterRunStatus.STARTED
 
 
 def test_what_a_step_raises_is_raised_again_with_its_own_words(
