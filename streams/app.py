@@ -52,6 +52,7 @@ class CountersApp(faust.App):
     BootStrategy = _WithoutFaustsConsumer
     intake: Intake
     quota_intake: QuotaIntake
+    metrics: CounterMetrics
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         """The intakes start last, when agents listen, and stop first."""
@@ -75,14 +76,14 @@ def build(config: CountersConfig) -> CountersApp:
     quotas: Inlet = Inlet(app, maxsize=INLET_BATCHES)
     app.agent(batches)(count)
     app.agent(quotas)(notice)
-    metrics = CounterMetrics()
-    app.intake = Intake(config, batches.put, metrics)
+    app.metrics = CounterMetrics()
+    app.intake = Intake(config, batches.put, app.metrics)
     app.quota_intake = QuotaIntake(config, quotas.put)
-    _add_pages(app, metrics)
+    _add_pages(app)
     return app
 
 
-def _add_pages(app: CountersApp, metrics: CounterMetrics) -> None:
+def _add_pages(app: CountersApp) -> None:
     @app.page("/readyz")
     async def readyz(web: View, request: Request) -> Response:
         is_ready = app.intake.is_ready()
@@ -90,7 +91,7 @@ def _add_pages(app: CountersApp, metrics: CounterMetrics) -> None:
 
     @app.page("/metrics")
     async def exposition(web: View, request: Request) -> Response:
-        return web.text(metrics.exposition(), content_type="text/plain")
+        return web.text(app.metrics.exposition(), content_type="text/plain")
 
     @app.page("/lag")
     async def lag(web: View, request: Request) -> Response:

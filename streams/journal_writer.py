@@ -43,7 +43,7 @@ class JournalWriter:
         """Become the owner. What an earlier one left unfinished is aborted when this returns."""
         await self._producer.start()
         async with self._producer.transaction():
-            pass  # a producer asks for its id, which is the fence, at its first transaction
+            pass  # no transaction without the id that is the fence, whatever `start` asks for
 
     async def write(self, changes: Changes, entitlements_position: int) -> None:
         """Write all or nothing.
@@ -56,21 +56,21 @@ class JournalWriter:
             async with self._producer.transaction():
                 await self._send_all(changes, entitlements_position)
         except (ProducerFenced, InvalidProducerEpoch):
-            # aiokafka keeps a future of the transaction's end, and asyncio complains if unseen
-            _notice(self._producer._txn_manager.wait_for_transaction_end())
+            _notice_leftovers(self._producer)
             raise Fenced(f"partition {self._partition} has another owner now") from None
 
     async def _send_all(self, changes: Changes, entitlements_position: int) -> None:
         """The position comes first, which enlists the partition in the transaction, and last.
 
-        All are waited for, so that no commit passes over a record that failed.
+        Crossings come before rows: so all partitions are enlisted by one request. All records are
+        waited for, so that no commit passes over one that failed.
         """
         topics = self._topics
         sent = [await self._send_position(changes, entitlements_position, is_complete=False)]
-        sent += await self._send_rows(changes.rows)
         for crossing in changes.crossings:
             topic = topics.exceeded if isinstance(crossing, QuotaExceeded) else topics.alerts
             sent.append(await self._send(topic, crossing.tenant.encode(), encode(crossing)))
+        sent += await self._send_rows(changes.rows)
         sent.append(await self._send_position(changes, entitlements_position, is_complete=True))
         await asyncio.gather(*sent)
 
@@ -116,6 +116,14 @@ class JournalWriter:
         """Let the lease go; it stays valid until someone else takes it."""
         with contextlib.suppress(KafkaError):  # a fenced producer says so once more
             await self._producer.stop()
+
+
+def _notice_leftovers(producer: AIOKafkaProducer) -> None:
+    """Look at what a fenced producer keeps to itself, for the same reason; it has no public way."""
+    _notice(producer._txn_manager.wait_for_transaction_end())
+    for batches in producer._message_accumulator._batches.values():
+        for batch in batches:
+            _notice(batch._drain_waiter)
 
 
 def _notice(sent: Sent) -> None:

@@ -100,7 +100,12 @@ class Town:
         for made in admin.create_topics(wanted).values():
             made.result()
         self.producer = Producer(
-            {"bootstrap.servers": servers, "partitioner": "murmur2_random", "linger.ms": 2}
+            {
+                "bootstrap.servers": servers,
+                "partitioner": "murmur2_random",
+                "linger.ms": 2,
+                "log_level": 0,
+            }
         )
 
     def send_usage(self, events: int, tenants: int = 40, resends: float = 0.02) -> None:
@@ -123,6 +128,19 @@ class Town:
         headers = {SENT_AT_HEADER: str(time.time_ns() // 1_000_000)}
         self.producer.produce(self.topics.usage, value, tenant, headers=headers)
         self.producer.poll(0)
+
+    def transactional_producer(self) -> Producer:
+        """A producer whose usage is there only when committed."""
+        producer = Producer(
+            {
+                "bootstrap.servers": self.servers,
+                "partitioner": "murmur2_random",
+                "transactional.id": f"{self.name}-usage",
+                "log_level": 0,
+            }
+        )
+        producer.init_transactions()
+        return producer
 
     def send_entitlements(self, entitlements: Entitlements) -> None:
         """Publish a tenant's timeline."""

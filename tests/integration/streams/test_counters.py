@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -117,3 +118,31 @@ def test_a_transaction_that_was_not_committed_was_never_there(town: Town) -> Non
     assert asyncio.run(_unfinished(town)) == 0
     assert town.rows() == {}
     assert town.told() == []
+
+
+async def _broken(town: Town) -> None:
+    async with Journal(town.config, 0, CounterMetrics()) as journal:
+        fine, broken = a_record(0, an_event(1, 5)), a_record(1, an_event(2, 5))
+        journal.count([fine, broken._replace(timestamp=cast(int, "never"))], 2)
+        journal.count([a_record(2, an_event(3, 5))], 3)
+        with pytest.raises(TypeError):
+            await asyncio.wait_for(journal.keep(), 5)
+
+
+def test_a_record_that_cannot_be_counted_stops_its_partition(town: Town) -> None:
+    asyncio.run(_broken(town))
+    assert town.rows() == {}
+
+
+def test_usage_that_was_aborted_is_not_counted(town: Town) -> None:
+    producer = town.transactional_producer()
+    with town.worker():
+        for n, is_kept in enumerate([True, False, True]):
+            producer.begin_transaction()
+            producer.produce(town.topics.usage, a_record(0, an_event(n, 5)).value, "acme")
+            if is_kept:
+                producer.commit_transaction()
+            else:
+                producer.abort_transaction()
+        town.wait_until_counted()  # up to the end, where a marker is the last of the log
+    assert town.rows() == {("acme", "tokens"): "10", ("acme", "calls"): "2"}

@@ -1,0 +1,22 @@
+"""Act when a tenant reaches its hard limit: run it beside `countinghouse up`."""
+
+import msgspec
+from confluent_kafka import Consumer
+
+from schemas.quota import QuotaExceeded
+
+consumer = Consumer(
+    {
+        "bootstrap.servers": "127.0.0.1:19092",
+        "group.id": "my-service",
+        "isolation.level": "read_committed",  # each fact once; without it, aborted ones as well
+        "auto.offset.reset": "earliest",
+    }
+)
+consumer.subscribe(["quota.exceeded"])
+while True:
+    message = consumer.poll(1)
+    if message is None or message.error():
+        continue
+    quota = msgspec.json.decode(message.value() or b"", type=QuotaExceeded)
+    print(f"{quota.tenant} has used {quota.used} of {quota.limit} {quota.meter}: stop serving it")
