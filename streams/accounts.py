@@ -9,9 +9,9 @@ from pipelines.entitlements import DEFAULT_VERSION, default_entry
 from schemas.catalog import Catalog
 from schemas.entitlement import Entitlements
 from schemas.period import BillingPeriod, parse_instant
-from schemas.quota import state_key
+from schemas.quota import Window, state_key
 from streams.limits import NEVER, Timeline
-from streams.sheet import Account, Sheet, decode_state, restore_row
+from streams.sheet import Account, Sheet, decode_state, restore_row, window_of
 
 _DAY_MS = 86_400_000
 
@@ -32,7 +32,9 @@ class Accounts:
         self._default = default_entry(catalog)
         self._unpublished = Timeline(DEFAULT_VERSION, [self._default], self.meters)
         self._keep_ms = keep_ms
-        self._periods: dict[int, BillingPeriod] = {}
+        self._by_day: dict[int, BillingPeriod] = {}
+        self._by_start: dict[str, BillingPeriod] = {}
+        self._windows: dict[BillingPeriod, Window] = {}
 
     def account(self, tenant: str) -> Account:
         """A tenant's account, under the default plan unless something was published for it."""
@@ -58,9 +60,9 @@ class Accounts:
     def turn_sheet(self, account: Account, time_ms: int) -> Sheet:
         """The sheet for an event's time, with the term in force then."""
         day = time_ms // _DAY_MS
-        period = self._periods.get(day)
+        period = self._by_day.get(day)
         if period is None:
-            period = self._periods[day] = BillingPeriod.month_of(time_ms)
+            period = self._by_day[day] = BillingPeriod.month_of(time_ms)
         account.latest = sheet = self._sheet(account, period)
         sheet.choose_term(time_ms)
         return sheet
@@ -68,7 +70,11 @@ class Accounts:
     def _sheet(self, account: Account, period: BillingPeriod) -> Sheet:
         sheet = account.sheets.get(period.start_ms)
         if sheet is None:
-            sheet = account.sheets[period.start_ms] = Sheet(account, period, len(self.meters))
+            window = self._windows.get(period)
+            if window is None:
+                window = self._windows[period] = window_of(period)
+            sheet = Sheet(account, period, window, len(self.meters))
+            account.sheets[period.start_ms] = sheet
             self.expires_ms = min(self.expires_ms, self._expiry(period))
         return sheet
 
@@ -82,7 +88,10 @@ class Accounts:
         index = self._index.get(meter)
         if index is None:
             return
-        sheet = self._sheet(self.account(tenant), BillingPeriod.month_of(parse_instant(start)))
+        period = self._by_start.get(start)
+        if period is None:
+            period = self._by_start[start] = BillingPeriod.month_of(parse_instant(start))
+        sheet = self._sheet(self.account(tenant), period)
         if value is None:
             sheet.counters[index] = None
         else:

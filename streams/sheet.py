@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.decimals import scaled
 from schemas.period import BillingPeriod, format_instant
-from schemas.quantity import format_micro
+from schemas.quantity import MICRO, format_micro
 from schemas.quota import QuotaState, Window, state_key
 from schemas.vector import OFFSET_BITS, position
 from streams.limits import Term, Timeline
@@ -50,6 +50,12 @@ class Counter:
         self.is_dirty = False
 
 
+def window_of(period: BillingPeriod) -> Window:
+    """A billing period as counters name it."""
+    start, end = format_instant(period.start_ms), format_instant(period.end_ms)
+    return Window("billing_period", start, end)
+
+
 class Sheet:
     """A tenant's counters of one window, by meter index, and the term they are compared with.
 
@@ -58,11 +64,12 @@ class Sheet:
 
     __slots__ = ("account", "counters", "from_ms", "period", "term", "until_ms", "window")
 
-    def __init__(self, account: "Account", period: BillingPeriod, meters: int) -> None:
+    def __init__(
+        self, account: "Account", period: BillingPeriod, window: Window, meters: int
+    ) -> None:
         self.account = account
         self.period = period
-        start, end = format_instant(period.start_ms), format_instant(period.end_ms)
-        self.window = Window("billing_period", start, end)
+        self.window = window
         self.counters: list[Counter | None] = [None] * meters
         self.term: Term = account.timeline.at(period.start_ms)
         self.from_ms = self.until_ms = 0
@@ -125,7 +132,8 @@ def encode_row(counter: Counter, meter: str) -> tuple[bytes, bytes]:
 def restore_row(sheet: Sheet, meter: int, state: QuotaState) -> Counter:
     """A counter as it was written."""
     counter = sheet.counter(meter)
-    counter.used = scaled(state.used, 6)
+    used = state.used
+    counter.used = int(used) * MICRO if used.isdigit() else scaled(used, 6)  # half the time
     counter.position = position(state.epoch, state.position)
     counter.version = state.entitlement_version
     counter.announced = state.announced
