@@ -11,7 +11,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.segments import parts
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.money import MINOR_DIGITS, PICO, minor_per_major
@@ -21,18 +20,22 @@ from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
 
 _SQL = files("pipelines") / "sql"
+_PARTS = (_SQL / "parts.sql").read_text()
 _CHARGES = (_SQL / "charges.sql").read_text()
 _FEES = (_SQL / "fees.sql").read_text()
+_PERIOD = """
+CREATE TABLE period AS
+SELECT $1::BIGINT AS start_ms, $2::BIGINT AS end_ms, $2::BIGINT - $1::BIGINT AS duration_ms
+"""
 
-_PARTS = {
+_SEGMENTS = {
     "tenant": "string",
     "subscription": "string",
     "currency": "string",
-    "segment": "int32",
     "plan": "string",
     "catalog_version": "int64",
-    "start_ms": "int64",
-    "end_ms": "int64",
+    "starts_ms": "int64",
+    "ends_ms": "int64",
 }
 _PLAN = {"catalog_version": "int64", "plan": "string"}
 _CARDS = {**_PLAN, "meter": "string", "included_micro": "int64"}
@@ -58,7 +61,7 @@ def rate_charges(
     """
     tables = {
         "usage": as_table(usage, USAGE_COLUMNS),
-        "parts": _parts(subscriptions, period),
+        "segments": _segments(subscriptions),
         "cards": table_of(_cards(catalogs), _CARDS),
         "prices": table_of(_prices(catalogs), _PRICES),
         "divisors": table_of(_divisors(), _DIVISORS),
@@ -71,26 +74,25 @@ def prorate_fees(
 ) -> pa.Table:
     """The fee lines (`LINE_COLUMNS`) of all subscriptions, by tenant, subscription, ordinal."""
     fees = table_of(_fees(catalogs), _BASE_FEES)
-    return _run(_FEES, period, {"parts": _parts(subscriptions, period), "fees": fees})
+    return _run(_FEES, period, {"segments": _segments(subscriptions), "fees": fees})
 
 
 def _run(statement: str, period: BillingPeriod, tables: Mapping[str, pa.Table]) -> pa.Table:
     with duckdb.connect(":memory:") as connection:
         for name, table in tables.items():
             connection.register(name, table)
-        connection.execute(
-            "CREATE TABLE period AS SELECT ?::BIGINT AS duration_ms", [period.duration_ms]
-        )
+        connection.execute(_PERIOD, [period.start_ms, period.end_ms])
+        connection.execute(_PARTS)
         return as_table(connection.sql(statement).to_arrow_table(), LINE_COLUMNS)
 
 
-def _parts(subscriptions: Iterable[Subscription], period: BillingPeriod) -> pa.Table:
+def _segments(subscriptions: Iterable[Subscription]) -> pa.Table:
     rows = (
-        (s.tenant, s.id, s.currency, part.number, part.plan, part.catalog_version, *part.bounds)
+        (s.tenant, s.id, s.currency, each.plan, each.catalog_version, each.starts_ms, each.ends_ms)
         for s in subscriptions
-        for part in parts(s, period)
+        for each in s.segments
     )
-    return table_of(rows, _PARTS)
+    return table_of(rows, _SEGMENTS)
 
 
 def _cards(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:

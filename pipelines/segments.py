@@ -19,11 +19,6 @@ class Part:
     catalog_version: int
     period: BillingPeriod
 
-    @property
-    def bounds(self) -> tuple[int, int]:
-        """Where the part starts and ends."""
-        return self.period.start_ms, self.period.end_ms
-
 
 def bounds(subscription: Subscription, period: BillingPeriod) -> tuple[int, ...]:
     """The instants at which the subscription's parts of the period begin and end, rising.
@@ -38,11 +33,14 @@ def bounds(subscription: Subscription, period: BillingPeriod) -> tuple[int, ...]
 
 def parts(subscription: Subscription, period: BillingPeriod) -> list[Part]:
     """The parts in time order, each with the number that `bounds` gives to its usage."""
-    numbers = {instant: n for n, instant in enumerate(bounds(subscription, period), start=1)}
-    return [
-        Part(numbers[part.start_ms], segment.plan, segment.catalog_version, part)
-        for segment, part in subscription.parts(period)
-    ]
+    found: list[Part] = []
+    number, reached_ms = 0, None
+    for segment, part in subscription.parts(period):
+        # Two bounds lie before a part that follows a gap: the gap's beginning and its end.
+        number += 1 if reached_ms in (None, part.start_ms) else 2
+        reached_ms = part.end_ms
+        found.append(Part(number, segment.plan, segment.catalog_version, part))
+    return found
 
 
 def unbroken(found: list[Part]) -> Iterator[list[Part]]:

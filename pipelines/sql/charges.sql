@@ -1,5 +1,5 @@
 -- Usage lines of all subscriptions, in exact integers; pipelines.rating is the specification.
--- Tables: usage, parts, cards, prices, divisors, period.
+-- Tables: usage, parts (from parts.sql), cards, prices, divisors, period.
 WITH
 pools AS (
     -- One pool for a subscription and meter; a plan without limit makes the whole unlimited. Every

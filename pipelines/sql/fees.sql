@@ -1,5 +1,5 @@
 -- Fee lines of all subscriptions, in exact integers; pipelines.proration is the specification.
--- Tables: parts, fees, period.
+-- Tables: parts (from parts.sql), fees, period.
 WITH
 neighbours AS (
     SELECT
@@ -50,19 +50,20 @@ SELECT
     subscription,
     currency,
     (row_number() OVER (
-        PARTITION BY subscription ORDER BY start_ms, kind_order
+        PARTITION BY subscription ORDER BY lines.start_ms, kind_order
     ) - 1)::INTEGER AS ordinal,
     kind,
     NULL::VARCHAR AS meter,
     line_plan AS plan,
-    start_ms AS period_start_ms,
+    lines.start_ms AS period_start_ms,
     run_end_ms AS period_end_ms,
     NULL::BIGINT AS quantity_micro,
     NULL::BIGINT AS unit_price_pico,
     line_fee_minor AS fee_minor,
     -- A fee is never negative, so rounding half away from zero is half up, before the sign.
     (direction * (
-        (2 * line_fee_minor::HUGEINT * (run_end_ms - start_ms) + duration_ms) // (2 * duration_ms)
+        (2 * line_fee_minor::HUGEINT * (run_end_ms - lines.start_ms) + duration_ms)
+        // (2 * duration_ms)
     ))::BIGINT AS amount_minor
 FROM lines
 CROSS JOIN period
