@@ -1,6 +1,7 @@
 """The analytics views: stable names and columns, and what each shows."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -117,3 +118,15 @@ def test_a_subscription_s_newer_version_replaces_the_older(warehouse: Client) ->
     mirror.write_subscriptions([SubscriptionRow("a", 1, "USD", (("free", 0, None),))])
     found = rows(warehouse, "SELECT currency, plans FROM subscriptions_mirror FINAL")
     assert found == [("CNY", ["pro"])]
+
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "analytics.sql"
+
+
+@pytest.mark.parametrize("statement", EXAMPLES.read_text().split(";\n")[:-1])
+def test_every_example_can_be_asked(warehouse: Client, statement: str) -> None:
+    segments = (("pro", parse_instant("2026-10-01T00:00:00Z"), None),)
+    Mirror(warehouse).write_subscriptions([SubscriptionRow("a", 1, "USD", segments)])
+    Mirror(warehouse).write_invoices([INVOICE], [LINE])
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(1, "y", 7, tenant="b"))
+    rows(warehouse, statement)
