@@ -19,7 +19,8 @@ from dagster_project.resources import (
     WarehouseResource,
     now_ms,
 )
-from dagster_project.usage import monthly_usage
+from dagster_project.usage import CODE_VERSION, monthly_usage
+from pipelines.closing import ask_closing
 from pipelines.completeness import cut, ensure_over
 from schemas.closing import Closing, ClosingState
 from schemas.errors import BillingError
@@ -60,12 +61,12 @@ def month_end(
     grace_ms = max(Environment().close_grace_ms, FIVE_MINUTES_MS)
     try:
         ensure_over(month, now_ms(), grace_ms)
-        with ledger.open() as books:
-            closing = books.closing(month)
-            if closing is not None:
-                return dg.SkipReason(f"{month} was opened {format_instant(closing.opened_ms)}")
-            with warehouse.open() as usage, log.open(books) as usage_log:
-                return request_close(month, usage_log, usage)
+        with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
+            version = CODE_VERSION
+            closing = ask_closing(
+                month, books, usage_log, now_ms, code_version=version, grace_ms=grace_ms
+            )
+            return request_close(closing, usage_log, usage)
     except BillingError as reason:
         return dg.SkipReason(str(reason))
 
@@ -94,9 +95,12 @@ def month_before(instant_ms: int) -> str:
     return BillingPeriod.month_of(BillingPeriod.month_of(instant_ms).start_ms - 1).key
 
 
-def request_close(month: str, log: Log, usage: UsageReader) -> dg.RunRequest:
+def request_close(closing: Closing, log: Log, usage: UsageReader) -> dg.RunRequest | dg.SkipReason:
     """Ask for the run of a complete month. Raises PeriodNotComplete."""
-    cut(log, usage)
+    month = closing.month
+    if closing.state is not ClosingState.AWAITING:
+        return dg.SkipReason(f"{month} was opened {format_instant(closing.opened_ms)}")
+    cut(closing.vector, log, usage)
     return dg.RunRequest(run_key=f"close {month}", partition_key=month, tags=tags(month, "sensor"))
 
 

@@ -5,6 +5,7 @@ both readers of the log reject exactly the same.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from operator import itemgetter
@@ -16,6 +17,12 @@ from schemas.catalog import Catalog
 from schemas.event import CloudEvent, Event, Reason, Rejection, parse_time
 from schemas.meter import Meter
 from schemas.quantity import MAX_QUANTITY, MICRO, to_micro
+
+MAX_DEPTH = 64
+"""How deep an element may nest. Decoding recurses, and how far it can depends on its caller: a
+bound of our own keeps every reader's judgement the same."""
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{\]}]', re.DOTALL)
 
 _decode_event = msgspec.json.Decoder(CloudEvent).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -59,6 +66,8 @@ class Admission:
             return [Rejection(0, "empty", "the record has no value", b"")]
         if value.lstrip()[:1] != b"[":
             return [self._judge(0, key, value, arrived_ms)]
+        if _is_too_deep(value, MAX_DEPTH + 1):
+            return [Rejection(0, "not_an_event", f"nested deeper than {MAX_DEPTH}", value)]
         try:
             elements = _decode_array(value)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
@@ -78,6 +87,8 @@ class Admission:
     def _event(self, item: int, key: bytes | None, element: bytes, arrived_ms: int) -> Event:
         if len(element) > self._max_bytes:
             raise _Rejected("too_large", f"{len(element)} bytes; at most {self._max_bytes}")
+        if _is_too_deep(element, MAX_DEPTH):
+            raise _Rejected("not_an_event", f"nested deeper than {MAX_DEPTH}")
         sent, properties = _decoded(element)
         if key != sent.subject.encode():
             raise _key_problem(key, sent.subject)
@@ -106,6 +117,22 @@ class Admission:
         if self._max_lead_ms is not None and time_ms > arrived_ms + self._max_lead_ms:
             raise _Rejected("in_future", f"{time_ms - arrived_ms} ms after its arrival")
         return time_ms
+
+
+def _is_too_deep(text: bytes, limit: int) -> bool:
+    """Does JSON text nest deeper than the limit? Brackets inside strings do not count."""
+    if text.count(b"[") + text.count(b"{") <= limit:
+        return False
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        bracket = found[0]
+        if bracket in b"[{":
+            depth += 1
+            if depth > limit:
+                return True
+        elif bracket in b"]}":
+            depth -= 1
+    return False
 
 
 def _decoded(element: bytes) -> tuple[CloudEvent, dict[str, Any]]:

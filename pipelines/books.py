@@ -33,7 +33,7 @@ class Books:
     def closing(self) -> Closing:
         """The month's closing. Raises NotFound."""
         closing = self._ledger.closing(self.month)
-        if closing is None:
+        if closing is None or closing.state is ClosingState.AWAITING:
             raise NotFound(
                 f"{self.month} was not opened for closing; run `countinghouse close {self.month}`"
             )

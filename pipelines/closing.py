@@ -53,23 +53,41 @@ def open_closing(
     grace_ms: int,
     without_counters: str | None = None,
 ) -> Closing:
-    """The month's closing, opened as of now if there is none; an opened one keeps its vector.
+    """The month's closing, opened as of now if it was not; an opened one keeps its vector.
 
     `without_counters` is the reason for which their comparison is left out; it is recorded.
 
     Raises:
         PeriodNotOver, PeriodNotComplete: it is too early; `ledger.catalog` may raise NotFound.
     """
+    closing = ask_closing(month, ledger, log, clock, code_version=code_version, grace_ms=grace_ms)
+    if closing.state is ClosingState.CLOSED:
+        return closing
+    if closing.state is ClosingState.AWAITING:
+        with_counters = without_counters is None
+        vector = cut(closing.vector, log, usage, with_counters=with_counters)
+        state, opened_ms = ClosingState.OPEN, clock()
+        closing = replace(closing, state=state, vector=vector, opened_ms=opened_ms)
+    closing = replace(closing, without_counters=without_counters or closing.without_counters)
+    ledger.save_closing(closing)
+    return closing
+
+
+def ask_closing(
+    month: str, ledger: ClosingLedger, log: Log, clock: Clock, *, code_version: str, grace_ms: int
+) -> Closing:
+    """The month's closing; at the first time, remember how far the log reaches.
+
+    Raises:
+        PeriodNotOver: it is too early; `ledger.catalog` may raise NotFound.
+    """
     closing = ledger.closing(month)
     if closing is None:
         now_ms = clock()
         ensure_over(month, now_ms, grace_ms)
-        vector = cut(log, usage, with_counters=without_counters is None)
         version, _ = ledger.catalog()
-        closing = Closing(month, vector, version, code_version, now_ms)
-    if closing.state is ClosingState.OPEN:
-        reason = without_counters or closing.without_counters
-        closing = replace(closing, without_counters=reason)
+        awaiting = ClosingState.AWAITING
+        closing = Closing(month, log.ends(), version, code_version, now_ms, awaiting)
         ledger.save_closing(closing)
     return closing
 

@@ -23,25 +23,23 @@ def ensure_over(month: str, now_ms: int, grace_ms: int) -> None:
         )
 
 
-def cut(log: Log, usage: UsageReader, *, with_counters: bool = True) -> Vector:
-    """The closing vector: where the counters stand, once all that the log held has been read.
+def cut(ends: Vector, log: Log, usage: UsageReader, *, with_counters: bool = True) -> Vector:
+    """The closing vector: how far landing and counters have both come, once past `ends`.
 
-    The log's ends are read first; landing and counters must both have reached them. The counters'
-    positions V are the cut, and landing must have reached V as well, so that warehouse and
-    counters are compared as of the same records. Without counters the cut is the log's ends.
+    `ends` are the log's ends when the month was first asked for, remembered: read anew they would
+    run ahead for ever while usage comes in. Without counters the cut is `ends` itself.
 
     Raises:
         PeriodNotComplete: "landing: partition 3: 1,204 records behind".
     """
-    ends = log.ends()
     landed = log.landed()
     _ensure_reached("landing", landed, ends)
     if not with_counters:
         return _with_earlier_epochs(ends, landed)
     counted = usage.counted()
     _ensure_reached("counters", counted, ends)
-    _ensure_reached("landing", log.landed(), counted)
-    return _with_earlier_epochs(counted, landed)
+    both = Vector({place: min(offset, landed[place]) for place, offset in counted.items()})
+    return _with_earlier_epochs(both, landed)
 
 
 def _ensure_reached(reader: str, position: Vector, wanted: Vector) -> None:

@@ -84,7 +84,7 @@ class _Explanation:
         )
 
     def _line(self, line: InvoiceLine) -> str:
-        what = describe(line, self.period, self.invoice.currency).partition(":")[0]
+        what = describe(line, self.period, self.invoice.currency).partition(": ")[0]
         return f"{line.kind:{_KIND_WIDTH}}  {what}: {self._arithmetic(line)}"
 
     def _arithmetic(self, line: InvoiceLine) -> str:

@@ -7,8 +7,13 @@ from schemas.vector import Vector
 
 
 class ClosingState(StrEnum):
-    """`open` may be computed again, with the same cut; `closed` never changes."""
+    """Where a month's closing stands.
 
+    `awaiting`: the log's ends are remembered, landing and counters have not reached them yet.
+    `open`: it may be computed again, with the same cut. `closed`: it never changes.
+    """
+
+    AWAITING = "awaiting"
     OPEN = "open"
     CLOSED = "closed"
 
@@ -16,6 +21,8 @@ class ClosingState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Closing:
     """A month being billed as of a vector, at a price list version and a code version.
+
+    While it is awaited, the vector holds the log's ends as they were when it was first asked for.
 
     `without_counters` holds the reason when the month is closed without their comparison.
     """

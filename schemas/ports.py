@@ -69,7 +69,7 @@ class ClosingLedger(Protocol):
         """The month's closing, if one was opened."""
 
     def save_closing(self, closing: Closing) -> None:
-        """Insert or replace an open closing; a closed one is not touched (Conflict)."""
+        """Insert or replace a closing that is not closed; a closed one stays (Conflict)."""
 
     def replace_usage(self, month: str, usage: ArrowStream) -> None:
         """The month's usage (`USAGE_COLUMNS`), whole."""

@@ -166,7 +166,8 @@ def _is_ours(broker: Broker) -> bool:
 def _format(broker: Broker, jars: list[Path]) -> None:
     (broker.folder / "version").write_text(KAFKA_VERSION)
     cluster = urlsafe_b64encode(uuid4().bytes).rstrip(b"=").decode()
-    arguments = ["format", "--cluster-id", cluster, "--config", str(broker.properties)]
+    # With "=": one id in 64 begins with a dash, which would be read as an option.
+    arguments = ["format", f"--cluster-id={cluster}", "--config", str(broker.properties)]
     argv = command(broker, jars, "kafka.tools.StorageTool", *arguments, "--ignore-formatted")
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:

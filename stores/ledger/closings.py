@@ -50,8 +50,8 @@ class Closings(LedgerPart):
         return None if row is None else _closing(row)
 
     def save_closing(self, closing: Closing) -> None:
-        """Insert or replace an open closing; a closed one is not touched (Conflict)."""
-        if closing.state is not ClosingState.OPEN:
+        """Insert or replace a closing that is not closed; a closed one stays (Conflict)."""
+        if closing.state is ClosingState.CLOSED:
             raise Conflict(f"{closing.month} is closed by finalizing its invoices, not by hand")
         values = {
             "month": closing.month,

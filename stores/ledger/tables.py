@@ -136,7 +136,7 @@ closings = Table(
     Column("closed_ms", BigInteger),
     _text("state"),
     Column("without_counters", TEXT),
-    CheckConstraint("state IN ('open', 'closed')", name="state"),
+    CheckConstraint("state IN ('awaiting', 'open', 'closed')", name="state"),
 )
 
 closing_slices = Table(

@@ -27,6 +27,7 @@ class Handle:
     def __init__(self, connection: Any, defaults: Mapping[str, str]) -> None:
         self.connection = connection
         self.tag = secrets.token_hex(8)  # how its running query is recognised among others
+        self._is_broken = False  # an insert failed: the engine takes it for going on still
         self.is_marked = False  # a statement has changed the session: not for another client
         self._defaults = dict(defaults)
         self._applied: dict[str, str] = {}
@@ -38,7 +39,8 @@ class Handle:
     @property
     def is_reusable(self) -> bool:
         """Whether nothing is open or left behind on it."""
-        return not self.is_marked and self._stream is None and self._insert is None
+        is_busy = self._stream is not None or self._insert is not None
+        return not (is_busy or self.is_marked or self._is_broken)
 
     def tagged(self, sql: bytes) -> bytes:
         """The statement with the handle's mark in front."""
@@ -106,13 +108,17 @@ class Handle:
     def append(self, data: bytes) -> None:
         """Add a piece of the open INSERT's data."""
         insert, self._insert = self._insert, None
+        self._is_broken = True
         self.connection.insert_append(insert, data)
-        self._insert = insert
+        self._insert, self._is_broken = insert, False
 
     def finish_insert(self) -> Any:
         """Commit the open INSERT and return what was written."""
         insert, self._insert = self._insert, None
-        return self.connection.insert_done(insert)
+        self._is_broken = True
+        written = self.connection.insert_done(insert)
+        self._is_broken = False
+        return written
 
     async def abandon(self, kill: Callable[[str], None]) -> None:
         """Stop whatever runs on the handle and close it."""

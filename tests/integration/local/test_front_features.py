@@ -214,6 +214,17 @@ def test_bad_data_is_refused_whole(client: Client, table: str) -> None:
     assert client.command(f"SELECT count() FROM {table}") == 0
 
 
+def test_a_failed_insert_leaves_nothing_behind_for_the_next_request(
+    client: Client, table: str
+) -> None:
+    for _ in range(12):  # more than there are idle handles
+        with pytest.raises(DatabaseError, match="CANNOT_PARSE"):
+            client.raw_insert(table, COLUMNS, b'{"id": "zz"}\n' * 1000, fmt="JSONEachRow")
+        client.raw_insert(table, COLUMNS, JSON_ROW, fmt="JSONEachRow")
+        client.raw_insert(table, COLUMNS, JSON_ROW, fmt="JSONEachRow")
+    assert client.command(f"SELECT count() FROM {table}") == 24
+
+
 def test_a_session_keeps_what_was_set_in_it(client: Client) -> None:
     client.command("CREATE TEMPORARY TABLE mine (a Int8)")
     client.insert("mine", [(1,)], column_names=["a"])

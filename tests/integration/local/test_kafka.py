@@ -1,12 +1,16 @@
 """The embedded broker as its users meet it."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from countinghouse.local.jars import cache_folder, ensure_jars
+from countinghouse.local.kafka import Broker, prepare
+from countinghouse.settings import Settings
 from tests.embedded import running_broker
 
 pytestmark = pytest.mark.integration
@@ -72,3 +76,12 @@ def test_a_killed_broker_starts_again_with_its_data(tmp_path: Path) -> None:
         broker.process.kill()
     with running_broker(tmp_path) as broker:
         assert consume(broker.servers, "kept", 1) == [b"before"]
+
+
+def test_a_cluster_id_that_begins_with_a_dash_is_no_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("countinghouse.local.kafka.uuid4", lambda: UUID(int=0xF8 << 120))
+    broker = Broker.of(Settings(home=tmp_path))
+    prepare(broker, ensure_jars(cache_folder(), print))
+    assert "cluster.id=-" in (broker.data / "meta.properties").read_text()

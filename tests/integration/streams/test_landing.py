@@ -110,6 +110,7 @@ POISON: tuple[tuple[str, bytes | None, bytes | None], ...] = (
     ("not_json", b"a", an_event("SURROGATE").replace(b"SURROGATE", b"\\ud800")),
     ("not_an_event", b"a", b"{}"),
     ("not_an_event", b"a", b"7"),
+    ("not_an_event", b"a", b"[" * 50_000),
     ("not_an_event", b"a", an_event("x", time=None)),
     ("not_an_event", b"a", an_event("x", specversion="0.3")),
     ("too_large", b"a", an_event("x", data={"model": "m" * 70_000})),

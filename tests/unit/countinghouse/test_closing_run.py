@@ -30,6 +30,8 @@ from schemas.vector import Vector
 from tests.unit.dagster_project.months import MONTH, Month, a_month
 from tests.unit.payments.fakes import Killed
 
+pytestmark = pytest.mark.integration  # each loads Dagster's instance and runs its jobs
+
 
 @pytest.fixture
 def month(tmp_path: Path) -> Month:

@@ -74,9 +74,8 @@ def test_dagster_loads_its_code_from_the_code_server() -> None:
 
 @pytest.mark.skipif(
     not shutil.which("docker")
-    or subprocess.run(
-        ["docker", "compose", "version"], capture_output=True, check=False
-    ).returncode,
+    or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode
+    != 0,
     reason="docker compose is not installed",
 )
 def test_docker_compose_accepts_it() -> None:

@@ -39,6 +39,7 @@ def test_nothing_comes_after_the_preview() -> None:
     assert graph.get(dg.AssetKey("payment_collection")).child_keys == set()
 
 
+@pytest.mark.integration
 def test_a_fresh_process_loads_them_and_its_snapshot_holds_no_secret() -> None:
     script = (
         "from dagster_project.definitions import defs\n"

@@ -128,7 +128,9 @@ def test_a_month_that_is_not_landed_is_not_opened(month: Month) -> None:
     assert "partition 0: 3 records behind" in json.dumps(
         [str(e.event_specific_data) for e in closed.all_events if e.is_step_failure]
     )
-    assert month.ledger.closing(MONTH) is None
+    awaited = month.ledger.closing(MONTH)
+    assert awaited is not None
+    assert awaited.state is ClosingState.AWAITING
 
 
 def test_without_counters_it_closes_and_says_why(month: Month) -> None:

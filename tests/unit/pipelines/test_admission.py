@@ -118,6 +118,33 @@ def test_bytes_that_are_not_json_are_rejected(value: bytes) -> None:
     assert (rejection.reason, rejection.element) == ("not_json", value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"[" * 400,
+        b"[" * 50_000,
+        json.dumps(an_event()).encode().replace(b'"m"', b"[" * 80 + b"]" * 80),
+        json.dumps([an_event()]).encode().replace(b'"m"', b"[" * 65 + b"]" * 65),
+    ],
+)
+def test_nesting_without_end_is_rejected_by_a_bound_of_our_own(value: bytes) -> None:
+    [rejection] = Admission(CATALOG, None, None, 100_000).admit(b"acme", value, 0)
+    assert isinstance(rejection, Rejection)
+    assert "nested deeper" in rejection.detail
+
+
+def test_many_brackets_side_by_side_or_in_a_text_are_not_deep() -> None:
+    data = {"input_tokens": 1, "output_tokens": 1, "many": [[]] * 100, "text": '["{' * 100}
+    [event] = Admission(CATALOG, None, None, 100_000).admit(
+        b"acme", json.dumps(an_event(data=data)).encode(), 0
+    )
+    assert isinstance(event, Event)
+
+
+def test_an_array_of_many_events_is_not_deep() -> None:
+    assert all(isinstance(event, Event) for event in admitted(*[an_event()] * 100))
+
+
 def test_a_record_without_key_is_rejected() -> None:
     [rejection] = admitted(an_event(), key=None)
     assert rejection.reason == "key_missing"

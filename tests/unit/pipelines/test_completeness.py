@@ -1,7 +1,6 @@
 """When a month may be closed, and by which cut."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import pytest
 
@@ -24,15 +23,16 @@ def a_cut(
     """The cut for offsets by partition in epoch 2; epoch 1 is drained and landed up to 70."""
     before = {(1, 0): 70}
     log = FakeLog(_epoch_2(ends), Vector(dict(_epoch_2(landed)) | before))
-    return cut(log, FakeWarehouse(counters_at=_epoch_2(counted)), with_counters=with_counters)
+    usage = FakeWarehouse(counters_at=_epoch_2(counted))
+    return cut(log.end, log, usage, with_counters=with_counters)
 
 
 def _epoch_2(offsets: Mapping[int, int]) -> Vector:
     return Vector({(2, partition): offset for partition, offset in offsets.items()})
 
 
-def test_the_cut_is_where_the_counters_stand_with_the_drained_topics_before() -> None:
-    vector = a_cut({0: 10, 1: 20}, {0: 14, 1: 20}, {0: 12, 1: 20})
+def test_the_cut_is_how_far_both_have_come_with_the_drained_topics_before() -> None:
+    vector = a_cut({0: 10, 1: 20}, {0: 14, 1: 20}, {0: 12, 1: 25})
     assert vector == {(1, 0): 70, (2, 0): 12, (2, 1): 20}
 
 
@@ -58,7 +58,6 @@ def test_an_empty_log_is_complete() -> None:
             {0: 9, 3: 1999},
             "counters: partition 0: 1 record behind, partition 3: 1 ",
         ),
-        ({0: 10, 3: 2000}, {0: 10, 3: 2001}, "landing: partition 3: 1 record behind"),
         ({0: 10}, {}, "landing: partition 3: 2,000 records behind"),
     ],
 )
@@ -69,20 +68,10 @@ def test_who_is_behind_is_named_with_how_far(
         a_cut({0: 10, 3: 2000}, landed, counted)
 
 
-@dataclass
-class MovingLog(FakeLog):
-    """A log whose landing catches up between two questions."""
-
-    positions: Iterator[Vector] = field(default_factory=lambda: iter(()))
-
-    def landed(self) -> Vector:
-        return next(self.positions)
-
-
-def test_landing_is_asked_again_after_the_counters() -> None:
-    positions = iter([Vector({(2, 0): 10}), Vector({(2, 0): 12})])
-    log = MovingLog(end=Vector({(2, 0): 10}), positions=positions)
-    assert cut(log, FakeWarehouse(counters_at=Vector({(2, 0): 12}))) == {(2, 0): 12}
+def test_usage_that_goes_on_does_not_put_off_a_month_whose_ends_were_reached() -> None:
+    busy = FakeLog(end=Vector({(2, 0): 99}), landing=Vector({(2, 0): 12}))
+    usage = FakeWarehouse(counters_at=Vector({(2, 0): 15}))
+    assert cut(Vector({(2, 0): 10}), busy, usage) == {(2, 0): 12}
 
 
 def test_a_month_is_over_when_its_grace_is() -> None:

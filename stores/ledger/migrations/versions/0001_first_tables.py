@@ -131,7 +131,7 @@ def _closings() -> None:
         Column("closed_ms", BigInteger),
         _text("state"),
         Column("without_counters", TEXT),
-        CheckConstraint("state IN ('open', 'closed')", name="state"),
+        CheckConstraint("state IN ('awaiting', 'open', 'closed')", name="state"),
     )
     op.create_table(
         "closing_slices",
