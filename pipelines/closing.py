@@ -1,8 +1,9 @@
 """Closing a month: the use cases from the cut to finalized invoices, in this order.
 
 `open_closing`, `aggregate_usage`, `rate_charges`, `prorate_fees`, `draft_invoices`, `reconcile`,
-`finalize`. Each replaces its own slice of the ledger, so it may run twice and be killed between
-any two writes; on a closed month it writes nothing and its report says so.
+`finalize`; `release_held` follows where a tenant was held. Each replaces its own slice of the
+ledger, so it may run twice and be killed between any two writes; on a closed month it writes
+nothing and its report says so.
 """
 
 from collections.abc import Mapping
@@ -185,6 +186,24 @@ def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) ->
     issued_ms = clock()
     ledger.finalize(month, seller, issued_ms, issued_ms + DUE_DAYS * _DAY_MS)
     return _finalized(month, ledger, written=True)
+
+
+def release_held(
+    month: str, tenant: str, ledger: ClosingLedger, clock: Clock, *, seller: str, who: str, why: str
+) -> StepReport:
+    """Let a held tenant's invoice go, by somebody's word: it is finalized with the next number.
+
+    In a month that is not closed yet it is finalized with the others.
+
+    Raises:
+        NotFound: the tenant has no draft in the month, or the month was not opened.
+    """
+    books = Books(month, ledger)
+    ledger.override(month, tenant, who, why)
+    if books.is_closed:
+        issued_ms = clock()
+        ledger.finalize(month, seller, issued_ms, issued_ms + DUE_DAYS * _DAY_MS)
+    return replace(_finalized(month, ledger, written=True), step="release_held")
 
 
 def _ensure_sound(books: Books) -> None:

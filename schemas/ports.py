@@ -95,6 +95,13 @@ class ClosingLedger(Protocol):
     def hold(self, month: str, reasons: Mapping[str, str]) -> None:
         """Set why drafts of these tenants are held, and clear it from the others."""
 
+    def override(self, month: str, tenant: str, who: str, why: str) -> None:
+        """Let a held tenant's draft be finalized; name and reason go to the audit log.
+
+        Raises:
+            NotFound: the tenant has no draft in the month.
+        """
+
     def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
         """Finalize and number all drafts that are not held, in one transaction; how many.
 

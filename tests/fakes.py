@@ -41,6 +41,7 @@ class FakeLedger:
     _lines: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
     _invoices: dict[str, Invoice] = field(default_factory=dict)
     _reconciled: dict[str, list[Reconciliation]] = field(default_factory=dict)
+    overrides: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def _write(self, name: str) -> None:
         if self.dies_at is not None and len(self.writes) + 1 >= self.dies_at:
@@ -112,11 +113,19 @@ class FakeLedger:
         for invoice in self.invoices(month, [InvoiceState.DRAFT]):
             self._invoices[invoice.id] = replace(invoice, held=reasons.get(invoice.tenant))
 
+    def override(self, month: str, tenant: str, who: str, why: str) -> None:
+        if not self.invoices(month, [InvoiceState.DRAFT], tenant):
+            raise NotFound(f"tenant {tenant!r} has no draft in {month}")
+        self._write("override")
+        self.overrides[month, tenant] = (who, why)
+
     def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
         self._write("finalize")
         reconciled = {row.tenant for row in self.reconciliation(month)}
         drafts = self.invoices(month, [InvoiceState.DRAFT])
-        ready = [i for i in drafts if i.held is None and i.tenant in reconciled]
+        overridden = {tenant for at, tenant in self.overrides if at == month}
+        passing = {i.tenant for i in drafts if i.held is None} & reconciled | overridden
+        ready = [i for i in drafts if i.tenant in passing]
         numbered = sum(i.month == month and i.number is not None for i in self._invoices.values())
         for ordinal, invoice in enumerate(ready, start=numbered + 1):
             state = InvoiceState.FINALIZED if invoice.total_minor else InvoiceState.PAID

@@ -73,6 +73,31 @@ def explain_one(number: NumberArgument, as_script: JsonOption = False) -> None:
     typer.echo(json.dumps({"number": number, "explanation": text}) if as_script else text.rstrip())
 
 
+@invoices.command("release")
+def release(
+    tenant: Annotated[str, typer.Argument(help="The held tenant.")],
+    month: Annotated[str, typer.Argument(help="The month, like 2026-10.")],
+    by: Annotated[str, typer.Option(help="Who decides it.")],
+    reason: Annotated[str, typer.Option(help="Why; it stays in the audit log.")],
+    as_script: JsonOption = False,
+) -> None:
+    """Finalize a held invoice in spite of its difference, on somebody's word; `pay` collects it."""
+    from countinghouse.init import now_ms
+    from pipelines.closing import release_held
+    from stores import ledger
+
+    settings = Settings()
+    books = ledger.connect(settings.ledger_url)
+    checked = _checked(month) or month
+    report = release_held(
+        checked, tenant, books, now_ms, seller=settings.seller, who=by, why=reason
+    )
+    [invoice] = books.invoices(checked, (), tenant)
+    told = {"tenant": tenant, "number": invoice.number, **report.counts}
+    number = invoice.number or "with the others when the month is finalized"
+    typer.echo(json.dumps(told) if as_script else f"{tenant}: {number}")
+
+
 def _find(number: str) -> Invoice:
     from stores import ledger
 

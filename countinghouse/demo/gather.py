@@ -66,7 +66,10 @@ def gather(
         month=demo.month,
         events=_events(settings),
         invoices=[_invoice(invoice, period) for invoice in invoices],
-        breaches=[_breach(seen) for seen in observed],
+        breaches=sorted(
+            (_breach(seen) for seen in observed),
+            key=lambda breach: (breach.tenant, breach.meter, breach.threshold_percent),
+        ),
         alerts=count_alerts(settings.kafka_servers),
         reconciled=books.reconciliation(demo.month),
         payments=[_payment(attempt) for attempt in books.attempts(demo.month)],

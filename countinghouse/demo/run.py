@@ -17,7 +17,7 @@ from countinghouse.demo.gather import Gathered, gather
 from countinghouse.demo.input import DemoInput
 from countinghouse.demo.report import Report, Stage
 from countinghouse.demo.story import breach_line
-from countinghouse.demo.subscriber import BreachSubscriber, Observed
+from countinghouse.demo.subscriber import BreachSubscriber, Observed, read_all
 from countinghouse.init import now_ms, open_ledger, read_text
 from countinghouse.replay import ReplayResult, ReplayTarget, find_sent, replay
 from countinghouse.replay_file import ReplaySource, read_source
@@ -26,6 +26,7 @@ from countinghouse.settings import Settings
 from countinghouse.waiting import wait_until
 from countinghouse.wiring import usage_log, usage_reader
 from pipelines import subscription_file
+from schemas.topics import QUOTA_EXCEEDED
 from stores.ledger import Ledger
 from stores.warehouse import client
 
@@ -60,6 +61,7 @@ def run(settings: Settings, demo: DemoInput, console: Console) -> Report:
         source = read_source(demo.usage, demo.limit)
         replayed = _replay(settings, source, console, timed)
         _catch_up(settings, timed)
+        _hear_all(settings, breaches)
         _close(settings, demo, console, timed)
         wait_until(lambda: books.mirror_behind() == 0, "the copy of the invoices")
         gathered = gather(settings, demo, books, breaches.observed())
@@ -72,7 +74,9 @@ def _subscribe(demo: DemoInput, books: Ledger, console: Console) -> None:
     name = str(demo.subscriptions)
     wanted = subscription_file.parse(read_text(demo.subscriptions), name, version, catalog)
     saved = books.save_subscriptions(wanted, now_ms(), "demo")
-    console.print(f"Subscriptions: {saved}")
+    console.print(
+        f"Subscriptions: {saved.created} new, {saved.changed} changed, {saved.unchanged} as before"
+    )
     wait_until(
         lambda: books.entitlements_behind() == 0,
         "the entitlements to be published",
@@ -154,6 +158,16 @@ def _catch_up(settings: Settings, timed: Timed) -> None:
         _await_landing(settings)
     timed.stages["land"] += produced + timed.stages["count"]
     timed.stages["count"] += produced
+
+
+def _hear_all(settings: Settings, breaches: BreachSubscriber) -> None:
+    """Returns when the subscriber has read all that the topic holds."""
+    announced = len(read_all(settings.kafka_servers, QUOTA_EXCEEDED))
+    wait_until(
+        lambda: len(breaches.observed()) >= announced,
+        "the subscriber of quota.exceeded",
+        progress=lambda: len(breaches.observed()),
+    )
 
 
 def _close(settings: Settings, demo: DemoInput, console: Console, timed: Timed) -> None:

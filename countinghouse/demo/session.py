@@ -78,6 +78,12 @@ def _explain_one(settings: Settings, report: Report, console: Console) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
+def _telling(invoice: Invoice) -> tuple[bool, bool, int]:
+    """How much an explanation shows: overage, a fee that is credited, and a large total."""
+    is_credited = any(line.amount_minor < 0 for line in invoice.lines)
+    return is_credited, "overage" in _kinds(invoice), invoice.total_minor
+
+
 def _kinds(invoice: Invoice) -> set[str]:
     return {line.kind for line in invoice.lines}
 

@@ -210,6 +210,20 @@ def test_a_tenant_whose_counter_differs_is_held_and_the_others_go_on() -> None:
     assert held.number is None
 
 
+def test_a_held_invoice_is_released_by_name_and_reason_with_the_next_number() -> None:
+    world = World(max_held=0.5)
+    world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
+    world.close()
+    word = {"seller": "seller", "who": "billing", "why": "checked by hand"}
+    report = closing.release_held(MONTH, "upgrade", world.ledger, world.clock, **word)
+    assert report.counts == {"finalized": 3, "held": 0}
+    [invoice] = world.ledger.invoices(MONTH, tenant="upgrade")
+    assert invoice.number == "2026-10-000003"
+    assert world.ledger.overrides == {(MONTH, "upgrade"): ("billing", "checked by hand")}
+    with pytest.raises(NotFound, match="has no draft"):
+        closing.release_held(MONTH, "upgrade", world.ledger, world.clock, **word)
+
+
 def test_more_than_max_held_stops_everyone() -> None:
     world = World(max_held=0.3)
     world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
