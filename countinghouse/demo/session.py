@@ -70,9 +70,7 @@ def _explain_one(settings: Settings, report: Report, console: Console) -> None:
     """The most telling invoice: a change of plan in the month and, if there is one, overage."""
     changed = [invoice for invoice in report.invoices if _kinds(invoice) & {"proration_charge"}]
     if changed:
-        chosen = max(
-            changed, key=lambda invoice: ("overage" in _kinds(invoice), invoice.total_minor)
-        )
+        chosen = max(changed, key=_telling)
         console.print("[bold]One invoice with a change of plan, explained[/bold]")
         text = explain_invoice(report.month, chosen.tenant, open_ledger(settings))
         console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -69,8 +69,7 @@ class Demo:
                 if text in line:
                     break
             else:
-                pytest_fail = f"the demo ended without printing {text!r}"
-                raise AssertionError(pytest_fail)
+                raise AssertionError(f"the demo ended without printing {text!r}")
             self.kill_all()
 
     @contextmanager
@@ -83,11 +82,11 @@ class Demo:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def kill_all(self) -> int:
         """Kill -9 every process that works in this home; how many there were."""
