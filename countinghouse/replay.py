@@ -104,8 +104,11 @@ def replay(
     already: AlreadySent | None = None,
     progress: Progress | None = None,
     look_seconds: float = LOOK_SECONDS,
+    pace: int | None = None,
 ) -> ReplayResult:
     """Send every row that was not sent yet, with its extras; pauses while the counters lag.
+
+    `pace` is the most rows a second; None is as fast as Kafka and the counters take them.
 
     Raises:
         DependencyUnreachable: Kafka did not take everything.
@@ -113,7 +116,7 @@ def replay(
     extras = extras or Extras()
     plan = plan_replay(source.tenants, target.partitions, target.dedupe_window, extras)
     already = already or AlreadySent.nothing(len(source))
-    watch = _Watch(throttle or _never, progress or _silent, look_seconds, len(source))
+    watch = _Watch(throttle or _never, progress or _silent, look_seconds, len(source), pace)
     sender = _Sender(target.kafka_servers, watch)
     result = sender.result
     _send_rows(source, plan, already, sender)
@@ -162,6 +165,7 @@ class _Watch:
     progress: Progress
     look_seconds: float
     rows: int
+    pace: int | None
 
 
 class _Sender:
@@ -216,7 +220,13 @@ class _Sender:
         self._watch.progress(self._done, self._watch.rows)
         if self._watch.lag() > SLOW_ABOVE_SECONDS:
             self._wait()
+        self._keep_pace()
         self._looked = time.monotonic()
+
+    def _keep_pace(self) -> None:
+        if self._watch.pace is not None:
+            due = self._started + self.result.sent / self._watch.pace
+            time.sleep(max(0, due - time.monotonic()))
 
     def _wait(self) -> None:
         """Pause until the counters have caught up."""

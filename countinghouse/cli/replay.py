@@ -38,6 +38,7 @@ def replay(
     resend_beyond: Annotated[
         int, typer.Option(min=0, help="Rows to send again beyond the counters' window.")
     ] = 0,
+    pace: Annotated[int | None, typer.Option(min=1, help="Most rows a second.")] = None,
     malformed: Annotated[int, typer.Option(min=0, help="Elements that are no events.")] = 0,
     as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
@@ -49,7 +50,7 @@ def replay(
     settings = Settings()
     source = read_source(file, limit)
     extras = Extras(resend_share, resend_beyond, malformed)
-    result = _send(settings, source, extras, _already(settings, source))
+    result = _send(settings, source, extras, _already(settings, source), pace)
     typer.echo(_as_json(result) if as_script else _told(result))
     if result.beyond < resend_beyond and not result.skipped:
         typer.echo("the file is too short for more repeats beyond the counters' window", err=True)
@@ -66,7 +67,11 @@ def _already(settings: Settings, source: ReplaySource) -> AlreadySent:
 
 
 def _send(
-    settings: Settings, source: ReplaySource, extras: Extras, already: AlreadySent
+    settings: Settings,
+    source: ReplaySource,
+    extras: Extras,
+    already: AlreadySent,
+    pace: int | None,
 ) -> ReplayResult:
     target = ReplayTarget(settings.kafka_servers, settings.partitions, settings.dedupe_window)
     throttle = _throttle(settings)
@@ -78,6 +83,7 @@ def _send(
             extras=extras,
             throttle=throttle,
             already=already,
+            pace=pace,
             progress=lambda done, _: bars.update(bar, completed=done),
         )
 
