@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.errors import Fenced
@@ -55,7 +55,8 @@ class JournalWriter:
         try:
             async with self._producer.transaction():
                 await self._send_all(changes, entitlements_position)
-        except (ProducerFenced, InvalidProducerEpoch):
+        except (ProducerFenced, InvalidProducerEpoch, IllegalOperation):
+            # The last: fenced between two sends, the transaction was ended behind our back.
             _notice_leftovers(self._producer)
             raise Fenced(f"partition {self._partition} has another owner now") from None
 
