@@ -6,7 +6,6 @@ What is computed is in `pipelines`, how it is laid out in `dagster_project`.
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing as closing_of
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from countinghouse.dagster_runs import RunRequest, run_job
+from countinghouse.init import now_ms
 from countinghouse.local.environment import ROOT, settings_environment
 from countinghouse.settings import Settings
 from pipelines.checks import totals_by_currency
@@ -66,7 +66,7 @@ def close_month(
         DependencyUnreachable: a store or a provider does not answer.
     """
     check_month(month)
-    ensure_over(month, _now_ms(), settings.close_grace // _MILLISECOND)
+    ensure_over(month, now_ms(), settings.close_grace // _MILLISECOND)
     with closing_of(ledger.connect(settings.ledger_url)) as books:
         if _is_done(books, month):
             return _result(books, month, (), nothing_to_do=True)
@@ -152,7 +152,7 @@ def _review_is_over(settings: Settings, books: Ledger, month: str, report: Repor
     if closing is None or _is_closed(closing):
         return True
     due_ms = closing.opened_ms + settings.draft_period // _MILLISECOND
-    if _now_ms() < due_ms:
+    if now_ms() < due_ms:
         report(f"drafts may be looked at until {format_instant(due_ms)}; then close again")
         return False
     return True
@@ -174,7 +174,3 @@ def _result(
         collected=summarize(books, month),
         runs=runs,
     )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -9,6 +9,15 @@ from countinghouse.settings import Settings
 ANSWER_SECONDS = 1
 
 
+UNKNOWN_LAG_SECONDS = 1.0
+
+
+def lag_or_far(settings: Settings) -> float:
+    """Seconds that the counters are behind; far, while they do not answer."""
+    seconds = counters_lag(settings)
+    return UNKNOWN_LAG_SECONDS if seconds is None else seconds
+
+
 def counters_lag(settings: Settings) -> float | None:
     """Seconds that the counters are behind the log; None when they do not answer."""
     address = f"http://127.0.0.1:{settings.counters_port}/lag"

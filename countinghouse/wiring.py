@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from countinghouse.settings import Settings
+from countinghouse.waiting import wait_until
 from payments.registry import ProviderSettings
 from schemas.errors import Conflict
 from stores import ledger, log
@@ -29,6 +30,14 @@ def live_epoch(settings: Settings) -> int:
 def usage_log(settings: Settings) -> KafkaLog:
     """How far the log reaches and has been landed."""
     return KafkaLog(settings.kafka_servers, live_epoch(settings))
+
+
+def await_landing(settings: Settings) -> None:
+    """Return when landing has read all that the log holds now. Raises BillingError: it stands."""
+    log = usage_log(settings)
+    ends = log.ends()
+    what = "landing to reach the end of usage.events"
+    wait_until(lambda: log.landed().covers(ends), what, progress=log.landed)
 
 
 @contextmanager

@@ -29,8 +29,9 @@ from schemas.errors import DependencyUnreachable
 from schemas.topics import QUOTA_STATE, USAGE_EVENTS
 from streams.batches import Deliveries, Record, judge, rejected_table, usage_table
 from streams.dead_letters import DeadLetters, NotCommitted
+from streams.health import serving
 from streams.landed_counters import LandedCounters, counters_table, positions_table, read_counters
-from streams.landing_health import LandingHealth, serve_health
+from streams.landing_health import LandingHealth
 from streams.warehouse_sink import WarehouseSink
 
 GROUP = "countinghouse-landing"
@@ -89,21 +90,19 @@ class Landing:
 
     def run(self, stop: threading.Event) -> None:
         """Land until the event is set; then leave the group."""
-        server = serve_health(self.health, self._config.port)
-        self._consumer.subscribe(
-            [USAGE_EVENTS, QUOTA_STATE],
-            on_assign=self._on_assign,
-            on_revoke=self._on_revoke,
-            on_lost=self._on_revoke,
-        )
-        try:
-            while not stop.is_set():
-                self._step(stop)
-        finally:
-            self._consumer.close()
-            self._sink.close()
-            server.shutdown()
-            server.server_close()
+        with serving(self.health, self._config.port, "COUNTINGHOUSE_LANDING_PORT"):
+            self._consumer.subscribe(
+                [USAGE_EVENTS, QUOTA_STATE],
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_revoke,
+            )
+            try:
+                while not stop.is_set():
+                    self._step(stop)
+            finally:
+                self._consumer.close()
+                self._sink.close()
 
     def _step(self, stop: threading.Event) -> None:
         fetched = self._consumer.consume(self._config.batch_size, POLL_SECONDS)

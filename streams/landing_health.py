@@ -1,18 +1,15 @@
-"""What landing tells of itself: `/readyz` and `/metrics` on the loopback address.
+"""What landing tells of itself; `streams.health` serves it.
 
 Ready means progress: offsets moved lately, or there is nothing to read.
 """
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from schemas.errors import Conflict
 from schemas.topics import USAGE_EVENTS
 from streams.batches import Deliveries
 
@@ -100,44 +97,6 @@ class LandingHealth:
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(f"countinghouse_landing_{name}", meaning, labels, registry=self.registry)
-
-
-def serve_health(health: LandingHealth, port: int) -> ThreadingHTTPServer:
-    """Serve `/readyz` and `/metrics` in a thread; shut the server down after use.
-
-    Raises:
-        Conflict: the port is in use.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, text = _answer(health, self.path)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            """A probe every second is no news."""
-
-    try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    except OSError as error:
-        raise Conflict(
-            f"port {port} cannot be used ({error.strerror}): "
-            "set COUNTINGHOUSE_LANDING_PORT to a free one"
-        ) from error
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-def _answer(health: LandingHealth, path: str) -> tuple[int, bytes]:
-    if path == "/metrics":
-        return 200, generate_latest(health.registry)
-    if path != "/readyz":
-        return 404, b"try /readyz or /metrics\n"
-    problem = health.problem()
-    return (503, f"{problem}\n".encode()) if problem else (200, b"ready\n")
 
 
 def _answers(consumer: Consumer) -> bool:

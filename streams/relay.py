@@ -15,8 +15,9 @@ from schemas.errors import BillingError
 from schemas.ports import Clock
 from schemas.topics import BILLING_EVENTS, ENTITLEMENTS
 from stores.ledger import Ledger, connect, system_clock
+from streams.health import serving
 from streams.relay_duties import BillingEventsDuty, Duty, EntitlementsDuty, MirrorDuty, Outlet
-from streams.relay_health import RelayHealth, serving
+from streams.relay_health import RelayHealth
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,10 @@ def relay(config: RelayConfig, stop: threading.Event) -> None:
         MirrorDuty(ledger, config.clickhouse_url, config.batch),
     )
     health = RelayHealth(*(duty.name for duty in duties))
-    with serving(health, config.port), ThreadPoolExecutor(len(duties)) as threads:
+    with (
+        serving(health, config.port, "COUNTINGHOUSE_RELAY_PORT"),
+        ThreadPoolExecutor(len(duties)) as threads,
+    ):
         _log.info("the relay is up")
         repeated = [threads.submit(_repeat, duty, health, config, stop) for duty in duties]
         wait(repeated, return_when=FIRST_COMPLETED)

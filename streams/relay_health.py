@@ -1,18 +1,12 @@
-"""What the relay tells of itself: `/readyz` and `/metrics` on the loopback address.
+"""What the relay tells of itself; `streams.health` serves it.
 
 Ready means that every duty lately moved something or found nothing to move.
 """
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
-
-from schemas.errors import Conflict
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 PATIENCE_SECONDS = 5
 """Without progress for so long, the relay is not ready."""
@@ -66,44 +60,3 @@ class RelayHealth:
 
     def _counter(self, name: str, meaning: str) -> Counter:
         return Counter(f"countinghouse_relay_{name}", meaning, ["duty"], registry=self.registry)
-
-
-@contextmanager
-def serving(health: RelayHealth, port: int) -> Iterator[None]:
-    """Serve `/readyz` and `/metrics` while the block runs.
-
-    Raises:
-        Conflict: the port is in use.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, text = _answer(health, self.path)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            """A probe every second is no news."""
-
-    try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    except OSError as error:
-        raise Conflict(
-            f"port {port} cannot be used ({error.strerror}): "
-            "set COUNTINGHOUSE_RELAY_PORT to a free one"
-        ) from error
-    with server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield
-        server.shutdown()
-
-
-def _answer(health: RelayHealth, path: str) -> tuple[int, bytes]:
-    if path == "/metrics":
-        return 200, generate_latest(health.registry)
-    if path != "/readyz":
-        return 404, b"try /readyz or /metrics\n"
-    problem = health.problem()
-    return (503, f"{problem}\n".encode()) if problem else (200, b"ready\n")

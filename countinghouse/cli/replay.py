@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from countinghouse.counters_lag import counters_lag
+from countinghouse.counters_lag import counters_lag, lag_or_far
 from countinghouse.replay import (
     AlreadySent,
     Lag,
@@ -22,11 +22,8 @@ from countinghouse.replay import replay as send
 from countinghouse.replay_file import ReplaySource, read_source
 from countinghouse.replay_plan import Extras
 from countinghouse.settings import Settings
-from countinghouse.waiting import wait_until
-from countinghouse.wiring import usage_log
+from countinghouse.wiring import await_landing
 from stores.warehouse import client
-
-UNKNOWN_LAG_SECONDS = 1.0
 
 
 def replay(
@@ -58,10 +55,7 @@ def replay(
 
 def _already(settings: Settings, source: ReplaySource) -> AlreadySent:
     """What is there already, once landing has read all of the log."""
-    log = usage_log(settings)
-    ends = log.ends()
-    what = "landing to reach the end of usage.events"
-    wait_until(lambda: log.landed().covers(ends), what, progress=log.landed)
+    await_landing(settings)
     with closing(client.connect(settings.clickhouse_url)) as warehouse:
         return find_sent(warehouse, source)
 
@@ -94,11 +88,7 @@ def _throttle(settings: Settings) -> Lag | None:
         typer.echo("no counters answer here: replaying as fast as Kafka takes it", err=True)
         return None
 
-    def lag() -> float:
-        seconds = counters_lag(settings)
-        return UNKNOWN_LAG_SECONDS if seconds is None else seconds
-
-    return lag
+    return lambda: lag_or_far(settings)
 
 
 def _as_json(result: ReplayResult) -> str:

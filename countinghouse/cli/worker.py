@@ -6,20 +6,10 @@ from datetime import timedelta
 import typer
 
 from countinghouse.settings import Settings
-from schemas.errors import Conflict
 
 
 def _milliseconds(limit: timedelta | None) -> int | None:
     return None if limit is None else limit // timedelta(milliseconds=1)
-
-
-def _live_epoch(settings: Settings) -> int:
-    from stores import ledger, log
-
-    epoch = ledger.connect(settings.ledger_url).epoch(log.topic_id(settings.kafka_servers))
-    if epoch is None:
-        raise Conflict("the topic usage.events has no epoch yet; run `countinghouse worker init`")
-    return epoch
 
 
 def init(settings: Settings) -> None:
@@ -32,6 +22,7 @@ def init(settings: Settings) -> None:
 
 def counters(settings: Settings) -> None:
     """Count usage and announce limits."""
+    from countinghouse.wiring import live_epoch
     from stores import ledger
     from streams import app
     from streams.counters import CountersConfig
@@ -40,7 +31,7 @@ def counters(settings: Settings) -> None:
     app.run(
         CountersConfig(
             kafka_servers=settings.kafka_servers,
-            epoch=_live_epoch(settings),
+            epoch=live_epoch(settings),
             catalog_version=version,
             catalog=catalog,
             dedupe_window=settings.dedupe_window,
@@ -56,6 +47,7 @@ def counters(settings: Settings) -> None:
 
 def landing(settings: Settings) -> None:
     """Land usage in the warehouse."""
+    from countinghouse.wiring import live_epoch
     from stores import ledger
     from streams import landing
 
@@ -64,7 +56,7 @@ def landing(settings: Settings) -> None:
         landing.LandingConfig(
             kafka_servers=settings.kafka_servers,
             clickhouse_url=settings.clickhouse_url,
-            epoch=_live_epoch(settings),
+            epoch=live_epoch(settings),
             catalog_version=version,
             catalog=catalog,
             max_age_ms=_milliseconds(settings.max_event_age),

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from countinghouse.closing_run import close_month
-from countinghouse.counters_lag import counters_lag
+from countinghouse.counters_lag import lag_or_far
 from countinghouse.demo.gather import Gathered, gather
 from countinghouse.demo.input import DemoInput
 from countinghouse.demo.report import Report, Stage
@@ -24,7 +24,7 @@ from countinghouse.replay_file import ReplaySource, read_source
 from countinghouse.replay_plan import Extras
 from countinghouse.settings import Settings
 from countinghouse.waiting import wait_until
-from countinghouse.wiring import usage_log, usage_reader
+from countinghouse.wiring import await_landing, usage_log, usage_reader
 from pipelines import subscription_file
 from schemas.topics import QUOTA_EXCEEDED
 from stores.ledger import Ledger
@@ -100,7 +100,7 @@ def _replay(
     settings: Settings, source: ReplaySource, console: Console, timed: Timed
 ) -> ReplayResult:
     """Send what the log does not hold yet, at the pace of the counters."""
-    _await_landing(settings)
+    await_landing(settings)
     connection = client.connect(settings.clickhouse_url)
     already = find_sent(connection, source)
     connection.close()
@@ -116,7 +116,7 @@ def _replay(
             source,
             target,
             extras=EXTRAS,
-            throttle=lambda: counters_lag(settings) or 0,
+            throttle=lambda: lag_or_far(settings),
             already=already,
             pace=PACE,
             progress=lambda done, _rows: bars.update(bar, completed=done),
@@ -138,16 +138,6 @@ def _tell_replayed(result: ReplayResult, console: Console) -> None:
         )
 
 
-def _await_landing(settings: Settings) -> None:
-    log = usage_log(settings)
-    ends = log.ends()
-    wait_until(
-        lambda: log.landed().covers(ends),
-        "landing to reach the end of usage.events",
-        progress=log.landed,
-    )
-
-
 def _catch_up(settings: Settings, timed: Timed) -> None:
     """Returns when counters and landing have read everything that was sent."""
     produced = timed.stages["produce"]
@@ -159,7 +149,7 @@ def _catch_up(settings: Settings, timed: Timed) -> None:
             progress=usage.counted,
         )
     with timed.stage("land"):
-        _await_landing(settings)
+        await_landing(settings)
     timed.stages["land"] += produced + timed.stages["count"]
     timed.stages["count"] += produced
 

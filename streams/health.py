@@ -1,0 +1,65 @@
+"""`/readyz` and `/metrics` of a process of ours, on the loopback address, in a thread of its own.
+
+What ready means is the process's matter: progress, never merely being up.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from schemas.errors import Conflict
+
+
+class Health(Protocol):
+    """What a process tells of itself."""
+
+    registry: CollectorRegistry
+
+    def problem(self) -> str | None:
+        """Why it is not ready, or None."""
+
+
+@contextmanager
+def serving(health: Health, port: int, setting: str) -> Iterator[None]:
+    """Serve while the block runs; `setting` is the variable that names the port.
+
+    Raises:
+        Conflict: the port is in use.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, text = _answer(health, self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            """A probe every second is no news."""
+
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    except OSError as error:
+        raise Conflict(
+            f"port {port} cannot be used ({error.strerror}): set {setting} to a free one"
+        ) from error
+    with server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+
+
+def _answer(health: Health, path: str) -> tuple[int, bytes]:
+    if path == "/metrics":
+        return 200, generate_latest(health.registry)
+    if path != "/readyz":
+        return 404, b"try /readyz or /metrics\n"
+    problem = health.problem()
+    return (503, f"{problem}\n".encode()) if problem else (200, b"ready\n")
