@@ -18,7 +18,7 @@ ARGS ?=
 help:
 	@echo 'make demo     set everything up and run the demo (options: make demo ARGS="--limit 10000")'
 	@echo 'make test     set everything up, check and run all tests'
-	@echo 'make check    lint, types and unit tests: seconds'
+	@echo 'make check    lint, types and unit tests: a minute'
 	@echo 'make up       start the local stack; Ctrl-C or make down stops it'
 	@echo 'make docs     make the reference pages from the code'
 	@echo 'make bench    run the benchmarks'
