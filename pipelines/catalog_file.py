@@ -11,9 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipelines.marked_yaml import MarkedYaml, Path, read_yaml
-from schemas.catalog import PROBLEMS, Catalog, OveragePrice, Plan, RateCard, UnitCost
+from schemas.catalog import Catalog, Plan
 from schemas.errors import InvalidInput
 from schemas.meter import Meter
+from schemas.rate_card import PROBLEMS, Grace, OveragePrice, Quota, RateCard, UnitCost
 
 _MODELS: dict[Path, type[BaseModel]] = {
     (): Catalog,
@@ -21,6 +22,9 @@ _MODELS: dict[Path, type[BaseModel]] = {
     ("plans", "*"): Plan,
     ("plans", "*", "meters", "*"): RateCard,
     ("plans", "*", "meters", "*", "overage"): OveragePrice,
+    ("plans", "*", "meters", "*", "grace"): Grace,
+    ("plans", "*", "meters", "*", "quotas", "*"): Quota,
+    ("plans", "*", "meters", "*", "quotas", "*", "grace"): Grace,
     ("costs", "*"): UnitCost,
 }
 _REASONS = MappingProxyType(

@@ -6,10 +6,11 @@ Owns the numbers that counters and gates compare with. It sends nothing and meas
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from schemas.catalog import Catalog, Plan, RateCard
+from schemas.catalog import Catalog, Plan
 from schemas.entitlement import EntitlementEntry, MeterEntitlement, Threshold
 from schemas.period import BillingPeriod, add_months, format_instant, from_ms, to_ms
 from schemas.quantity import format_micro
+from schemas.rate_card import RateCard
 from schemas.subscription import PlanSegment, Subscription
 
 PAST_MONTHS = 3

@@ -7,11 +7,12 @@ The specification of usage lines, in plain integers that read like the price lis
 from collections.abc import Iterable, Iterator, Mapping
 
 from pipelines.segments import Part, parts
-from schemas.catalog import Catalog, RateCard
+from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
 from schemas.money import PICO, divide_half_away, minor_per_major
 from schemas.period import BillingPeriod
 from schemas.quantity import MICRO
+from schemas.rate_card import RateCard
 from schemas.subscription import Subscription
 
 UsageBySegment = Mapping[tuple[str, int], int]

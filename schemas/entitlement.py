@@ -4,10 +4,13 @@ On the wire quantities are decimal text and times RFC 3339; `pipelines.entitleme
 messages, the counters and gates read them.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from schemas.period import parse_instant
 from schemas.quantity import to_micro
+from schemas.quota import WindowKind
 
 
 class Threshold(msgspec.Struct, frozen=True):
@@ -22,21 +25,38 @@ class Threshold(msgspec.Struct, frozen=True):
         return to_micro(self.at)
 
 
-class MeterEntitlement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One meter: the pool (None is unlimited), where to alert, where to stop (None is nowhere)."""
+class QuotaEntitlement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One meter in one kind of window: what 100 % is (None is unlimited), where to alert, to stop.
+
+    `soft` is announced and stops nothing. Beyond `hard`, usage is denied from the quantity
+    `deny_at` on, or `deny_after_s` seconds after it was reached; without either at once.
+    """
 
     included: str | None
     thresholds: tuple[Threshold, ...] = ()
     hard: Threshold | None = None
+    soft: Threshold | None = None
+    deny_at: str | None = None
+    deny_after_s: int | None = None
 
 
-class EntitlementEntry(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """What is in force from an instant on, until the next entry; `plan` is for people."""
+class MeterEntitlement(QuotaEntitlement, frozen=True, omit_defaults=True):
+    """One meter: its pool in the billing period, and limits of other windows, by their kind."""
+
+    windows: dict[WindowKind, QuotaEntitlement] = {}
+
+
+class EntitlementEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}):
+    """What is in force from an instant on, until the next entry; `plan` is for people.
+
+    Billing periods begin on `anchor_day` of the month, or its last day where it has no such day.
+    """
 
     from_: str
     plan: str
     meters: dict[str, MeterEntitlement]
     features: tuple[str, ...] = ()
+    anchor_day: Annotated[int, msgspec.Meta(ge=1, le=31)] = 1
 
     @property
     def from_ms(self) -> int:

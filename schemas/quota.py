@@ -10,7 +10,9 @@ from typing import Literal
 import msgspec
 
 Decision = Literal["allow", "warn", "deny"]
-WindowKind = Literal["billing_period"]
+WindowKind = Literal["billing_period", "hour", "day", "week"]
+WINDOW_KINDS: tuple[WindowKind, ...] = ("billing_period", "hour", "day", "week")
+"""Tumbling, UTC. A week is ISO's, from Monday; a billing period is the tenant's."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -30,8 +32,14 @@ class Cause(msgspec.Struct, frozen=True):
     sent_ms: int | None = None
 
 
-class UsageAlert(msgspec.Struct, frozen=True, tag_field="kind", tag="usage.alert"):
-    """A threshold of the pool was reached: at exactly the quantity `at`, not beyond it."""
+class UsageAlert(
+    msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="usage.alert"
+):
+    """A threshold was reached: at exactly the quantity `at`, not beyond it.
+
+    `included` is what 100 % stands for: the pool, or the limit of the window's own quota.
+    `is_soft_limit` marks a cap that is told and not enforced.
+    """
 
     id: str
     tenant: str
@@ -43,10 +51,16 @@ class UsageAlert(msgspec.Struct, frozen=True, tag_field="kind", tag="usage.alert
     used: str
     entitlement_version: int
     cause: Cause
+    is_soft_limit: bool = False
 
 
-class QuotaExceeded(msgspec.Struct, frozen=True, tag_field="kind", tag="quota.exceeded"):
-    """The hard limit was reached. `entitlement_version` is the version it was judged by."""
+class QuotaExceeded(
+    msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="quota.exceeded"
+):
+    """The hard limit was reached. `entitlement_version` is the version it was judged by.
+
+    Where a grace in time is given, usage is to be refused from `deny_from` on.
+    """
 
     id: str
     tenant: str
@@ -58,13 +72,18 @@ class QuotaExceeded(msgspec.Struct, frozen=True, tag_field="kind", tag="quota.ex
     used: str
     entitlement_version: int
     cause: Cause
+    deny_from: str | None = None
 
 
-class QuotaState(msgspec.Struct, frozen=True):
+class QuotaState(msgspec.Struct, frozen=True, omit_defaults=True):
     """One counter as gates read it, and as the counters' own changelog.
 
     `announced` holds the ids of crossings already told; `position` is the offset in
-    `usage.events` up to which (exclusive) `used` counts, in `epoch`'s topic.
+    `usage.events` up to which (exclusive) `used` counts, in `epoch`'s topic. A `deny` with
+    `deny_from` is one from that instant on only, a `warn` before.
+
+    `as_of` is the event time of a `latest` meter's value, `members` what a `unique_count` meter
+    has seen (base64 of 8 bytes each): what a counter needs to go on.
     """
 
     tenant: str
@@ -79,6 +98,8 @@ class QuotaState(msgspec.Struct, frozen=True):
     position: int
     entitlement_version: int
     deny_from: str | None = None
+    as_of: str | None = None
+    members: str | None = None
 
 
 class StatePosition(msgspec.Struct, frozen=True):

@@ -8,9 +8,10 @@ import typer
 
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
-from schemas.catalog import Catalog, Plan, RateCard
+from schemas.catalog import Catalog, Plan
 from schemas.money import format_minor
 from schemas.quantity import format_micro
+from schemas.rate_card import RateCard
 
 COLUMNS = ("plan", "base_fee", "meter", "included", "overage", "hard_limit", "alerts")
 

@@ -56,7 +56,7 @@ def test_the_shipped_price_list_is_what_it_says() -> None:
          "plans.free.meters.tokens.hard_limt: the key is not known; did you mean 'hard_limit'?"),
         ("hard_limit: 100%", "stop: 100%", "stop: 100%",
          "plans.free.meters.tokens.stop: "
-         "the key is not known; there are included, overage, hard_limit, thresholds"),
+         "the key is not known; there are included, overage, hard_limit, soft_limit, grace, thresholds, quotas"),
         ("hard_limit: 100%", "hard_limit: 99%", "99%",
          "plans.free.meters.tokens.hard_limit: 99 stops below what is included; write 100 or more"),
         ("hard_limit: 100%", "hard_limit: much", "much",
@@ -77,7 +77,8 @@ def test_the_shipped_price_list_is_what_it_says() -> None:
         ("included: 100_000", "included:", "",
          "a value is missing here; write it, or leave the key out"),
         ("aggregation: sum", "aggregation: average", "average",
-         "meters.tokens.aggregation: 'average' is not known; use 'count' or 'sum'"),
+         "meters.tokens.aggregation: 'average' is not known; use 'count', 'sum', 'max', "
+         "'latest', 'unique_count', 'min', 'avg' or 'time_weighted'"),
         ("aggregation: sum", "aggregation: count", "tokens:",
          "meters.tokens: a count meter has no value; leave `value` out"),
         ("value: [input_tokens, output_tokens]", "value: input_tokens", "input_tokens",
@@ -109,6 +110,21 @@ def test_the_shipped_price_list_is_what_it_says() -> None:
          "words:",
          "plans.free.meters.words: "
          "'words' is not a meter; there are tokens, input_tokens, output_tokens"),
+        ("hard_limit: 100%", "hard_limit: 100%\n        grace: a day", "a day",
+         "plans.free.meters.tokens.grace: "
+         "'a day' is no grace; write it like 10% or 30m, 24h, 3d"),
+        ("hard_limit: 100%", "grace: 10%", "10%",
+         "plans.free.meters.tokens.grace: "
+         "there is no hard limit that it would put off; leave it out"),
+        ("hard_limit: 100%", "quotas: {year: {limit: 5}}", "year",
+         "plans.free.meters.tokens.quotas.year: "
+         "'year' is not known; use 'billing_period', 'hour', 'day' or 'week'"),
+        ("hard_limit: 100%", "quotas: {billing_period: {limit: 5}}", "billing_period",
+         "plans.free.meters.tokens.quotas.billing_period: "
+         "the pool is this window's limit; use `hard_limit` or `soft_limit`"),
+        ("hard_limit: 100%", "quotas: {day: {limit: 5, enforcement: soft, grace: 1h}}", "1h",
+         "plans.free.meters.tokens.quotas.day.grace: "
+         "a soft limit denies nothing; leave the grace out"),
     ],
 )  # fmt: skip
 def test_an_error_names_line_column_path_reason_and_remedy(

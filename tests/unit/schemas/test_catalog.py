@@ -78,6 +78,8 @@ def test_a_price_list_does_not_change() -> None:
     [
         ("sum", [], "needs `value`"),
         ("count", ["a"], "has no value"),
+        ("max", [], "needs `value`"),
+        ("unique_count", ["a", "b"], "of one property"),
         ("sum", ["a"] * 10, "at most 9"),
     ],
 )
@@ -88,3 +90,58 @@ def test_a_meter_has_a_value_exactly_when_it_adds(
         Meter.model_validate(
             {"name": "m", "event_type": "t", "aggregation": aggregation, "value": value}
         )
+
+
+def with_quotas(**quotas: Any) -> Catalog:
+    changed = body()
+    changed["plans"]["pro"]["meters"]["tokens"]["quotas"] = quotas
+    return Catalog.model_validate(changed)
+
+
+def test_a_meter_is_counted_in_the_windows_that_any_plan_names() -> None:
+    catalog = with_quotas(hour={"limit": 5}, week={"limit": 9})
+    assert catalog.windows_of("tokens") == ("billing_period", "hour", "week")
+    assert catalog.windows_of("input_tokens") == ("billing_period",)
+
+
+def test_billing_from_any_day_is_made_of_days() -> None:
+    catalog = Catalog.model_validate(body() | {"anniversary_billing": True})
+    assert catalog.windows_of("tokens") == ("billing_period", "day")
+
+
+@pytest.mark.parametrize("aggregation", ["min", "avg", "time_weighted"])
+def test_what_counters_do_not_follow_has_no_window(aggregation: str) -> None:
+    changed = body()
+    changed["meters"]["output_tokens"]["aggregation"] = aggregation
+    assert Catalog.model_validate(changed).windows_of("output_tokens") == ()
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "card", "reason"),
+    [
+        ("max", {"included": 5}, "max meters have no pool"),
+        ("avg", {"included": None, "quotas": {"day": {"limit": 5}}}, "do not follow avg meters"),
+    ],
+)
+def test_a_meter_that_does_not_add_up_has_no_pool(
+    aggregation: str, card: dict[str, Any], reason: str
+) -> None:
+    changed = body()
+    changed["meters"]["output_tokens"]["aggregation"] = aggregation
+    changed["plans"]["free"]["meters"]["output_tokens"] = card
+    with pytest.raises(ValidationError, match=reason):
+        Catalog.model_validate(changed)
+
+
+@pytest.mark.parametrize(
+    ("text", "percent", "seconds"),
+    [("10%", 10, None), ("10 %", 10, None), ("30m", None, 1800), ("24h", None, 86_400)],
+)
+def test_a_grace_is_a_share_or_a_time(text: str, percent: int | None, seconds: int | None) -> None:
+    grace = with_quotas(hour={"limit": 5, "grace": text}).plans["pro"].meters["tokens"].quotas
+    assert (grace["hour"].grace.percent, grace["hour"].grace.seconds) == (percent, seconds)  # type: ignore[union-attr]
+
+
+def test_a_price_list_is_read_back_as_it_was_written() -> None:
+    catalog = with_quotas(hour={"limit": 5, "grace": "10%"})
+    assert Catalog.model_validate_json(catalog.model_dump_json()) == catalog

@@ -1,0 +1,220 @@
+"""What a plan says of one meter: what is included, what more costs, where it stops.
+
+Owns the shape of rate cards and quotas and the rules each must obey by itself; what must hold
+between them and the rest of a price list is in `schemas.catalog`.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from schemas.money import format_pico, minor_digits, parse_pico
+from schemas.quantity import format_micro, to_micro
+from schemas.quota import WindowKind
+
+DEFAULT_THRESHOLDS = (80, 100, 120)
+QUOTA_THRESHOLDS = (80,)
+UNLIMITED = "unlimited"
+MAX_PICO = 2**63 - 1
+"""Largest unit price, in 1e-12: about nine million a unit; lines keep it in 64 bits."""
+
+PROBLEMS = "price_list_problems"
+"""The type of a pydantic error whose context lists problems with their places."""
+
+Problem = tuple[tuple[str, ...], str]
+"""Where in a model something is wrong, and what: several can be told at once."""
+
+
+def tell(problems: list[Problem]) -> None:
+    """Raise all problems as one pydantic error, whose context holds their places."""
+    if problems:
+        text = "; ".join(f"{'.'.join(path)}: {reason}" for path, reason in problems)
+        raise PydanticCustomError(PROBLEMS, "{text}", {"text": text, "problems": problems})
+
+
+def _currency(text: str) -> str:
+    minor_digits(text)
+    return text
+
+
+def _price(text: str) -> str:
+    """A price in one form, so that 8 and 8.00 are the same price list."""
+    price_pico = parse_pico(text)
+    if price_pico < 0:
+        raise ValueError(f"{text} is negative; write 0 or more")
+    return format_pico(price_pico)
+
+
+def _percent(value: object) -> object:
+    return value.removesuffix("%").rstrip() if isinstance(value, str) else value
+
+
+def _unlimited(value: object) -> object:
+    return None if value == UNLIMITED else value
+
+
+def _included(value: object) -> int:
+    micro = to_micro(value)
+    if micro < 0:
+        raise ValueError(f"{value} is negative; write 0 or more, or {UNLIMITED}")
+    return micro
+
+
+Currency = Annotated[str, AfterValidator(_currency)]
+Price = Annotated[str, AfterValidator(_price)]
+"""An amount of a major unit as decimal text, at most twelve decimals."""
+Quantity = Annotated[
+    int, BeforeValidator(_included), PlainSerializer(format_micro, return_type=str)
+]
+"""A quantity in 1e-6 units, written in units."""
+Percent = Annotated[int, BeforeValidator(_percent), Field(ge=1, le=10_000)]
+
+
+class Closed(BaseModel):
+    """Base of the price list's models: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PerUnits(Closed):
+    """An amount of each currency for every `per` units."""
+
+    per: Annotated[int, Field(ge=1, le=10**9)] = 1
+    price: Annotated[dict[Currency, Price], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _fits_a_line(self) -> Self:
+        tell([(("price", c), text) for c in self.price for text in self._faults(c)])
+        return self
+
+    def _faults(self, currency: str) -> Iterator[str]:
+        price_pico = parse_pico(self.price[currency])
+        if price_pico % self.per:
+            yield f"{self.price[currency]} for every {self.per} is finer than 1e-12 a unit"
+        if price_pico // self.per > MAX_PICO:
+            yield f"{self.price[currency]} for every {self.per} is too much for one unit"
+
+    def unit_price_pico(self, currency: str) -> int:
+        """Price of one unit in 1e-12 of a major unit: 8 USD per 1,000,000 → 8_000_000."""
+        return parse_pico(self.price[currency]) // self.per
+
+
+class OveragePrice(PerUnits):
+    """What usage beyond the pool costs."""
+
+
+class UnitCost(PerUnits):
+    """What usage costs us; it makes no invoice line."""
+
+
+_GRACE = re.compile(r"(?P<percent>\d+) ?%|(?P<number>\d+) ?(?P<unit>[mhd])")
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
+
+
+class Grace(Closed):
+    """How far, or how long, one may go on beyond a hard limit that was announced.
+
+    `percent` is of the limit: 10 denies from 110 % of it on. `seconds` count from the arrival of
+    the event that reached it.
+    """
+
+    percent: Annotated[int, Field(ge=1, le=1000)] | None = None
+    seconds: Annotated[int, Field(ge=60, le=31 * 86_400)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        found = _GRACE.fullmatch(value.strip())
+        if found is None:
+            raise ValueError(f"{value!r} is no grace; write it like 10% or 30m, 24h, 3d")
+        if found["percent"]:
+            return {"percent": int(found["percent"])}
+        return {"seconds": int(found["number"]) * _SECONDS[found["unit"]]}
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.percent is None) == (self.seconds is None):
+            raise ValueError("a grace is a share or a time, such as 10% or 24h")
+        return self
+
+
+def _rise(percents: tuple[int, ...]) -> tuple[int, ...]:
+    if list(percents) != sorted(set(percents)):
+        raise ValueError("thresholds must rise, such as [80, 100, 120]")
+    return percents
+
+
+Thresholds = Annotated[tuple[Percent, ...], AfterValidator(_rise)]
+
+
+class Quota(Closed):
+    """A limit of its own for one kind of window, such as 50,000 an hour.
+
+    A soft one is announced and denies nothing; `thresholds` are in per cent of the limit.
+    """
+
+    limit: Quantity
+    enforcement: Literal["hard", "soft"] = "hard"
+    thresholds: Thresholds = QUOTA_THRESHOLDS
+    grace: Grace | None = None
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        if self.grace and self.enforcement == "soft":
+            tell([(("grace",), "a soft limit denies nothing; leave the grace out")])
+        return self
+
+
+class RateCard(Closed):
+    """One meter in one plan: included quantity, overage price, caps, alert thresholds, quotas.
+
+    `included` None is unlimited; `overage` None means that more is not billed; `hard_limit` and
+    `soft_limit` are in per cent of the pool, None means that nothing stops there. `quotas` are
+    limits by kind of window beside the pool.
+    """
+
+    included: Annotated[Quantity | None, BeforeValidator(_unlimited)]
+    overage: OveragePrice | None = None
+    hard_limit: Annotated[Percent | None, BeforeValidator(_unlimited)] = None
+    soft_limit: Percent | None = None
+    grace: Grace | None = None
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
+    quotas: dict[WindowKind, Quota] = {}
+
+    @field_validator("hard_limit", "soft_limit")
+    @classmethod
+    def _limit_is_beyond_the_pool(cls, percent: int | None) -> int | None:
+        if percent is not None and percent < 100:
+            raise ValueError(f"{percent} stops below what is included; write 100 or more")
+        return percent
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        tell(list(self._contradictions()))
+        return self
+
+    def _contradictions(self) -> Iterator[Problem]:
+        if self.included is None:
+            for name in ("overage", "hard_limit", "soft_limit"):
+                if getattr(self, name) is not None:
+                    text = "an unlimited meter has none; leave it out, or say how much is included"
+                    yield (name,), text
+        elif "billing_period" in self.quotas:
+            text = "the pool is this window's limit; use `hard_limit` or `soft_limit`"
+            yield ("quotas", "billing_period"), text
+        if self.grace and self.hard_limit is None:
+            yield ("grace",), "there is no hard limit that it would put off; leave it out"
