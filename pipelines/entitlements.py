@@ -6,11 +6,19 @@ Owns the numbers that counters and gates compare with. It sends nothing and meas
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from msgspec import structs
+
 from schemas.catalog import Catalog, Plan
-from schemas.entitlement import EntitlementEntry, MeterEntitlement, Threshold
+from schemas.decimals import scaled
+from schemas.entitlement import (
+    EntitlementEntry,
+    MeterEntitlement,
+    QuotaEntitlement,
+    Threshold,
+)
 from schemas.period import BillingPeriod, add_months, format_instant, from_ms, to_ms
 from schemas.quantity import format_micro
-from schemas.rate_card import RateCard
+from schemas.rate_card import Grace, Quota, RateCard
 from schemas.subscription import PlanSegment, Subscription
 
 PAST_MONTHS = 3
@@ -123,12 +131,55 @@ def _entry(from_: int, name: str, plan: Plan, pools: Mapping[str, int | None]) -
 
 
 def _limits(card: RateCard, pool: int | None) -> MeterEntitlement:
-    """A pool in absolute numbers: no alerts where it is 0, nothing to reach where unlimited."""
+    """A rate card in absolute numbers: the pool's limits, and those of other windows."""
+    windows = {kind: _quota(quota) for kind, quota in card.quotas.items()}
+    period = windows.pop("billing_period", None) or _pool(card, pool)
+    return MeterEntitlement(**structs.asdict(period), windows=windows)
+
+
+def _pool(card: RateCard, pool: int | None) -> QuotaEntitlement:
+    """No alerts where the pool is 0, nothing to reach where it is unlimited."""
     if pool is None:
-        return MeterEntitlement(included=None)
-    thresholds = tuple(_threshold(percent, pool) for percent in card.thresholds if pool)
-    hard = None if card.hard_limit is None else _threshold(card.hard_limit, pool)
-    return MeterEntitlement(format_micro(pool), thresholds, hard)
+        return QuotaEntitlement(included=None)
+    percents = [percent for percent in card.thresholds if pool and percent != card.soft_limit]
+    return _stops(
+        QuotaEntitlement(
+            format_micro(pool),
+            tuple(_threshold(percent, pool) for percent in percents),
+            hard=_maybe(card.hard_limit, pool),
+            soft=_maybe(card.soft_limit, pool),
+        ),
+        card.grace,
+    )
+
+
+def _quota(quota: Quota) -> QuotaEntitlement:
+    limit = quota.limit
+    percents = [percent for percent in quota.thresholds if limit]
+    is_hard = quota.enforcement == "hard"
+    return _stops(
+        QuotaEntitlement(
+            format_micro(limit),
+            tuple(_threshold(percent, limit) for percent in percents if is_hard or percent != 100),
+            hard=_threshold(100, limit) if is_hard else None,
+            soft=None if is_hard else _threshold(100, limit),
+        ),
+        quota.grace,
+    )
+
+
+def _stops(limits: QuotaEntitlement, grace: Grace | None) -> QuotaEntitlement:
+    """Where, or when, usage is denied: at the hard limit, or a grace beyond it."""
+    if limits.hard is None or grace is None:
+        return limits
+    if grace.percent is None:
+        return structs.replace(limits, deny_after_s=grace.seconds)
+    deny_micro = scaled(limits.hard.at, 6) * (100 + grace.percent) // 100
+    return structs.replace(limits, deny_at=format_micro(deny_micro))
+
+
+def _maybe(percent: int | None, pool: int) -> Threshold | None:
+    return None if percent is None else _threshold(percent, pool)
 
 
 def _threshold(percent: int, pool: int) -> Threshold:

@@ -104,12 +104,24 @@ class CloudEvent(msgspec.Struct, gc=False, frozen=True):
     data: msgspec.Raw
 
 
+class UsualEvent(msgspec.Struct, gc=False, frozen=True):
+    """`CloudEvent` with its time as text, which all but a malformed one has."""
+
+    specversion: Literal["1.0"]
+    id: _HotText
+    source: _HotText
+    type: _HotText
+    subject: _HotText
+    time: str
+    data: msgspec.Raw
+
+
 class Event(msgspec.Struct, gc=False, frozen=True):
     """An admitted event: who, what, when, and what each meter makes of it.
 
-    `time_ms` is event time; `item` the index in the message's array; `values` pairs a meter's
-    index in the catalogue with a quantity in 1e-6 units; `properties` is `data`, decoded, its
-    numbers exact.
+    `time_ms` is event time; `item` the index in the message's array; `data` its JSON text. Meters
+    are named by their index in the catalogue: `members` has the value that a `unique_count` meter
+    tells apart, `values` a quantity in 1e-6 units for every other meter.
     """
 
     tenant: str
@@ -118,9 +130,10 @@ class Event(msgspec.Struct, gc=False, frozen=True):
     type: str
     time_ms: int
     item: int
-    data: bytes
+    data: msgspec.Raw
     values: tuple[tuple[int, int], ...]
-    properties: dict[str, Any]
+    model: str = ""
+    members: tuple[tuple[int, str], ...] = ()
 
 
 class Rejection(msgspec.Struct, frozen=True):

@@ -76,6 +76,18 @@ class BillingPeriod:
         """The calendar month that holds an instant."""
         return cls.month(f"{from_ms(instant_ms):%Y-%m}")
 
+    @classmethod
+    def around(cls, instant_ms: int, anchor_day: int) -> "BillingPeriod":
+        """The period that holds an instant and begins on a day of the month, 00:00 UTC.
+
+        The day is the month's last where it has no such day: 31 is 31 Jan, 28 Feb, 31 Mar.
+        """
+        month = from_ms(cls.month_of(instant_ms).start_ms)
+        start = _on_day(month, anchor_day)
+        if instant_ms < start:
+            return cls(_on_day(add_months(month, -1), anchor_day), start)
+        return cls(start, _on_day(add_months(month, 1), anchor_day))
+
     @property
     def key(self) -> str:
         """The month's key, such as "2026-10"."""
@@ -89,6 +101,12 @@ class BillingPeriod:
     def contains(self, instant_ms: int) -> bool:
         """Is the instant in `[start, end)`?"""
         return self.start_ms <= instant_ms < self.end_ms
+
+
+def _on_day(month: datetime, day: int) -> int:
+    """A day of a month, given by its first, or the month's last day where there is no such day."""
+    last_day = calendar.monthrange(month.year, month.month)[1]
+    return to_ms(month.replace(day=min(day, last_day)))
 
 
 def add_months(anchor: datetime, months: int) -> datetime:

@@ -4,15 +4,17 @@ Owns the facts that `usage.alerts` and `quota.exceeded` carry, not when they are
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from schemas.event import Event
 from schemas.period import format_instant
 from schemas.quantity import format_micro
 from schemas.quota import Cause, QuotaExceeded, UsageAlert, crossing_id
 from schemas.topics import SENT_AT_HEADER
+from streams.folds import Counter
 from streams.limits import Limits, Step
-from streams.sheet import Counter
+from streams.sheet import Sheet
 
 Crossing = UsageAlert | QuotaExceeded
 
@@ -45,55 +47,55 @@ def cause_of(event: Event, record: Record) -> Cause:
     return Cause(event.source, event.id, format_instant(event.time_ms), sent_ms)
 
 
-def change_of(counter: Counter, from_ms: int) -> Cause:
+def change_of(sheet: Sheet, counter: Counter, from_ms: int) -> Cause:
     """A change of entitlements as the cause, at the instant from which it holds in the window."""
-    began = max(from_ms, counter.sheet.period.start_ms)
+    began = max(from_ms, sheet.span.start_ms)
     return Cause(ENTITLEMENTS_SOURCE, str(counter.version), format_instant(began))
 
 
-def announce(counter: Counter, meter: str, limits: Limits, cause: Cause) -> list[Crossing]:
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a counter is compared with, why, and when: `at_ms` is where a grace begins."""
+
+    limits: Limits
+    cause: Cause
+    at_ms: int
+
+
+def announce(sheet: Sheet, counter: Counter, meter: str, judged: Judgement) -> list[Crossing]:
     """The steps that are reached and were not announced before; they count as announced now."""
     crossings = []
-    for step in limits.steps:
+    for step in judged.limits.steps:
         if step.at_micro > counter.used:
             break
-        sheet = counter.sheet
-        fact = crossing_id(sheet.account.tenant, meter, sheet.window, step.at, step.percent)
+        tenant, window = sheet.account.tenant, sheet.span.window
+        fact = crossing_id(tenant, meter, window, step.at, step.percent)
         mark = HARD + fact if step.is_hard else fact
         if mark not in counter.announced:
             counter.announced += (mark,)
-            crossings.append(_message(counter, meter, step, limits.included, fact, cause))
+            if step.is_hard and judged.limits.grace_ms is not None:
+                counter.denied_ms = judged.at_ms + judged.limits.grace_ms
+            crossings.append(_message(sheet, counter, meter, step, fact, judged))
     return crossings
 
 
 def _message(
-    counter: Counter, meter: str, step: Step, included: str, fact: str, cause: Cause
+    sheet: Sheet, counter: Counter, meter: str, step: Step, fact: str, judged: Judgement
 ) -> Crossing:
-    sheet = counter.sheet
-    tenant, version = sheet.account.tenant, sheet.account.timeline.version
-    used = format_micro(counter.used)
+    account, limits = sheet.account, judged.limits
+    told: dict[str, Any] = {
+        "id": fact,
+        "tenant": account.tenant,
+        "meter": meter,
+        "window": sheet.span.window,
+        "threshold_percent": step.percent,
+        "included": limits.included,
+        "used": format_micro(counter.used),
+        "entitlement_version": account.timeline.version,
+        "cause": judged.cause,
+    }
     if not step.is_hard:
-        return UsageAlert(
-            id=fact,
-            tenant=tenant,
-            meter=meter,
-            window=sheet.window,
-            threshold_percent=step.percent,
-            at=step.at,
-            included=included,
-            used=used,
-            entitlement_version=version,
-            cause=cause,
-        )
-    return QuotaExceeded(
-        id=fact,
-        tenant=tenant,
-        meter=meter,
-        window=sheet.window,
-        threshold_percent=step.percent,
-        limit=step.at,
-        included=included,
-        used=used,
-        entitlement_version=version,
-        cause=cause,
-    )
+        return UsageAlert(at=step.at, is_soft_limit=step.is_soft, **told)
+    denied_ms = None if limits.grace_ms is None else counter.denied_ms
+    deny_from = None if denied_ms is None else format_instant(denied_ms)
+    return QuotaExceeded(limit=step.at, deny_from=deny_from, **told)

@@ -15,8 +15,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from schemas.errors import Fenced
 from schemas.quota import POSITION_KEY, QuotaExceeded, StatePosition
 from streams.counters import CountersConfig
+from streams.rows import Row, encode
 from streams.shard import Changes
-from streams.sheet import encode
 
 BATCH_BYTES = 512 * 1024
 TRANSACTION_TIMEOUT_MS = 30_000
@@ -93,7 +93,7 @@ class JournalWriter:
         future.add_done_callback(_notice)
         return future
 
-    async def _send_rows(self, rows: Sequence[tuple[bytes, bytes | None]]) -> list[Sent]:
+    async def _send_rows(self, rows: Sequence[Row]) -> list[Sent]:
         sent = []
         batch = self._producer.create_batch()
         for key, value in rows:

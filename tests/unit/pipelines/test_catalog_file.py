@@ -56,7 +56,8 @@ def test_the_shipped_price_list_is_what_it_says() -> None:
          "plans.free.meters.tokens.hard_limt: the key is not known; did you mean 'hard_limit'?"),
         ("hard_limit: 100%", "stop: 100%", "stop: 100%",
          "plans.free.meters.tokens.stop: "
-         "the key is not known; there are included, overage, hard_limit, soft_limit, grace, thresholds, quotas"),
+         "the key is not known; there are included, overage, hard_limit, soft_limit, grace, "
+         "thresholds, quotas"),
         ("hard_limit: 100%", "hard_limit: 99%", "99%",
          "plans.free.meters.tokens.hard_limit: 99 stops below what is included; write 100 or more"),
         ("hard_limit: 100%", "hard_limit: much", "much",

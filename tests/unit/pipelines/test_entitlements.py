@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from pipelines.entitlements import default_entry, timeline
 from schemas.catalog import Catalog
-from schemas.entitlement import EntitlementEntry, MeterEntitlement, Threshold
+from schemas.entitlement import (
+    EntitlementEntry,
+    MeterEntitlement,
+    QuotaEntitlement,
+    Threshold,
+)
 from schemas.period import BillingPeriod, parse_instant
 from schemas.quantity import to_micro
 from schemas.subscription import PlanSegment, Subscription
@@ -210,3 +215,44 @@ def test_the_last_pool_of_a_month_is_the_sum_of_its_floored_parts(
         assert included is not None
         expected += included * part.duration_ms // month.duration_ms
     assert to_micro(entries[-2].meters["tokens"].included) == expected
+
+
+def limits_of(**card: Any) -> MeterEntitlement:
+    """What a card of the default plan limits."""
+    body = a_catalog().model_dump(mode="json")
+    body["plans"]["free"]["meters"]["tokens"] = {"included": "1000", **card}
+    return default_entry(Catalog.model_validate(body)).meters["tokens"]
+
+
+def test_a_soft_limit_takes_the_place_of_the_alert_at_its_percentage() -> None:
+    found = limits_of(soft_limit=100)
+    assert found.soft == Threshold(100, "1000")
+    assert [threshold.percent for threshold in found.thresholds] == [80, 120]
+    assert found.hard is None
+
+
+@pytest.mark.parametrize(
+    ("grace", "deny_at", "deny_after_s"), [("10%", "1650", None), ("24h", None, 86_400)]
+)
+def test_a_grace_puts_off_the_denial_not_the_limit(
+    grace: str, deny_at: str | None, deny_after_s: int | None
+) -> None:
+    found = limits_of(hard_limit=150, grace=grace)
+    assert found.hard == Threshold(150, "1500")
+    assert (found.deny_at, found.deny_after_s) == (deny_at, deny_after_s)
+
+
+def test_quotas_of_windows_are_whole_whatever_part_of_the_month_is_left() -> None:
+    hour = {"limit": "50", "grace": "10%"}
+    found = limits_of(quotas={"hour": hour, "day": {"limit": "200", "enforcement": "soft"}})
+    assert found.windows == {
+        "hour": QuotaEntitlement(
+            "50", (Threshold(80, "40"),), hard=Threshold(100, "50"), deny_at="55"
+        ),
+        "day": QuotaEntitlement("200", (Threshold(80, "160"),), soft=Threshold(100, "200")),
+    }
+
+
+def test_an_unlimited_meter_may_have_a_limit_of_the_period() -> None:
+    found = limits_of(included=None, quotas={"billing_period": {"limit": "3"}})
+    assert (found.included, found.hard, found.windows) == ("3", Threshold(100, "3"), {})

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.event import EARLIEST_MS, LATEST_MS
 from schemas.period import (
     BillingPeriod,
     add_months,
@@ -107,3 +108,13 @@ def test_a_time_without_a_zone_is_refused() -> None:
 def test_a_zone_does_not_change_the_instant() -> None:
     moment = datetime(2026, 10, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     assert to_ms(moment) == OCTOBER.start_ms
+
+
+@given(st.integers(EARLIEST_MS, LATEST_MS - 1), st.integers(1, 31))
+def test_periods_from_a_day_hold_their_instants_and_follow_each_other(
+    instant_ms: int, anchor_day: int
+) -> None:
+    period = BillingPeriod.around(instant_ms, anchor_day)
+    assert period.contains(instant_ms)
+    assert BillingPeriod.around(period.end_ms, anchor_day).start_ms == period.end_ms
+    assert BillingPeriod.around(instant_ms, 1) == BillingPeriod.month_of(instant_ms)

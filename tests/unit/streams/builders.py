@@ -49,9 +49,40 @@ def a_catalog() -> Catalog:
     )
 
 
-def a_shard(window: int = 1000, epoch: int = 1, max_age_ms: int | None = None) -> Shard:
+def a_wide_catalog(*, anniversary: bool = False) -> Catalog:
+    """Every kind of window and every meter that counters follow."""
+    quotas = {"hour": {"limit": 10}, "day": {"limit": 30}, "week": {"limit": 60}}
+    free = {
+        "tokens": {"included": "100", "hard_limit": 100, "quotas": quotas},
+        "peak": {"included": None, "quotas": {"day": {"limit": 8}}},
+    }
+    of_llm = {"event_type": "llm", "value": ["n"]}
+    return Catalog.model_validate(
+        {
+            "name": "llm",
+            "currencies": ("USD",),
+            "default_plan": "free",
+            "anniversary_billing": anniversary,
+            "meters": {
+                "tokens": {"aggregation": "sum", **of_llm},
+                "peak": {"aggregation": "max", **of_llm},
+                "level": {"aggregation": "latest", **of_llm},
+                "seats": {"aggregation": "unique_count", "event_type": "seat", "value": ["user"]},
+                "mean": {"aggregation": "avg", **of_llm},
+            },
+            "plans": {"free": {"base_fee": {"USD": "0"}, "meters": free}},
+        }
+    )
+
+
+def a_shard(
+    window: int = 1000,
+    epoch: int = 1,
+    max_age_ms: int | None = None,
+    catalog: Catalog | None = None,
+) -> Shard:
     """A shard without any memory."""
-    catalog = a_catalog()
+    catalog = catalog or a_catalog()
     admission = Admission(catalog, max_age_ms, max_lead_ms=None, max_bytes=65_536)
     return Shard(catalog, admission, dedupe_window=window, epoch=epoch, max_age_ms=max_age_ms)
 
@@ -84,10 +115,16 @@ def limits(pool: int, hard: int | None = None, *percents: int) -> MeterEntitleme
 
 
 def entitled(
-    version: int, terms: Mapping[str, MeterEntitlement], tenant: str = "acme"
+    version: int,
+    terms: Mapping[str, MeterEntitlement],
+    tenant: str = "acme",
+    anchor_day: int = 1,
 ) -> Entitlements:
     """A timeline of tokens: what holds from which instant on."""
-    entries = [EntitlementEntry(start, "plan", {"tokens": meter}) for start, meter in terms.items()]
+    entries = [
+        EntitlementEntry(start, "plan", {"tokens": meter}, anchor_day=anchor_day)
+        for start, meter in terms.items()
+    ]
     return Entitlements(tenant, version, tuple(entries))
 
 
@@ -106,3 +143,10 @@ def rows(pairs: Iterable[tuple[bytes, bytes | None]]) -> dict[tuple[str, str, st
     last = dict(pairs)
     states = [msgspec.json.decode(value, type=QuotaState) for value in last.values() if value]
     return {(state.tenant, state.meter, state.window.start[:7]): state for state in states}
+
+
+def windows(pairs: Iterable[tuple[bytes, bytes | None]]) -> dict[tuple[str, str, str], str]:
+    """What encoded rows say was used, by meter, kind of window and its start."""
+    last = dict(pairs)
+    states = [msgspec.json.decode(value, type=QuotaState) for value in last.values() if value]
+    return {(s.meter, s.window.kind, s.window.start): s.used for s in states}

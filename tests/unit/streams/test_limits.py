@@ -20,7 +20,7 @@ def test_the_last_entry_at_or_before_an_instant_is_in_force() -> None:
     )
     instants = [parse_instant(OCTOBER) - 1, parse_instant(OCTOBER), parse_instant(LATER) - 1]
     instants += [parse_instant(LATER), parse_instant(LATER) * 2]
-    pools = [timeline.at(instant).limits[0].limit for instant in instants]
+    pools = [timeline.at(instant).limits["billing_period"][0].limit for instant in instants]
     assert pools == ["100", "10", "10", "20", "20"]
     assert timeline.version == 7
 
@@ -33,7 +33,7 @@ def test_terms_follow_each_other_without_gaps() -> None:
 
 def test_a_meter_that_is_not_named_has_no_limits() -> None:
     timeline = Timeline.of(entitled(1, {}), default_entry(a_catalog()), METERS)
-    calls = timeline.at(0).limits[1]
+    calls = timeline.at(0).limits["billing_period"][1]
     assert (calls.decide(10**30), calls.alarm(0), calls.limit) == ("allow", NEVER, None)
 
 

@@ -62,11 +62,11 @@ def test_a_row_says_all_that_a_gate_needs() -> None:
     assert (state.entitlement_version, len(state.announced)) == (0, 1)
 
 
-def test_a_row_keeps_the_position_of_its_own_last_event() -> None:
+def test_a_row_says_up_to_where_it_counts() -> None:
     shard = a_shard()
     shard.apply([a_record(0, an_event(1, 1)), a_record(1, an_event(1, 1, tenant="zen"))])
     states = rows(shard.changes().rows)
-    assert states["acme", "tokens", "2026-10"].position == 1
+    assert states["acme", "tokens", "2026-10"].position == 2
     assert states["zen", "tokens", "2026-10"].position == 2
 
 
