@@ -23,6 +23,7 @@ from api.webhooks import Webhooks
 from payments.registry import Providers, ProviderSettings
 from payments.sandbox import now_ms
 from schemas.errors import BillingError
+from schemas.metrics import WEBHOOKS_FINISHED
 from schemas.ports import Clock, PaymentLedger, PaymentProvider
 
 
@@ -43,9 +44,7 @@ class _Health:
         self._ledger = ledger
         self._inbox = inbox
         self._registry = registry
-        finished = Gauge(
-            "countinghouse_webhooks_finished", "Webhooks acted on since start.", registry=registry
-        )
+        finished = Gauge(WEBHOOKS_FINISHED.name, WEBHOOKS_FINISHED.meaning, registry=registry)
         finished.set_function(lambda: inbox.finished)
 
     async def alive(self, _request: Request) -> Response:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.inbox import Inbox
 from api.problems import problem
 from schemas.errors import InvalidInput
+from schemas.metrics import WEBHOOKS_RECEIVED
 from schemas.ports import Clock, PaymentLedger, PaymentProvider
 
 MAX_BODY_BYTES = 256 * 1024
@@ -31,9 +32,9 @@ class Webhooks:
         self._clock = clock
         self._inbox = inbox
         self._received = Counter(
-            "countinghouse_webhooks_received",
-            "Webhooks by provider and what became of them at the door.",
-            ("provider", "outcome"),
+            WEBHOOKS_RECEIVED.name,
+            WEBHOOKS_RECEIVED.meaning,
+            WEBHOOKS_RECEIVED.labels,
             registry=registry,
         )
 

@@ -83,6 +83,23 @@ class Settings(BaseSettings):
     )
     landing_batch: int = Field(50_000, ge=1, description="Most messages in one insert.")
 
+    notify_urls: str = Field(
+        "",
+        description="Where alerts and exceeded quotas are posted, separated by spaces; "
+        "empty: they are only logged.",
+    )
+    notify_secret: str = Field(
+        "",
+        description="Signs what is posted: whsec_ and base64 of 24 to 64 bytes; "
+        "two, separated by a space, while receivers change over.",
+    )
+    notify_patience: timedelta = Field(
+        timedelta(days=1), description="Time from an announcement until it is given up."
+    )
+    notify_timeout: timedelta = Field(
+        timedelta(seconds=15), description="Longest wait for a receiver's answer."
+    )
+
     close_grace: timedelta = Field(
         timedelta(hours=1), description="Wait after a month's end before it may close."
     )

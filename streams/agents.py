@@ -1,13 +1,15 @@
 """What the counters' agents do with what reaches them, and the channel it comes by."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
 from faust.types import StreamT
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
-from schemas.quota import QuotaExceeded
+from streams.facts import Fact, Failed, Outcome, Receiver
+from streams.notices import Notice
 from streams.partition import Batch
 
 logger = logging.getLogger(__name__)
@@ -35,16 +37,22 @@ async def count(batches: StreamT[Batch]) -> None:
         batch.count()
 
 
-async def notice(quotas: StreamT[QuotaExceeded]) -> None:
-    """Write a line for each hard limit that was reached."""
-    async for quota in quotas:
-        logger.info(
-            "hard limit reached tenant=%s meter=%s window=%s limit=%s used=%s cause=%s/%s",
-            quota.tenant,
-            quota.meter,
-            quota.window.start,
-            quota.limit,
-            quota.used,
-            quota.cause.source,
-            quota.cause.id,
-        )
+Settle = Callable[[Notice, Outcome], None]
+
+
+def notifying(receiver: Receiver, settle: Settle) -> Callable[[StreamT[Notice]], Awaitable[None]]:
+    """An agent that gives facts to a receiver and says what became of each."""
+
+    async def notify(notices: StreamT[Notice]) -> None:
+        async for notice in notices:
+            settle(notice, await _attempt(receiver, notice.fact))
+
+    return notify
+
+
+async def _attempt(receiver: Receiver, fact: Fact) -> Outcome:
+    try:
+        return await receiver.take(fact)
+    except Exception as error:  # a fault of ours, which must not lose the fact
+        logger.exception("%s could not be given to %s", fact.id, receiver.name)
+        return Failed(repr(error))

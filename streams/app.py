@@ -10,15 +10,22 @@ from faust.types.web import Request, Response
 from faust.web.views import View
 from mode.types import ServiceT
 
-from streams.agents import Inlet, count, notice
+from streams.agents import Inlet, count, notifying
 from streams.counters import CountersConfig, CounterTopics
+from streams.facts import Receiver
 from streams.intake import Intake
+from streams.lag import PartitionLag
 from streams.metrics import CounterMetrics
-from streams.notices import QuotaIntake
+from streams.notice_log import LogReceiver
+from streams.notice_metrics import NoticeMetrics
+from streams.notices import NoticeIntake
+from streams.webhooks import NotifyConfig, receivers
 
-__all__ = ["CounterTopics", "CountersApp", "CountersConfig", "build", "run"]
+__all__ = ["CounterTopics", "CountersApp", "CountersConfig", "NotifyConfig", "build", "run"]
 
 INLET_BATCHES = 16
+REQUESTS = 8
+"""Requests to one receiver at a time: what its notices may cost the counting beside them."""
 
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -47,19 +54,22 @@ class _WithoutFaustsConsumer(BootStrategy):
 
 
 class CountersApp(faust.App):
-    """A Faust app with the two intakes as its services."""
+    """A Faust app with its intakes, of usage and of notices, as its services."""
 
     BootStrategy = _WithoutFaustsConsumer
     intake: Intake
-    quota_intake: QuotaIntake
+    notices: list[NoticeIntake]
     metrics: CounterMetrics
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         """The intakes start last, when agents listen, and stop first."""
-        return [*super().on_init_dependencies(), self.intake, self.quota_intake]
+        return [*super().on_init_dependencies(), self.intake, *self.notices]
 
 
-def build(config: CountersConfig) -> CountersApp:
+NOBODY = NotifyConfig()
+
+
+def build(config: CountersConfig, notify: NotifyConfig = NOBODY) -> CountersApp:
     """The application of one worker; nothing is opened before it runs."""
     app = CountersApp(
         config.group_id,
@@ -73,21 +83,37 @@ def build(config: CountersConfig) -> CountersApp:
         worker_redirect_stdouts=False,
     )
     batches: Inlet = Inlet(app, maxsize=INLET_BATCHES)
-    quotas: Inlet = Inlet(app, maxsize=INLET_BATCHES)
     app.agent(batches)(count)
-    app.agent(quotas)(notice)
-    app.metrics = CounterMetrics()
+    app.metrics = CounterMetrics(config.epoch, config.catalog_version)
     app.intake = Intake(config, batches.put, app.metrics)
-    app.quota_intake = QuotaIntake(config, quotas.put)
+    notices = NoticeMetrics(app.metrics.registry)
+    told: list[Receiver] = [LogReceiver(), *receivers(notify)]
+    app.notices = [_notices(app, config, one, notices, notify.patience_s) for one in told]
     _add_pages(app)
     return app
+
+
+def _notices(
+    app: CountersApp,
+    config: CountersConfig,
+    receiver: Receiver,
+    metrics: NoticeMetrics,
+    patience_s: float,
+) -> NoticeIntake:
+    """A receiver's own consumer and agents: a dead one delays neither another nor the counting."""
+    inlet = Inlet(app)  # what is in it is bounded by the intake's window
+    intake = NoticeIntake(config, receiver, inlet.put, metrics, patience_s=patience_s)
+    agent = app.agent(inlet, name=f"notify-{receiver.group}", concurrency=REQUESTS)
+    agent(notifying(receiver, intake.settle))
+    return intake
 
 
 def _add_pages(app: CountersApp) -> None:
     @app.page("/readyz")
     async def readyz(web: View, request: Request) -> Response:
-        is_ready = app.intake.is_ready()
-        return web.text("ready\n" if is_ready else "not ready\n", status=200 if is_ready else 503)
+        if app.intake.is_ready():
+            return web.text("ready\n")
+        return web.text(f"{_problem(app.intake.lags())}\n", status=503)
 
     @app.page("/metrics")
     async def exposition(web: View, request: Request) -> Response:
@@ -108,9 +134,24 @@ def _lag(intake: Intake) -> dict[str, Any]:
     }
 
 
-def run(config: CountersConfig) -> None:
-    """Run one worker in this process until SIGTERM or SIGINT; does not return."""
+def _problem(lags: Iterable[PartitionLag]) -> str:
+    """Why the counters are not ready, for a person."""
+    told = [
+        f"partition {lag.partition} "
+        + ("is being loaded" if lag.counted is None else f"stands, {lag.records} records behind")
+        for lag in lags
+        if not lag.is_moving
+    ]
+    return "; ".join(told) or "not in the group yet, or Kafka does not answer"
+
+
+def run(config: CountersConfig, notify: NotifyConfig = NOBODY) -> None:
+    """Run one worker in this process until SIGTERM or SIGINT; does not return.
+
+    Raises:
+        InvalidInput: a receiver's URL or secret is wrong.
+    """
     logging.config.dictConfig(LOGGING)
-    worker = faust.Worker(build(config), quiet=True, override_logging=False)
+    worker = faust.Worker(build(config, notify), quiet=True, override_logging=False)
     worker.spinner = None  # it writes to the terminal, logs or not
     worker.execute_from_commandline()

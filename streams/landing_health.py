@@ -4,14 +4,17 @@ Ready means progress: offsets moved lately, or there is nothing to read.
 """
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
+from schemas import metrics as listed
 from schemas.topics import USAGE_EVENTS
 from streams.batches import Deliveries
+from streams.metrics import counter, gauge, histogram
 
 PATIENCE_SECONDS = 30
 """Without progress for so long, landing is not ready."""
@@ -25,24 +28,28 @@ class LandingHealth:
     """Landing's positions and figures. Written by landing's thread, read by the server's."""
 
     def __init__(self, epoch: int, catalog_version: int) -> None:
-        self.registry = CollectorRegistry()
-        self._events = self._counter("events", "Deliveries inserted.")
-        self._batches = self._counter("batches", "Batches committed.")
-        self._retries = self._counter("retries", "Batches read again after a failure.")
-        self._seconds = self._counter("batch_seconds", "Time in building and inserting batches.")
-        self._rejected = self._counter("rejected", "Elements rejected.", "reason")
-        self._position = self._gauge("position", "Committed offset.", "topic", "partition")
-        self._lag = self._gauge("lag", "Records to read.", "topic", "partition")
-        self._gauge("epoch", "Epoch of usage.events.").set(epoch)
-        self._gauge("catalog_version", "Price list in force.").set(catalog_version)
+        self.registry = registry = CollectorRegistry()
+        self._events = counter(registry, listed.LANDED)
+        self._rows = histogram(registry, listed.BATCH_ROWS)
+        self._seconds = histogram(registry, listed.BATCH_SECONDS)
+        self._retries = counter(registry, listed.LANDING_RETRIES)
+        self._rejected = counter(registry, listed.LANDING_REJECTED)
+        self._position = gauge(registry, listed.LANDING_POSITION)
+        self._lag = gauge(registry, listed.LANDING_LAG)
+        self._lag_seconds = gauge(registry, listed.LANDING_LAG_SECONDS)
+        gauge(registry, listed.LANDING_EPOCH).set(epoch)
+        gauge(registry, listed.LANDING_CATALOG).set(catalog_version)
         self._committed: dict[Place, int] = {}
+        self._seen: dict[Place, SeenEnds] = {}
         self._progressed = self._looked = time.monotonic()
 
     def assigned(self, committed: Mapping[Place, int]) -> None:
         """Landing reads these partitions from these offsets on."""
         self._committed = dict(committed)
-        self._lag.clear()
-        self._position.clear()
+        now = time.monotonic()
+        self._seen = {place: self._seen.get(place) or SeenEnds(now) for place in committed}
+        for by_place in (self._lag, self._lag_seconds, self._position):
+            by_place.clear()
 
     def moved(self, reached: Mapping[Place, int]) -> list[TopicPartition]:
         """What of a batch's reach is not committed yet."""
@@ -56,12 +63,12 @@ class LandingHealth:
         try:
             yield
         finally:
-            self._seconds.inc(time.monotonic() - started)
+            self._seconds.observe(time.monotonic() - started)
 
     def landed(self, deliveries: Deliveries, offsets: list[TopicPartition]) -> None:
         """A batch is committed."""
         self._progressed = time.monotonic()
-        self._batches.inc()
+        self._rows.observe(len(deliveries.events))
         self._events.inc(len(deliveries.events))
         for element in deliveries.rejected:
             self._rejected.labels(element.rejection.reason).inc()
@@ -83,6 +90,8 @@ class LandingHealth:
             _, end = consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
             behind = max(end - committed, 0)
             self._lag.labels(*place).set(behind)
+            seconds = self._seen[place].lag_seconds(committed, end, self._looked)
+            self._lag_seconds.labels(*place).set(seconds)
             lag += behind
         if lag == 0 and _answers(consumer):
             self._progressed = time.monotonic()
@@ -92,11 +101,20 @@ class LandingHealth:
         idle = time.monotonic() - self._progressed
         return f"no progress for {idle:.0f} s" if idle > PATIENCE_SECONDS else None
 
-    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        return Counter(f"countinghouse_landing_{name}", meaning, labels, registry=self.registry)
 
-    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
-        return Gauge(f"countinghouse_landing_{name}", meaning, labels, registry=self.registry)
+class SeenEnds:
+    """Where a partition's end was seen, and when, back to the last end that was reached."""
+
+    def __init__(self, now: float) -> None:
+        self._reached = now
+        self._ends: deque[tuple[int, float]] = deque(maxlen=3600)
+
+    def lag_seconds(self, committed: int, end: int, now: float) -> float:
+        """Time since all that was there then is committed; 0 when nothing is left."""
+        self._ends.append((end, now))
+        while self._ends and self._ends[0][0] <= committed:
+            _, self._reached = self._ends.popleft()
+        return now - self._reached if self._ends else 0.0
 
 
 def _answers(consumer: Consumer) -> bool:

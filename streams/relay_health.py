@@ -6,7 +6,10 @@ Ready means that every duty lately moved something or found nothing to move.
 import time
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
+
+from schemas import metrics as listed
+from streams.metrics import counter, gauge
 
 PATIENCE_SECONDS = 5
 """Without progress for so long, the relay is not ready."""
@@ -16,17 +19,12 @@ class RelayHealth:
     """When each duty last made progress. Written by the duties' threads, read by the server's."""
 
     def __init__(self, *duties: str) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         self._progressed = dict.fromkeys(duties, time.monotonic())
         self._failures: dict[str, str] = {}
-        self._sent = self._counter("sent", "Entitlements, events or rows sent.")
-        self._failed = self._counter("failures", "Rounds that failed.")
-        idle = Gauge(
-            "countinghouse_relay_idle_seconds",
-            "Time since the duty moved something or found nothing to move.",
-            ["duty"],
-            registry=self.registry,
-        )
+        self._sent = counter(registry, listed.RELAY_SENT)
+        self._failed = counter(registry, listed.RELAY_FAILURES)
+        idle = gauge(registry, listed.RELAY_IDLE)
         for duty in duties:
             idle.labels(duty).set_function(partial(self._idle, duty))
             self._sent.labels(duty)
@@ -57,6 +55,3 @@ class RelayHealth:
 
     def _idle(self, duty: str) -> float:
         return time.monotonic() - self._progressed[duty]
-
-    def _counter(self, name: str, meaning: str) -> Counter:
-        return Counter(f"countinghouse_relay_{name}", meaning, ["duty"], registry=self.registry)

@@ -41,7 +41,13 @@ def counters(settings: Settings) -> None:
             flush_interval_s=settings.flush_interval.total_seconds(),
             web_port=settings.counters_port,
             data_dir=settings.home / "counters",
-        )
+        ),
+        app.NotifyConfig(
+            urls=tuple(settings.notify_urls.split()),
+            secrets=tuple(settings.notify_secret.split()),
+            patience_s=settings.notify_patience.total_seconds(),
+            timeout_s=settings.notify_timeout.total_seconds(),
+        ),
     )
 
 
