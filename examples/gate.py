@@ -1,0 +1,30 @@
+"""Ask whether a tenant may go on, from memory: run it beside `countinghouse up`.
+
+python examples/gate.py tenant-42 tokens --watch
+"""
+
+import argparse
+import time
+
+from countinghouse.gate import Gate
+
+parser = argparse.ArgumentParser(description="Allow, warn or deny, without a network call.")
+parser.add_argument("tenant")
+parser.add_argument("meter")
+parser.add_argument("--servers", default="127.0.0.1:19092", help="bootstrap servers of Kafka")
+parser.add_argument("--watch", action="store_true", help="tell every change until Ctrl-C")
+arguments = parser.parse_args()
+
+with Gate(arguments.servers) as gate:
+    told = None
+    while told is None or arguments.watch:
+        age = gate.staleness()
+        seen = gate.decide(arguments.tenant, arguments.meter), age.seconds > 5
+        if seen != told:
+            told = seen
+            print(
+                f"{seen[0]}{' (stale)' if seen[1] else ''}: all of {age.seconds:.1f} s ago is "
+                f"known, {age.uncounted} records were not counted then",
+                flush=True,
+            )
+        time.sleep(0.01)
