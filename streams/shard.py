@@ -15,6 +15,7 @@ from streams.accounts import Accounts
 from streams.crossings import Crossing, Judgement, Record, announce, cause_of, change_of
 from streams.folds import FOLDS, Counter, add_member
 from streams.limits import Term
+from streams.repeats import Repeats
 from streams.rows import Moment, Row, encode_row
 from streams.sheet import NOT_HERE, Sheet
 
@@ -54,15 +55,12 @@ class Shard:
         max_age_ms: int | None = None,
     ) -> None:
         self._admit = admission.admit
-        self._window = dedupe_window
+        self._repeats = Repeats(dedupe_window)
         self._epoch = epoch
         keep_ms = None if max_age_ms is None else max_age_ms + _CLOCK_SLACK_MS
         self._accounts = Accounts(catalog, keep_ms)
         self._meters = self._accounts.meters
         self._folds = [FOLDS.get(meter.aggregation) for meter in self._meters]
-        self._ids: set[int] = set()
-        self._older: set[int] = set()
-        self._bucket = 0
         self._counted_to = 0
         self.next = 0
         self.clock_ms = self._told_ms = 0
@@ -96,64 +94,49 @@ class Shard:
     def start_at(self, counted_to: int) -> int:
         """The rows stand for this offset; where to read from, so that repeats are known."""
         self._counted_to = counted_to
-        self.next = max(0, (counted_to // self._window - 1) * self._window)
-        self._bucket = self.next // self._window
+        self.next = self._repeats.warm_from(counted_to)
         return self.next
 
     def apply(self, records: Iterable[Record]) -> None:
         """Count records in the order of their offsets; one below `next` was seen and is ignored."""
+        admit, accounts, repeats = self._admit, self._accounts, self._repeats
+        has_seen = repeats.has_seen
         for record in records:
-            offset = record.offset
+            offset, arrived_ms = record.offset, record.timestamp
             if offset < self.next:
                 continue
-            if offset // self._window != self._bucket:
-                self._turn_bucket(offset // self._window)
+            if offset >= repeats.until:
+                repeats.turn_to(offset)
             is_new = offset >= self._counted_to
-            if is_new and record.timestamp >= self._accounts.expires_ms:
-                self._ended += self._accounts.expire(record.timestamp)
-            self._apply(record, is_new)
+            if is_new and arrived_ms >= accounts.expires_ms:
+                self._ended += accounts.expire(arrived_ms)
+            for event in admit(record.key, record.value, arrived_ms):
+                if type(event) is Rejection:
+                    self._rejected += is_new
+                elif not has_seen(event):
+                    if is_new:
+                        self._count(event, record)
+                else:
+                    self._duplicates += is_new
             self.next = offset + 1
-            self.clock_ms = record.timestamp
+            self.clock_ms = arrived_ms
 
     def skip_to(self, offset: int) -> None:
         """There is nothing to count below this offset (transaction markers are no records)."""
         self.next = max(self.next, offset)
 
-    def _apply(self, record: Record, is_new: bool) -> None:
-        ids, older = self._ids, self._older
-        for event in self._admit(record.key, record.value, record.timestamp):
-            if isinstance(event, Rejection):
-                self._rejected += is_new
-                continue
-            # 64 bits, seeded a process: a false repeat once in 1e13 events with a million known
-            identity = hash((event.tenant, event.source, event.id))
-            is_known = identity in ids or identity in older
-            ids.add(identity)  # a repeat, too: else what is known would depend on the first read
-            if not is_new:
-                continue
-            if is_known:
-                self._duplicates += 1
-            else:
-                self._count(event, record)
-
-    def _turn_bucket(self, bucket: int) -> None:
-        self._older = self._ids if bucket == self._bucket + 1 else set()
-        self._ids = set()
-        self._bucket = bucket
-
     def _count(self, event: Event, record: Record) -> None:
         self._counted += 1
-        if not event.values and not event.members:
+        values, time_ms = event.values, event.time_ms
+        if not values and not event.members:
             return
-        time_ms = event.time_ms
         accounts, folds = self._accounts, self._folds
         account = accounts.by_tenant.get(event.tenant) or accounts.account(event.tenant)
-        sheets = account.current
         if not account.from_ms <= time_ms < account.until_ms:
-            sheets = accounts.turn(account, time_ms)
-        for sheet in sheets:
+            accounts.turn(account, time_ms)
+        for sheet in account.current:
             counters = sheet.counters
-            for meter, micro in event.values:
+            for meter, micro in values:
                 counter = counters[meter] or sheet.open(meter)
                 if counter is NOT_HERE:
                     continue
@@ -166,7 +149,7 @@ class Shard:
                 if counter.used >= counter.alarm:
                     self._reached(sheet, meter, counter, event, record)
         if event.members:
-            self._count_members(sheets, event, record)
+            self._count_members(account.current, event, record)
 
     def _count_members(self, sheets: Iterable[Sheet], event: Event, record: Record) -> None:
         for sheet in sheets:
