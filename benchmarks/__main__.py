@@ -31,7 +31,7 @@ def main() -> None:
         settings = Settings.model_validate({"home": Path(folder), **ports})
         with LocalStack(settings, ["kafka", "warehouse"]):
             kafka = ["--kafka", settings.kafka_servers]
-            _run("counting", *kafka, "--events", "300000")
+            _run("counting", *kafka, "--events", "1000000")
             clickhouse = Settings.model_validate({"home": Path(folder), **ports}).clickhouse_url
             _run("landing", *kafka, "--clickhouse", clickhouse, "--events", "500000")
         _run("rating", "--tenants", "100000")

@@ -1,10 +1,11 @@
 """How fast one core counts through Kafka, beside a bare aiokafka loop on the same records.
 
-    python benchmarks/counting.py --kafka 127.0.0.1:19092 --events 300000
+    python -m benchmarks.counting --kafka 127.0.0.1:19092 --events 1000000
 
-Fills a topic of its own, one event a message, 1,000 tenants, two meters, then reads it three ways,
-each in a process pinned to one core. CPU is what the process used from its first record on;
-wall-clock time also holds the broker's share of the machine.
+Fills topics of its own, two meters: one event a message, arrays of 50, and as many counters as
+events. Each is read three ways, each in a process pinned to one core; a plain Faust agent with a
+Table reads a fiftieth. CPU is what the process used from its first record on; wall-clock time also
+holds the broker's share of the machine.
 """
 
 import argparse
@@ -17,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,16 +27,19 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from benchmarks.plain_faust import read_by_table
 from schemas.catalog import Catalog
 from streams.app import CountersConfig, CounterTopics, build
+from streams.collector import calm_collector
 from streams.shard import Shard
 
-PARTITIONS, TENANTS = 8, 1000
+PARTITIONS = 8
 FETCH_RECORDS = 2000
 WAYS = {
     "bare": "aiokafka getmany, records thrown away",
     "shard": "aiokafka getmany, admitted and counted in memory",
     "counters": "counters: Faust, journal, exactly once",
+    "table": "a plain Faust agent with a Table, at least once",
 }
 CATALOG = Catalog.model_validate(
     {
@@ -86,7 +91,29 @@ TOPICS = {
 }
 
 
-def fill(servers: str, name: str, events: int) -> None:
+@dataclass(frozen=True)
+class Load:
+    """What is counted: how many events, how many in a message, of how many tenants."""
+
+    events: int
+    batch: int
+    tenants: int
+
+    @property
+    def meaning(self) -> str:
+        """For people."""
+        size = "one event a message" if self.batch == 1 else f"arrays of {self.batch}"
+        return f"{size}, {2 * self.tenants:,} counters"
+
+    def messages(self) -> Iterator[tuple[str, bytes]]:
+        """Key and value of each; an array is of one tenant."""
+        for first in range(0, self.events, self.batch):
+            tenant = f"tenant-{first // self.batch % self.tenants}"
+            events = [an_event(first + n, tenant) for n in range(self.batch)]
+            yield tenant, json.dumps(events if self.batch > 1 else events[0]).encode()
+
+
+def fill(servers: str, name: str, load: Load) -> None:
     """Make the topics and send the events."""
     admin = AdminClient({"bootstrap.servers": servers})
     wanted = [NewTopic(f"{name}.{t}", PARTITIONS, 1, config=config) for t, config in TOPICS.items()]
@@ -95,25 +122,24 @@ def fill(servers: str, name: str, events: int) -> None:
     producer = Producer(
         {"bootstrap.servers": servers, "partitioner": "murmur2_random", "linger.ms": 20}
     )
-    for n in range(events):
+    for tenant, value in load.messages():
         while len(producer) > 50_000:
             producer.poll(0.1)
-        producer.produce(f"{name}.usage", an_event(n), f"tenant-{n % TENANTS}")
+        producer.produce(f"{name}.usage", value, tenant)
     producer.flush()
 
 
-def an_event(n: int) -> bytes:
+def an_event(n: int, tenant: str) -> dict[str, object]:
     """An event of about 230 bytes."""
-    event = {
+    return {
         "specversion": "1.0",
         "id": f"request-{n:012}",
         "source": "benchmark",
         "type": "llm.request",
-        "subject": f"tenant-{n % TENANTS}",
+        "subject": tenant,
         "time": "2026-10-05T12:00:00.250Z",
         "data": {"model": "small", "input_tokens": n % 900, "output_tokens": n % 300},
     }
-    return json.dumps(event).encode()
 
 
 class Stopwatch:
@@ -129,10 +155,11 @@ class Stopwatch:
         return {"wall": wall, "cpu": cpu}
 
 
-async def read_bare(config: CountersConfig, events: int, *, count: bool) -> dict[str, float]:
+async def read_bare(config: CountersConfig, load: Load, *, count: bool) -> dict[str, float]:
     """The bare loop; counting in a shard a partition, or not at all."""
     partitions = [TopicPartition(config.topics.usage, n) for n in range(PARTITIONS)]
     shards: dict[TopicPartition, Shard] = {tp: config.shard() for tp in partitions}
+    missing = load.events // load.batch
     watch = Stopwatch()
     async with AIOKafkaConsumer(
         bootstrap_servers=config.kafka_servers,
@@ -142,16 +169,16 @@ async def read_bare(config: CountersConfig, events: int, *, count: bool) -> dict
     ) as consumer:
         consumer.assign(partitions)
         watch.start()
-        while events:
+        while missing:
             fetched = await consumer.getmany(timeout_ms=200, max_records=FETCH_RECORDS)
             for tp, records in fetched.items():
-                events -= len(records)
+                missing -= len(records)
                 if count:
                     shards[tp].apply(records)
         return watch.read()
 
 
-async def read_counters(config: CountersConfig, events: int) -> dict[str, float]:
+async def read_counters(config: CountersConfig, load: Load) -> dict[str, float]:
     """The product: until all is counted and written."""
     logging.disable()
     app = build(config)
@@ -161,10 +188,10 @@ async def read_counters(config: CountersConfig, events: int) -> dict[str, float]
             await asyncio.sleep(0.01)
         watch.start()
         already = written(app.metrics.registry.get_sample_value)
-        while written(app.metrics.registry.get_sample_value) < events:
+        while written(app.metrics.registry.get_sample_value) < load.events:
             await asyncio.sleep(0.02)
         took = watch.read()
-    share = 1 - already / events
+    share = 1 - already / load.events
     return {name: seconds / share for name, seconds in took.items()}
 
 
@@ -173,51 +200,61 @@ def written(sample: Callable[[str], float | None]) -> float:
     return sample("countinghouse_counters_events_total") or 0.0
 
 
-def measure(way: str, servers: str, name: str, events: int) -> dict[str, float]:
+def measure(way: str, servers: str, name: str, load: Load) -> dict[str, float]:
     """One way, in this process."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    calm_collector()
     config = config_of(servers, name)
     if way == "counters":
-        return asyncio.run(read_counters(config, events))
-    return asyncio.run(read_bare(config, events, count=way == "shard"))
+        return asyncio.run(read_counters(config, load))
+    if way == "table":
+        return asyncio.run(read_by_table(servers, config.topics.usage, load.events))
+    return asyncio.run(read_bare(config, load, count=way == "shard"))
 
 
-def in_own_process(way: str, servers: str, name: str, events: int) -> dict[str, float]:
+def in_own_process(way: str, servers: str, name: str, load: Load) -> dict[str, float]:
     """One way, in a process of its own."""
-    argv = [sys.executable, __file__, "--kafka", servers, "--events", str(events)]
-    done = subprocess.run(
-        [*argv, "--way", way, "--topics", name], check=True, stdout=subprocess.PIPE
-    )
+    argv = [sys.executable, "-m", "benchmarks.counting", "--kafka", servers, "--way", way]
+    argv += ["--topics", name, "--load", f"{load.events},{load.batch},{load.tenants}"]
+    done = subprocess.run(argv, check=True, stdout=subprocess.PIPE)
     took: dict[str, float] = json.loads(done.stdout)
     return took
 
 
-def report(servers: str, events: int) -> None:
+def report(servers: str, load: Load, ways: Iterable[str]) -> None:
     """Fill, measure each way, print a table."""
     name = f"benchmark-{uuid4().hex[:8]}"
-    fill(servers, name, events)
-    took = {way: in_own_process(way, servers, name, events) for way in WAYS}
-    print(f"{'':52}{'events/s/core':>14}{'wall, events/s':>16}{'of counting':>13}")
-    for way, meaning in WAYS.items():
-        cpu, wall = took[way]["cpu"], took[way]["wall"]
-        ratio = took["shard"]["cpu"] / cpu
-        print(f"{meaning:52}{events / cpu:14,.0f}{events / wall:16,.0f}{ratio:12.0%}")
+    fill(servers, name, load)
+    took = {way: in_own_process(way, servers, name, load) for way in ways}
+    print(f"{load.meaning:58}{'events/s/core':>14}{'wall, events/s':>16}{'of counting':>13}")
+    for way, seconds in took.items():
+        cpu, wall = seconds["cpu"], seconds["wall"]
+        ratio = f"{took['shard']['cpu'] / cpu:.0%}" if "shard" in took else ""
+        print(f"{WAYS[way]:58}{load.events / cpu:14,.0f}{load.events / wall:16,.0f}{ratio:>13}")
+    print(flush=True)
 
 
 def main() -> None:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--kafka", default="127.0.0.1:19092", help="bootstrap servers")
-    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--topics", help=argparse.SUPPRESS)
+    parser.add_argument("--load", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.way is None:
-        report(arguments.kafka, arguments.events)
-    else:
-        took = measure(arguments.way, arguments.kafka, arguments.topics, arguments.events)
+    if arguments.way is not None:
+        load = Load(*map(int, arguments.load.split(",")))
+        took = measure(arguments.way, arguments.kafka, arguments.topics, load)
         print(json.dumps(took))
+        return
+    events = arguments.events
+    ours = ("bare", "shard", "counters")
+    report(arguments.kafka, Load(events, 1, 1_000), ours)
+    report(arguments.kafka, Load(events, 50, 1_000), ours)
+    report(arguments.kafka, Load(events, 1, events // 2), ours)
+    report(arguments.kafka, Load(events // 50, 1, 1_000), ("table",))
 
 
 if __name__ == "__main__":

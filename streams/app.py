@@ -1,5 +1,6 @@
 """The counters as a Faust application: agents, services, web views, and how one worker is run."""
 
+import gc
 import logging.config
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +12,7 @@ from faust.web.views import View
 from mode.types import ServiceT
 
 from streams.agents import Inlet, count, notifying
+from streams.collector import calm_collector
 from streams.counters import CountersConfig, CounterTopics
 from streams.facts import Receiver
 from streams.intake import Intake
@@ -152,6 +154,7 @@ def run(config: CountersConfig, notify: NotifyConfig = NOBODY) -> None:
         InvalidInput: a receiver's URL or secret is wrong.
     """
     logging.config.dictConfig(LOGGING)
+    calm_collector()
     worker = faust.Worker(build(config, notify), quiet=True, override_logging=False)
     worker.spinner = None  # it writes to the terminal, logs or not
     worker.execute_from_commandline()
