@@ -1,8 +1,10 @@
 """Reference pages made from the code, so that they cannot disagree with it: `make docs`.
 
-Owns docs/topics.md, docs/asyncapi.yaml and docs/demo-report.md; a test says when one is stale.
+Owns docs/topics.md, docs/asyncapi.yaml, docs/metrics.md and docs/demo-report.md; a test says when
+one is stale.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 from countinghouse.demo.report import Report
 from schemas.entitlement import Entitlements
 from schemas.event import UsageEvent
+from schemas.metrics import Metric, Process, of_process
 from schemas.quota import QuotaExceeded, QuotaState, UsageAlert
 from schemas.topics import (
     ENTITLEMENTS,
@@ -109,6 +112,45 @@ def _channel(topic: Topic, payload: Any) -> dict[str, Any]:
     }
 
 
+_METRICS_HEAD = """# The metrics
+
+Made from `schemas/metrics.py` by `make docs`; a test holds what each process serves equal to it.
+
+Each of these processes serves Prometheus' text format on `/metrics` of its port (`countinghouse
+status` shows the ports, and the figures that matter) and `/readyz`, which answers 200 while it
+makes progress or has nothing to do, else 503 with the reason. A receiver of webhooks that is down
+makes no worker unready. Counters begin at 0 with the process; no metric has a tenant as a label.
+Ids that came again with other content are told by ClickHouse alone: the view `conflicts`.
+
+"""
+
+_PROCESSES: dict[Process, str] = {
+    "counters": "Counters, port `COUNTINGHOUSE_COUNTERS_PORT`, webhooks included",
+    "landing": "Landing, port `COUNTINGHOUSE_LANDING_PORT`",
+    "relay": "Relay, port `COUNTINGHOUSE_RELAY_PORT`",
+    "api": "API, port `COUNTINGHOUSE_API_PORT`",
+}
+
+
+def metrics_page() -> str:
+    """docs/metrics.md."""
+    sections = [_metric_table(title, of_process(name)) for name, title in _PROCESSES.items()]
+    return _METRICS_HEAD + "\n".join(sections)
+
+
+def _metric_table(title: str, metrics: Sequence[Metric]) -> str:
+    rows = [
+        f"| `{m.sample}` | {m.kind} | {', '.join(f'`{label}`' for label in m.labels)} "
+        f"| {m.meaning} | {m.act} |"
+        for m in metrics
+    ]
+    head = [
+        "| Name | Kind | Labels | Meaning | When to act, and how |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join([f"## {title}", "", *head, *rows, ""])
+
+
 def report_page() -> str:
     """docs/demo-report.md."""
     schema = Report.model_json_schema()
@@ -142,7 +184,12 @@ def _type_name(spec: dict[str, Any]) -> str:
     return str(spec["type"])
 
 
-PAGES = {"topics.md": topics_page, "asyncapi.yaml": asyncapi, "demo-report.md": report_page}
+PAGES = {
+    "topics.md": topics_page,
+    "asyncapi.yaml": asyncapi,
+    "metrics.md": metrics_page,
+    "demo-report.md": report_page,
+}
 
 
 def write() -> None:

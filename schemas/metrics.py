@@ -9,21 +9,21 @@ from typing import Literal
 Process = Literal["counters", "landing", "relay", "api"]
 Kind = Literal["counter", "gauge", "histogram"]
 
-FINE = "Nothing; it is there to be watched."
+FINE = "–"
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric; a counter's samples end in `_total`, as Prometheus wants it.
 
-    `unless` is when a person has to act and how, FINE when a figure of any size is well.
+    `act` is when a person has something to do and what, FINE when every figure is well.
     """
 
     name: str
     kind: Kind
     process: Process
     meaning: str
-    unless: str = FINE
+    act: str = FINE
     labels: tuple[str, ...] = ()
 
     @property
@@ -32,9 +32,9 @@ class Metric:
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
-def _of(process: Process, kind: Kind, name: str, meaning: str, unless: str = FINE,
+def _of(process: Process, kind: Kind, name: str, meaning: str, act: str = FINE,
         *labels: str) -> Metric:  # fmt: skip
-    return Metric(f"countinghouse_{name}", kind, process, meaning, unless, labels)
+    return Metric(f"countinghouse_{name}", kind, process, meaning, act, labels)
 
 
 COUNTED = _of("counters", "counter", "counters_events", "Events counted.")
@@ -44,7 +44,7 @@ DUPLICATES = _of(
 )  # fmt: skip
 COUNTERS_REJECTED = _of(
     "counters", "counter", "counters_rejected", "Elements that were not admitted.",
-    "When it rises: `countinghouse rejected` says which and why.",
+    "When it rises: `countinghouse rejected list` says which and why.",
 )  # fmt: skip
 CROSSINGS = _of(
     "counters", "counter", "counters_crossings", "Thresholds and hard limits announced.", FINE,
@@ -112,7 +112,7 @@ NOTICES_OLDEST = _of(
 LANDED = _of("landing", "counter", "landing_events", "Deliveries inserted.")
 LANDING_REJECTED = _of(
     "landing", "counter", "landing_rejected", "Elements rejected.",
-    "When it rises: `countinghouse rejected` lists them; their producer is to be mended.",
+    "When it rises: `countinghouse rejected list` shows them; their producer is to be mended.",
     "reason",
 )  # fmt: skip
 BATCH_ROWS = _of(
@@ -122,7 +122,7 @@ BATCH_ROWS = _of(
 )  # fmt: skip
 BATCH_SECONDS = _of(
     "landing", "histogram", "landing_batch_seconds",
-    "Time in building and inserting a batch, failed ones included.",
+    "Time in building and inserting a committed batch.",
     "Above 5 s: ClickHouse is slow, look at its merges and its disk.",
 )  # fmt: skip
 LANDING_RETRIES = _of(

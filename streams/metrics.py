@@ -54,6 +54,8 @@ class CounterMetrics:
         self.duplicates = counter(registry, listed.DUPLICATES)
         self.rejected = counter(registry, listed.COUNTERS_REJECTED)
         self.crossings = counter(registry, listed.CROSSINGS)
+        for kind in ("threshold", "hard_limit"):
+            self.crossings.labels(kind)
         self.holes = counter(registry, listed.HOLES)
         self.reloads = counter(registry, listed.RELOADS)
         self.fenced = counter(registry, listed.FENCED)

@@ -34,6 +34,7 @@ POLL_MS = 500
 COMMIT_SECONDS = 0.5
 LEAVE_SECONDS = 3
 FAILED_REST_S = 1
+WARN_MS = 60_000
 FIRST_RETRY_S, LONGEST_RETRY_S = 1, 60
 
 
@@ -107,6 +108,7 @@ class NoticeIntake(Service):
         self._deliver = deliver
         self._metrics = metrics
         self._patience_ms = int(patience_s * 1000)
+        self._warned_ms = 0
         self._held: dict[TopicPartition, Progress] = {}
         self._retries: set[asyncio.Task[None]] = set()
         metrics.watch(receiver.name, self._held.values)
@@ -232,19 +234,25 @@ class NoticeIntake(Service):
             self._give_up(notice, "expired", why)
             return
         self._metrics.retried(self._receiver.name)
-        if notice.failed == 0:
-            logger.warning(
-                "%s did not take %s of tenant=%s (%s): tried again until it does, for %d s",
-                self._receiver.name,
-                notice.fact.id,
-                notice.fact.tenant,
-                why,
-                self._patience_ms // 1000,
-            )
+        self._warn(notice, why)
         notice.failed += 1
         retry = asyncio.get_running_loop().create_task(self._again(notice, pause_s))
         self._retries.add(retry)
         retry.add_done_callback(self._retries.discard)
+
+    def _warn(self, notice: Notice, why: str) -> None:
+        """Say it once a minute: a receiver that is down refuses thousands."""
+        if now_ms() < self._warned_ms + WARN_MS:
+            return
+        self._warned_ms = now_ms()
+        logger.warning(
+            "%s did not take id=%s tenant=%s (%s): it is tried again for %d s, as all others are",
+            self._receiver.name,
+            notice.fact.id,
+            notice.fact.tenant,
+            why,
+            self._patience_ms // 1000,
+        )
 
     async def _again(self, notice: Notice, pause_s: float) -> None:
         await asyncio.sleep(pause_s)

@@ -125,7 +125,7 @@ class WebhookReceiver:
         except TimeoutError:
             return Failed(f"no answer within {self._timeout.total:g} s")
         except (aiohttp.ClientError, OSError) as failure:
-            return Failed(str(failure) or type(failure).__name__)
+            return Failed(_reason(failure))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -148,6 +148,12 @@ def outcome_of(status: int, headers: Mapping[str, str]) -> Outcome:
     after = headers.get("Retry-After", "")
     after_s = min(int(after), LONGEST_RETRY_AFTER_S) if after.isdecimal() else None
     return Failed(f"HTTP {status}", after_s)
+
+
+def _reason(failure: Exception) -> str:
+    """What went wrong; of a connection that failed, the system's own words."""
+    said = failure.strerror if isinstance(failure, OSError) else None
+    return said or str(failure) or type(failure).__name__
 
 
 def receivers(config: NotifyConfig) -> list[WebhookReceiver]:

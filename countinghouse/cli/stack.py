@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from countinghouse.cli import status as status_page
 from countinghouse.local.checks import all_checks
-from countinghouse.local.stack import LocalStack, as_json
+from countinghouse.local.stack import LocalStack
 from countinghouse.settings import Settings
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
@@ -50,19 +51,14 @@ def down() -> None:
 
 def status(as_script: JsonOption = False) -> None:
     """Show the processes of the local stack; exit code 1 unless all of them are ready."""
-    stack = LocalStack(Settings())
-    statuses = stack.status()
+    settings = Settings()
+    found = status_page.reports(settings)
     if as_script:
-        typer.echo(as_json(statuses))
+        typer.echo(status_page.as_json(found))
     else:
-        table = Table("process", "state", "ready", "port", "pid", "up for", box=None)
-        for one in statuses:
-            ready = "yes" if one.is_ready else "no"
-            pid, uptime = str(one.pid or ""), f"{one.uptime_seconds} s"
-            table.add_row(one.name, one.state, ready, str(one.port or ""), pid, uptime)
-        Console().print(table)
-        typer.echo(f"logs: {stack.home}/logs")
-    if not all(one.is_ready for one in statuses):
+        status_page.show(found, Console())
+        typer.echo(f"logs       {settings.home.absolute() / 'logs'}")
+    if not all(report.process.is_ready for report in found):
         raise typer.Exit(1)
 
 

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -221,11 +221,6 @@ def prepare_stores(settings: Settings, report: Report) -> None:
         return
     importlib.import_module("countinghouse.init").prepare(settings)
     report("topics, tables and ledger are prepared")
-
-
-def as_json(statuses: Sequence[ProcessStatus]) -> str:
-    """The statuses for a script."""
-    return json.dumps([asdict(status) for status in statuses], indent=1)
 
 
 def _last_line(log: Path) -> str:
