@@ -60,7 +60,9 @@ CATALOG = Catalog.model_validate(
 )
 
 
-def config_of(servers: str, name: str) -> CountersConfig:
+def config_of(
+    servers: str, name: str, catalog: Catalog = CATALOG, group: str | None = None
+) -> CountersConfig:
     """Counters on the topics of this name; a new group begins at the beginning."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -69,7 +71,7 @@ def config_of(servers: str, name: str) -> CountersConfig:
         kafka_servers=servers,
         epoch=1,
         catalog_version=1,
-        catalog=CATALOG,
+        catalog=catalog,
         dedupe_window=20_000,
         max_age_ms=None,
         max_lead_ms=None,
@@ -77,7 +79,7 @@ def config_of(servers: str, name: str) -> CountersConfig:
         flush_interval_s=0.5,
         web_port=web_port,
         data_dir=Path(tempfile.mkdtemp()),
-        group_id=f"{name}-{uuid4().hex[:8]}",
+        group_id=group or f"{name}-{uuid4().hex[:8]}",
         topics=CounterTopics(**{topic: f"{name}.{topic}" for topic in TOPICS}),
     )
 
@@ -113,12 +115,17 @@ class Load:
             yield tenant, json.dumps(events if self.batch > 1 else events[0]).encode()
 
 
-def fill(servers: str, name: str, load: Load) -> None:
-    """Make the topics and send the events."""
+def make_topics(servers: str, name: str) -> None:
+    """Make the topics of a name."""
     admin = AdminClient({"bootstrap.servers": servers})
     wanted = [NewTopic(f"{name}.{t}", PARTITIONS, 1, config=config) for t, config in TOPICS.items()]
     for made in admin.create_topics(wanted).values():
         made.result()
+
+
+def fill(servers: str, name: str, load: Load) -> None:
+    """Make the topics and send the events."""
+    make_topics(servers, name)
     producer = Producer(
         {"bootstrap.servers": servers, "partitioner": "murmur2_random", "linger.ms": 20}
     )
