@@ -13,6 +13,8 @@ from stores.warehouse import client
 from stores.warehouse.usage import WarehouseUsage
 from streams.relay import RelayConfig
 
+PATIENCE_SECONDS = 30
+
 
 def live_epoch(settings: Settings) -> int:
     """The epoch of the topic `usage.events` as it is now.
@@ -41,11 +43,13 @@ def await_landing(settings: Settings) -> None:
 
 
 @contextmanager
-def usage_reader(settings: Settings) -> Iterator[WarehouseUsage]:
-    """The warehouse's usage, open for the block."""
+def usage_reader(
+    settings: Settings, *, patience_seconds: int = PATIENCE_SECONDS
+) -> Iterator[WarehouseUsage]:
+    """The warehouse's usage, open for the block; a comparison waits as long for landing."""
     connection = client.connect(settings.clickhouse_url)
     try:
-        yield WarehouseUsage(connection, settings.dedupe_window)
+        yield WarehouseUsage(connection, settings.dedupe_window, patience_seconds)
     finally:
         connection.close()
 

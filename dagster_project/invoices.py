@@ -6,7 +6,7 @@ from dagster_project import metadata
 from dagster_project.charges import prorations
 from dagster_project.environment import Environment
 from dagster_project.partitions import billing_periods
-from dagster_project.resources import LedgerResource, WarehouseResource, now_ms
+from dagster_project.resources import LedgerResource, LogResource, WarehouseResource, now_ms
 from dagster_project.usage import CODE_VERSION
 from pipelines import checks
 from pipelines.books import Books
@@ -83,11 +83,12 @@ def reconciliation(
     context: dg.AssetExecutionContext,
     ledger: LedgerResource,
     warehouse: WarehouseResource,
+    log: LogResource,
 ) -> dg.MaterializeResult[None]:
     """Counter, warehouse and invoice of each tenant compared; who differs is held."""
     month = context.partition_key
-    with ledger.open() as books, warehouse.open() as usage:
-        report = reconcile(month, books, usage, max_held=Environment().max_held)
+    with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
+        report = reconcile(month, books, usage, usage_log, max_held=Environment().max_held)
         rows = books.reconciliation(month)
     shown = {**metadata.of_step(report), "compared": metadata.table(_as_rows(rows))}
     return dg.MaterializeResult(metadata=shown)

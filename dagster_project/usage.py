@@ -1,5 +1,7 @@
 """The month's usage: the cut through the log, and what each tenant used before it."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 from pydantic import Field
 
@@ -13,10 +15,9 @@ from dagster_project.resources import (
     now_ms,
 )
 from pipelines.books import Books
-from pipelines.closing import aggregate_usage, open_closing
+from pipelines.closing import aggregate_usage, compare_counters, open_closing
 from schemas.closing import CounterComparison
-from schemas.period import format_instant
-from schemas.ports import UsageReader
+from schemas.period import BillingPeriod, format_instant
 from schemas.quantity import format_micro
 
 CODE_VERSION = "1"
@@ -85,6 +86,7 @@ def counters_match_warehouse(
     context: dg.AssetCheckExecutionContext,
     ledger: LedgerResource,
     warehouse: WarehouseResource,
+    log: LogResource,
 ) -> dg.AssetCheckResult:
     """The stream's counters and the warehouse agree, but for repeats that counters cannot know.
 
@@ -98,11 +100,14 @@ def counters_match_warehouse(
             return metadata.verdict([f"counters were not compared: {reason}"], "", warn)
         if record.is_closed:
             return metadata.verdict([], "the month is closed; its comparison is in the ledger")
-        return _compared(record, usage, Environment().max_held)
+        with log.open(books) as usage_log:
+            comparisons = compare_counters(record, usage, usage_log)
+        return _compared(record, comparisons, Environment().max_held)
 
 
-def _compared(record: Books, usage: UsageReader, max_held: float) -> dg.AssetCheckResult:
-    comparisons = usage.compare_counters(record.period)
+def _compared(
+    record: Books, comparisons: Sequence[CounterComparison], max_held: float
+) -> dg.AssetCheckResult:
     differing = [each for each in comparisons if each.difference_micro]
     tenants = {each.tenant for each in differing}
     is_grave = len(tenants) > max_held * len(record.subscriptions)
@@ -121,8 +126,16 @@ def _compared(record: Books, usage: UsageReader, max_held: float) -> dg.AssetChe
 def difference(comparison: CounterComparison) -> str:
     """A difference in words."""
     return (
-        f"{comparison.tenant}, {comparison.meter}: the counter says "
+        f"{comparison.tenant}, {comparison.meter}{_window(comparison)}: the counter says "
         f"{format_micro(comparison.counter_micro)}, the warehouse "
         f"{format_micro(comparison.warehouse_micro)} and "
         f"{format_micro(comparison.beyond_window_micro)} in late repeats"
     )
+
+
+def _window(comparison: CounterComparison) -> str:
+    """Which window it is, unless it is the month itself."""
+    kind, start_ms = comparison.window_kind, comparison.window_start_ms
+    if kind == "billing_period" and BillingPeriod.month_of(start_ms).start_ms == start_ms:
+        return ""
+    return f" in the {kind.replace('_', ' ')} from {format_instant(start_ms)}"

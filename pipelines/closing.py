@@ -14,10 +14,10 @@ import pyarrow as pa
 from pipelines import bulk_rating, invoicing, reconciliation
 from pipelines.books import Books
 from pipelines.checks import lines_sum_to_totals, one_invoice_per_subscription, totals_by_currency
-from pipelines.completeness import cut, ensure_over
+from pipelines.completeness import cut, ensure_covered, ensure_over
 from pipelines.segments import bounds
 from pipelines.tables import as_table, rows_of
-from schemas.closing import Closing, ClosingState, Reconciliation
+from schemas.closing import Closing, ClosingState, CounterComparison, Reconciliation
 from schemas.errors import ReconciliationFailed
 from schemas.invoice import InvoiceState
 from schemas.ports import Clock, ClosingLedger, LineWork, Log, UsageReader
@@ -143,7 +143,7 @@ def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
 
 
 def reconcile(
-    month: str, ledger: ClosingLedger, usage: UsageReader, *, max_held: float
+    month: str, ledger: ClosingLedger, usage: UsageReader, log: Log, *, max_held: float
 ) -> StepReport:
     """Compare counters, warehouse and invoices; hold the tenants whose figures differ.
 
@@ -153,13 +153,14 @@ def reconcile(
     Raises:
         ReconciliationFailed: invoices are missing or surplus, lines or totals do not add up, or
             more than the share `max_held` of the invoices would be held.
+        PeriodNotComplete: landing does not come as far as the counters.
     """
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("reconcile", month)
     ledger.record_reconciliation(month, [])
     _ensure_sound(books)
-    rows = _compare(books, usage)
+    rows = _compare(books, usage, log)
     reasons = reconciliation.held_reasons(rows)
     ledger.hold(month, reasons)
     held = sorted(reasons.keys() & {invoice.tenant for invoice in books.invoices})
@@ -219,10 +220,22 @@ def _failed(month: str, reason: str, findings: list[str]) -> ReconciliationFaile
     return ReconciliationFailed(f"{month}: nothing is finalized, since {reason}: {told}{more}")
 
 
-def _compare(books: Books, usage: UsageReader) -> list[Reconciliation]:
+def compare_counters(books: Books, usage: UsageReader, log: Log) -> list[CounterComparison]:
+    """Every counter of the month beside the warehouse, by the closing's price list.
+
+    Raises:
+        PeriodNotComplete: landing does not come as far as the counters.
+    """
+    catalog = books.catalogs[books.closing.catalog_version]
+    compared = usage.compare_counters(books.period, catalog, log)
+    ensure_covered(compared)
+    return list(compared.rows)
+
+
+def _compare(books: Books, usage: UsageReader, log: Log) -> list[Reconciliation]:
     counters = None
     if books.closing.without_counters is None:
-        counters = usage.compare_counters(books.period)
+        counters = reconciliation.of_month(compare_counters(books, usage, log), books.period)
     figures = reconciliation.Figures(
         counters=counters,
         warehouse=usage.totals(books.period, books.closing.vector),
@@ -232,7 +245,8 @@ def _compare(books: Books, usage: UsageReader) -> list[Reconciliation]:
         ),
     )
     billable = books.catalogs[books.closing.catalog_version].priced_meters
-    return reconciliation.compare(figures, {i.tenant for i in books.invoices}, billable)
+    invoiced = {i.tenant for i in books.invoices}
+    return reconciliation.compare(figures, invoiced, billable, books.period)
 
 
 def _replace_lines(

@@ -3,6 +3,9 @@
 Waits for nothing; what is not there yet is an exception that says how far it is.
 """
 
+from collections.abc import Mapping
+
+from schemas.closing import CountersCompared
 from schemas.errors import PeriodNotComplete, PeriodNotOver
 from schemas.period import BillingPeriod, format_instant
 from schemas.ports import Log, UsageReader
@@ -42,14 +45,28 @@ def cut(ends: Vector, log: Log, usage: UsageReader, *, with_counters: bool = Tru
     return _with_earlier_epochs(both, landed)
 
 
+def ensure_covered(compared: CountersCompared) -> None:
+    """All counters were compared.
+
+    Raises:
+        PeriodNotComplete: "landing: partition 3: 1,204 records behind the counters".
+    """
+    if compared.behind:
+        raise _not_complete("landing", compared.behind, " the counters")
+
+
 def _ensure_reached(reader: str, position: Vector, wanted: Vector) -> None:
-    behind = position.behind(wanted)
-    if behind:
-        places = ", ".join(
-            f"partition {partition}: {records:,} record{'s' * (records != 1)} behind"
-            for (_, partition), records in sorted(behind.items())
-        )
-        raise PeriodNotComplete(f"{reader}: {places}; try again when `status` shows no lag")
+    if behind := position.behind(wanted):
+        records = {partition: n for (_, partition), n in behind.items()}
+        raise _not_complete(reader, records)
+
+
+def _not_complete(reader: str, behind: Mapping[int, int], whom: str = "") -> PeriodNotComplete:
+    places = ", ".join(
+        f"partition {partition}: {records:,} record{'s' * (records != 1)} behind{whom}"
+        for partition, records in sorted(behind.items())
+    )
+    return PeriodNotComplete(f"{reader}: {places}; try again when `status` shows no lag")
 
 
 def _with_earlier_epochs(live: Vector, landed: Vector) -> Vector:

@@ -32,6 +32,36 @@ class Figures:
     unpriced: Quantities
 
 
+def of_month(
+    compared: Iterable[CounterComparison], period: BillingPeriod
+) -> list[CounterComparison]:
+    """The month's counter of each tenant and meter.
+
+    Where billing periods begin on another day than the first, it is what the days add up to.
+    """
+    months: dict[tuple[str, str], CounterComparison] = {}
+    days: dict[tuple[str, str], list[CounterComparison]] = {}
+    for one in compared:
+        key = (one.tenant, one.meter)
+        if one.window_kind == "day":
+            days.setdefault(key, []).append(one)
+        elif one.window_kind == "billing_period" and one.window_start_ms == period.start_ms:
+            months[key] = one
+    return [months.get(key) or _sum(days[key], period) for key in sorted(months.keys() | days)]
+
+
+def _sum(days: Sequence[CounterComparison], period: BillingPeriod) -> CounterComparison:
+    return CounterComparison(
+        days[0].tenant,
+        days[0].meter,
+        "billing_period",
+        period.start_ms,
+        sum(day.counter_micro for day in days),
+        sum(day.warehouse_micro for day in days),
+        sum(day.beyond_window_micro for day in days),
+    )
+
+
 def billed_quantities(invoices: Iterable[Invoice]) -> dict[tuple[str, str], int]:
     """What the invoices' usage lines add up to."""
     billed: Counter[tuple[str, str]] = Counter()
@@ -65,7 +95,7 @@ def unpriced_quantities(
 
 
 def compare(
-    figures: Figures, invoiced: Iterable[str], billable: Sequence[str]
+    figures: Figures, invoiced: Iterable[str], billable: Sequence[str], period: BillingPeriod
 ) -> list[Reconciliation]:
     """Compare every tenant and meter, ordered; each row says why its tenant is held, if it is.
 
@@ -77,24 +107,24 @@ def compare(
     keys |= counters.keys() | figures.warehouse.keys() | figures.billed.keys()
     keys |= figures.unpriced.keys()
     return [
-        _row(key, figures, counters.get(key), is_counted=_is_counted(key, figures, billable))
+        _row(key, figures, counters.get(key) or _no_counter(key, figures, billable, period))
         for key in sorted(keys)
     ]
 
 
-def _is_counted(key: tuple[str, str], figures: Figures, billable: Sequence[str]) -> bool:
-    return figures.counters is not None and key[1] in billable
+def _no_counter(
+    key: tuple[str, str], figures: Figures, billable: Sequence[str], period: BillingPeriod
+) -> CounterComparison | None:
+    """What a counter that is not there says: nothing was used. None where none is expected."""
+    if figures.counters is None or key[1] not in billable:
+        return None
+    stored = figures.warehouse.get(key, 0)
+    return CounterComparison(*key, "billing_period", period.start_ms, 0, stored, 0)
 
 
 def _row(
-    key: tuple[str, str],
-    figures: Figures,
-    counter: CounterComparison | None,
-    *,
-    is_counted: bool,
+    key: tuple[str, str], figures: Figures, counter: CounterComparison | None
 ) -> Reconciliation:
-    if counter is None and is_counted:
-        counter = CounterComparison(*key, 0, figures.warehouse.get(key, 0), 0)
     warehouse = figures.warehouse.get(key, 0)
     billed, unpriced = figures.billed.get(key, 0), figures.unpriced.get(key, 0)
     reasons = list(_differences(counter, warehouse, billed, unpriced))

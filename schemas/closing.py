@@ -1,8 +1,10 @@
 """Closing a month: the cut it is billed by, its figures so far, and how its numbers compare."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schemas.quota import WindowKind
 from schemas.vector import Vector
 
 
@@ -36,16 +38,19 @@ class Closing:
     without_counters: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class CounterComparison:
-    """A tenant's counter beside the warehouse, as of the counter's own position.
+    """A tenant's counter beside the warehouse, both as of one position in the log.
 
-    All in 1e-6 units. `beyond_window` are repeats that the counter could not know of: an explained
-    class, not a difference.
+    Quantities in 1e-6 units. `beyond_window_micro` is what the counter must differ by, an explained
+    class and no difference: repeats that it could not know of any more and counted again. It is
+    less than nothing where an id came in two months: both store it, one counted it.
     """
 
     tenant: str
     meter: str
+    window_kind: WindowKind
+    window_start_ms: int
     counter_micro: int
     warehouse_micro: int
     beyond_window_micro: int
@@ -54,6 +59,23 @@ class CounterComparison:
     def difference_micro(self) -> int:
         """What nothing explains; zero when both are right."""
         return self.counter_micro - self.warehouse_micro - self.beyond_window_micro
+
+
+@dataclass(frozen=True, slots=True)
+class CountersCompared:
+    """Counters of one moment beside the warehouse.
+
+    `behind` are the records by which landing had not yet come as far as they, by partition of the
+    live topic: the counters there that it did not cover were not compared.
+    """
+
+    rows: tuple[CounterComparison, ...]
+    behind: Mapping[int, int]
+
+    @property
+    def differing(self) -> list[CounterComparison]:
+        """Those that nothing explains."""
+        return [row for row in self.rows if row.difference_micro]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from schemas.catalog import Catalog
-from schemas.closing import Closing, CounterComparison, Reconciliation
+from schemas.closing import Closing, CountersCompared, Reconciliation
 from schemas.invoice import Invoice, InvoiceState
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.period import BillingPeriod
@@ -49,8 +49,13 @@ class UsageReader(Protocol):
         before its time. A tenant that is not named has segment 0 only.
         """
 
-    def compare_counters(self, month: BillingPeriod) -> list[CounterComparison]:
-        """Every counter of the month beside the warehouse, as of the counter's own position."""
+    def compare_counters(
+        self, month: BillingPeriod, catalog: Catalog, log: Log
+    ) -> CountersCompared:
+        """Every counter whose window begins in the month beside the warehouse, as of one position.
+
+        Waits a while for landing to come as far as the counters; see `CountersCompared.behind`.
+        """
 
     def totals(self, month: BillingPeriod, as_of: Vector) -> dict[tuple[str, str], int]:
         """Usage by (tenant, meter) by another statement than `usage`: an independent check."""

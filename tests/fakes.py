@@ -12,11 +12,17 @@ import pyarrow as pa
 
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
-from schemas.closing import Closing, ClosingState, CounterComparison, Reconciliation
+from schemas.closing import (
+    Closing,
+    ClosingState,
+    CounterComparison,
+    CountersCompared,
+    Reconciliation,
+)
 from schemas.errors import Conflict, NotFound
 from schemas.invoice import Invoice, InvoiceState
 from schemas.period import BillingPeriod
-from schemas.ports import LineWork
+from schemas.ports import LineWork, Log
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
 from schemas.vector import Vector
@@ -219,19 +225,25 @@ class FakeWarehouse:
     def totals(self, month: BillingPeriod, as_of: Vector) -> dict[tuple[str, str], int]:
         return _sums(self._events(month, as_of))
 
-    def compare_counters(self, month: BillingPeriod) -> list[CounterComparison]:
+    def compare_counters(
+        self, month: BillingPeriod, catalog: Catalog, log: Log
+    ) -> CountersCompared:
         events = list(self._events(month, self.counters_at))
         warehouse = _sums(events)
         counters = _sums(event for event in events if event.counted)
-        return [
+        rows = [
             CounterComparison(
                 *key,
+                "billing_period",
+                month.start_ms,
                 counters.get(key, 0) + self.repeats.get(key, 0),
                 total,
                 self.repeats.get(key, 0),
             )
             for key, total in sorted(warehouse.items())
         ]
+        behind = {p: n for (_, p), n in log.landed().behind(self.counters_at).items()}
+        return CountersCompared(tuple(rows), behind)
 
     def _events(self, month: BillingPeriod, as_of: Vector) -> Iterator[Used]:
         for event in self.events:

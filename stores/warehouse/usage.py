@@ -11,11 +11,14 @@ from uuid import uuid4
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from schemas.closing import CounterComparison
+from schemas.catalog import Catalog
+from schemas.closing import CountersCompared
 from schemas.period import BillingPeriod
+from schemas.ports import Log
 from schemas.tables import USAGE_COLUMNS
-from schemas.vector import Vector, position
+from schemas.vector import Vector
 from stores.warehouse.client import ask, reachable, statement
+from stores.warehouse.comparison import Comparison, counted_positions
 
 MOMENT = pa.timestamp("ms", "UTC")
 _TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64()}
@@ -23,16 +26,19 @@ USAGE_SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in USAGE_COLUMNS.i
 
 
 class WarehouseUsage:
-    """Usage as the month's close reads it. `dedupe_window` is the counters', in offsets."""
+    """Usage as the month's close reads it. `dedupe_window` is the counters', in offsets.
 
-    def __init__(self, client: Client, dedupe_window: int) -> None:
+    `patience_seconds` is how long a comparison waits for landing.
+    """
+
+    def __init__(self, client: Client, dedupe_window: int, patience_seconds: int = 30) -> None:
         self._client = client
         self._dedupe_window = dedupe_window
+        self._patience_seconds = patience_seconds
 
     def counted(self) -> Vector:
         """The counters' positions whose rows are all in the `counters` table."""
-        rows = ask(self._client, "counted")
-        return Vector({(epoch, partition): offset for partition, epoch, offset in rows})
+        return counted_positions(self._client)
 
     def usage(
         self, month: BillingPeriod, as_of: Vector, bounds: Mapping[str, Sequence[int]]
@@ -43,21 +49,15 @@ class WarehouseUsage:
             table = self._client.query_arrow(statement("usage"), parameters=parameters)
         return _as_schema(table, USAGE_SCHEMA)
 
-    def compare_counters(self, month: BillingPeriod) -> list[CounterComparison]:
-        """Every counter of the month beside the warehouse, by tenant and meter.
+    def compare_counters(
+        self, month: BillingPeriod, catalog: Catalog, log: Log
+    ) -> CountersCompared:
+        """Every counter whose window begins in the month beside the warehouse, as of one position.
 
-        Meaningful once landing has read as far as the counters: `log.landed()` covers `counted()`.
+        By tenant, meter and window. Waits a while for landing to come as far as the counters.
         """
-        counted = self.counted()  # before the counters themselves: see the statement
-        parameters = {
-            **_month(month),
-            "partitions": [partition for _, partition in counted] or [0],
-            "reached": [position(epoch, n) for (epoch, _), n in counted.items()] or [0],
-            "current_epoch": max((epoch for epoch, _ in counted), default=0),
-            "dedupe_window": self._dedupe_window,
-        }
-        rows = ask(self._client, "compare_counters", parameters)
-        return [CounterComparison(*row) for row in rows]
+        comparison = Comparison(self._client, catalog, self._dedupe_window, self._patience_seconds)
+        return comparison.compare(month, log)
 
     def totals(self, month: BillingPeriod, as_of: Vector) -> dict[tuple[str, str], int]:
         """Usage by (tenant, meter) from the deliveries themselves: an independent check."""

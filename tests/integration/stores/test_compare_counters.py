@@ -1,14 +1,17 @@
 """Counters beside the warehouse, as of the counters' positions; repeats are explained."""
 
+from dataclasses import dataclass
+
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from schemas.closing import CounterComparison
+from schemas.catalog import Catalog
+from schemas.closing import CounterComparison, CountersCompared
 from schemas.period import BillingPeriod
 from schemas.quantity import MICRO
 from schemas.vector import Vector
 from stores.warehouse.usage import WarehouseUsage
-from tests.warehouses import Delivery, count, deliver, reach
+from tests.warehouses import CATALOG, Delivery, count, deliver, reach
 
 pytestmark = pytest.mark.integration
 
@@ -16,8 +19,30 @@ OCTOBER = BillingPeriod.month("2026-10")
 WINDOW = 10
 
 
-def compare(client: Client, meter: str = "tokens") -> dict[str, CounterComparison]:
-    rows = WarehouseUsage(client, WINDOW).compare_counters(OCTOBER)
+@dataclass(frozen=True)
+class Landed:
+    """A log of which landing has read this much."""
+
+    vector: Vector
+
+    def ends(self) -> Vector:
+        return self.vector
+
+    def landed(self) -> Vector:
+        return self.vector
+
+
+FAR = Landed(Vector({(epoch, p): 10_000 for epoch in (1, 2) for p in range(8)}))
+
+
+def compare_all(client: Client, log: Landed = FAR, catalog: Catalog = CATALOG) -> CountersCompared:
+    return WarehouseUsage(client, WINDOW, 0).compare_counters(OCTOBER, catalog, log)
+
+
+def compare(
+    client: Client, meter: str = "tokens", log: Landed = FAR
+) -> dict[str, CounterComparison]:
+    rows = compare_all(client, log).rows
     return {row.tenant: row for row in rows if row.meter == meter}
 
 
@@ -137,3 +162,69 @@ def test_a_counter_s_newest_row_wins(warehouse: Client) -> None:
     count(warehouse, 12, at=2, state_offset=8)
     count(warehouse, 5, at=1, state_offset=3)
     assert units(compare(warehouse)["a"]) == (12, 12, 0)
+
+
+def landed_to(offset: int) -> Landed:
+    return Landed(Vector({(1, 0): offset}))
+
+
+def test_landing_behind_a_counter_leaves_it_out_and_says_by_how_much(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(1, "y", 7, tenant="b"))
+    count(warehouse, 9, at=40)
+    count(warehouse, 7, at=2, tenant="b")
+    reach(warehouse, 40)
+    found = compare_all(warehouse, landed_to(2))
+    assert found.behind == {0: 38}
+    assert {row.tenant for row in found.rows if row.meter == "tokens"} == {"b"}
+    assert not [row for row in found.differing if row.meter == "tokens"]
+
+
+def test_a_counter_is_compared_no_further_than_landing_has_come(warehouse: Client) -> None:
+    """Of the neighbour's events beyond what is landed for sure, some are stored already."""
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(30, "stored, not committed", 2))
+    count(warehouse, 5, at=1)
+    reach(warehouse, 20)
+    found = compare_all(warehouse, landed_to(10))
+    assert found.behind == {}
+    assert [units(row) for row in found.rows if row.meter == "tokens"] == [(5, 5, 0)]
+
+
+def test_landing_ahead_of_the_counters_shows_no_difference(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(1, "y", 7), Delivery(1, "z", 1, "new"))
+    count(warehouse, 5, at=1)
+    reach(warehouse, 1)
+    found = compare(warehouse, log=landed_to(2))
+    assert units(found["a"]) == (5, 5, 0)
+    assert units(found["new"]) == (0, 0, 0)
+
+
+def test_a_counter_that_was_tampered_with_is_told(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(0, "x", 5), Delivery(0, "y", 5, tenant="b", partition=1))
+    count(warehouse, 6, at=1)
+    count(warehouse, 5, at=1, tenant="b", partition=1)
+    differing = [row for row in compare_all(warehouse).differing if row.meter == "tokens"]
+    assert [(row.tenant, row.difference_micro) for row in differing] == [("a", MICRO)]
+
+
+@pytest.mark.parametrize(
+    ("november", "explained"),
+    [
+        (5, 0),  # another's offset: the id is known there, and forgotten by none
+        (29, -2),  # the bucket after October's delivery: stored in both months, counted in one
+        (35, 0),  # two buckets later: counted in both
+    ],
+)
+def test_an_id_that_comes_in_two_months_is_explained(
+    warehouse: Client, november: int, explained: int
+) -> None:
+    october = Delivery(15, "x", 2, time="2026-09-10T00:00:00Z")
+    again = Delivery(november, "x", 2)
+    counted = 2 + explained
+    deliver(warehouse, october, again)
+    if counted:
+        count(warehouse, counted, at=50)
+        count(warehouse, counted // 2, at=50, meter="requests")
+    reach(warehouse, 50)
+    found = compare(warehouse)["a"]
+    assert units(found) == (counted, 2, explained)
+    assert found.difference_micro == 0

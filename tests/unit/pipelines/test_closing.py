@@ -87,7 +87,7 @@ class World:
             closing.rate_charges(MONTH, self.ledger),
             closing.prorate_fees(MONTH, self.ledger),
             closing.draft_invoices(MONTH, self.ledger),
-            closing.reconcile(MONTH, self.ledger, self.warehouse, max_held=self.max_held),
+            closing.reconcile(MONTH, self.ledger, self.warehouse, self.log, max_held=self.max_held),
             closing.finalize(MONTH, self.ledger, self.clock, seller="seller"),
         ]
 
@@ -253,18 +253,27 @@ def test_repeats_beyond_the_counters_window_hold_nobody() -> None:
 def test_usage_after_the_cut_is_not_billed_though_counters_went_on() -> None:
     world = World()
     world.open()
-    world.warehouse.counters_at = Vector({(1, 0): 10})
+    world.warehouse.counters_at = world.log.landing = Vector({(1, 0): 10})
     world.close()
     assert world.ledger.invoices(MONTH, tenant="design")[0].total_minor == 2736
     rows = {(r.tenant, r.meter): r for r in world.ledger.reconciliation(MONTH)}
     assert rows["design", "tokens"].counter_micro == units(760 * K)
 
 
+def test_counters_that_landing_has_not_reached_stop_the_close() -> None:
+    world = World()
+    world.open()
+    world.warehouse.counters_at = Vector({(1, 0): 10})
+    with pytest.raises(PeriodNotComplete, match="partition 0: 5 records behind the counters"):
+        world.close()
+    assert world.ledger.reconciliation(MONTH) == []
+
+
 def test_new_drafts_are_not_finalized_by_an_old_comparison() -> None:
     world = World()
     world.open()
     _until_drafts(world)
-    closing.reconcile(MONTH, world.ledger, world.warehouse, max_held=0)
+    closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=0)
     closing.draft_invoices(MONTH, world.ledger)
     with pytest.raises(ReconciliationFailed, match="not reconciled"):
         closing.finalize(MONTH, world.ledger, world.clock, seller="seller")
@@ -274,10 +283,10 @@ def test_a_comparison_that_fails_drops_the_one_before() -> None:
     world = World()
     world.open()
     _until_drafts(world)
-    closing.reconcile(MONTH, world.ledger, world.warehouse, max_held=0)
+    closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=0)
     world.ledger.subscribed.append(a_subscription("pro 09-01", "new"))
     with pytest.raises(ReconciliationFailed, match="there is no invoice"):
-        closing.reconcile(MONTH, world.ledger, world.warehouse, max_held=0)
+        closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=0)
     with pytest.raises(ReconciliationFailed, match="not reconciled"):
         closing.finalize(MONTH, world.ledger, world.clock, seller="seller")
 
@@ -288,7 +297,7 @@ def test_a_missing_invoice_stops_the_run() -> None:
     _until_drafts(world)
     world.ledger.subscribed.append(a_subscription("pro 09-01", "new"))
     with pytest.raises(ReconciliationFailed, match="sub_new: there is no invoice"):
-        closing.reconcile(MONTH, world.ledger, world.warehouse, max_held=1)
+        closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=1)
 
 
 def test_lines_that_are_not_the_invoices_lines_stop_the_run() -> None:
@@ -298,7 +307,7 @@ def test_lines_that_are_not_the_invoices_lines_stop_the_run() -> None:
     world.ledger.subscribed[0] = a_subscription("pro 09-01, enterprise 10-12", "upgrade")
     closing.prorate_fees(MONTH, world.ledger)
     with pytest.raises(ReconciliationFailed, match="USD: invoices add up to"):
-        closing.reconcile(MONTH, world.ledger, world.warehouse, max_held=1)
+        closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=1)
 
 
 def test_without_counters_the_reason_is_recorded_and_nothing_is_compared_with_them() -> None:
@@ -339,7 +348,7 @@ STEPS: list[Callable[[World], object]] = [
     lambda w: closing.rate_charges(MONTH, w.ledger),
     lambda w: closing.prorate_fees(MONTH, w.ledger),
     lambda w: closing.draft_invoices(MONTH, w.ledger),
-    lambda w: closing.reconcile(MONTH, w.ledger, w.warehouse, max_held=1),
+    lambda w: closing.reconcile(MONTH, w.ledger, w.warehouse, w.log, max_held=1),
     lambda w: closing.finalize(MONTH, w.ledger, w.clock, seller="seller"),
 ]
 

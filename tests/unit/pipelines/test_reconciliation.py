@@ -7,23 +7,38 @@ from pipelines.reconciliation import (
     compare,
     explained,
     held_reasons,
+    of_month,
     unpriced_quantities,
 )
 from schemas.closing import CounterComparison, Reconciliation
+from schemas.period import parse_instant
+from schemas.quota import WindowKind
 from tests.builders import OCTOBER, a_subscription, llm_tokens, units
 
 KEY = ("acme", "tokens")
+
+
+def a_counter(
+    counter: int,
+    warehouse: int,
+    repeats: int,
+    kind: WindowKind = "billing_period",
+    start: str = "2026-10-01T00:00:00Z",
+) -> CounterComparison:
+    """A compared counter in whole units."""
+    quantities = map(units, (counter, warehouse, repeats))
+    return CounterComparison(*KEY, kind, parse_instant(start), *quantities)
 
 
 def a_row(
     counter: tuple[int, int, int] | None, warehouse: int, billed: int, unpriced: int = 0
 ) -> Reconciliation:
     """One compared row of whole units; `counter` is its own, the warehouse then, late repeats."""
-    counters = [CounterComparison(*KEY, *map(units, counter))] if counter else []
+    counters = [a_counter(*counter)] if counter else []
     figures = Figures(
         counters, {KEY: units(warehouse)}, {KEY: units(billed)}, {KEY: units(unpriced)}
     )
-    [row] = compare(figures, ["acme"], ["tokens"])
+    [row] = compare(figures, ["acme"], ["tokens"], OCTOBER)
     return row
 
 
@@ -64,15 +79,26 @@ def test_a_counter_that_went_on_is_shown_as_of_the_cut() -> None:
     assert a_row((11, 9, 2), 5, 5).counter_micro == units(7)
 
 
+def test_the_month_s_counter_is_its_days_where_periods_begin_on_another_day() -> None:
+    days = [
+        a_counter(5, 3, 2, "day", "2026-10-03T00:00:00Z"),
+        a_counter(4, 4, 0, "day", "2026-10-30T00:00:00Z"),
+    ]
+    period = a_counter(9, 9, 0, start="2026-10-15T00:00:00Z")
+    month = a_counter(9, 9, 0)
+    assert of_month([*days, period], OCTOBER) == [a_counter(9, 7, 2)]
+    assert of_month([*days, month], OCTOBER) == [month]
+
+
 def test_without_counters_only_warehouse_and_invoice_are_compared() -> None:
     figures = Figures(None, {KEY: 5}, {KEY: 5}, {})
-    [row] = compare(figures, ["acme"], ["tokens"])
+    [row] = compare(figures, ["acme"], ["tokens"], OCTOBER)
     assert (row.counter_micro, row.held) == (None, None)
 
 
 def test_a_meter_that_is_only_counted_needs_no_counter() -> None:
     figures = Figures([], {("acme", "calls"): 5}, {}, {("acme", "calls"): 5})
-    rows = compare(figures, ["acme"], ["tokens"])
+    rows = compare(figures, ["acme"], ["tokens"], OCTOBER)
     assert [(row.meter, row.counter_micro, row.held) for row in rows] == [
         ("calls", None, None),
         ("tokens", 0, None),
