@@ -27,20 +27,17 @@ class Handle:
     def __init__(self, connection: Any, defaults: Mapping[str, str]) -> None:
         self.connection = connection
         self.tag = secrets.token_hex(8)  # how its running query is recognised among others
-        self._is_broken = False  # an insert failed: the engine takes it for going on still
         self.is_marked = False  # a statement has changed the session: not for another client
         self._defaults = dict(defaults)
         self._applied: dict[str, str] = {}
         self._database = "default"
         self._thread = ThreadPoolExecutor(1)
         self._stream: Any = None
-        self._insert: Any = None
 
     @property
     def is_reusable(self) -> bool:
         """Whether nothing is open or left behind on it."""
-        is_busy = self._stream is not None or self._insert is not None
-        return not (is_busy or self.is_marked or self._is_broken)
+        return self._stream is None and not self.is_marked
 
     def tagged(self, sql: bytes) -> bytes:
         """The statement with the handle's mark in front."""
@@ -101,25 +98,6 @@ class Handle:
             self._stream = stream
         return bytes(piece.bytes())
 
-    def open_insert(self, sql: bytes, form: str) -> None:
-        """Begin an INSERT whose data comes in pieces."""
-        self._insert = self.connection.send_insert(self.tagged(sql), form)
-
-    def append(self, data: bytes) -> None:
-        """Add a piece of the open INSERT's data."""
-        insert, self._insert = self._insert, None
-        self._is_broken = True
-        self.connection.insert_append(insert, data)
-        self._insert, self._is_broken = insert, False
-
-    def finish_insert(self) -> Any:
-        """Commit the open INSERT and return what was written."""
-        insert, self._insert = self._insert, None
-        self._is_broken = True
-        written = self.connection.insert_done(insert)
-        self._is_broken = False
-        return written
-
     async def abandon(self, kill: Callable[[str], None]) -> None:
         """Stop whatever runs on the handle and close it."""
         idle = asyncio.ensure_future(asyncio.to_thread(self._close))
@@ -135,8 +113,6 @@ class Handle:
     def _close_connection(self) -> None:
         if self._stream is not None:
             self.connection.streaming_cancel_query(self._stream)
-        if self._insert is not None:
-            self.connection.insert_cancel(self._insert)
         self.connection.close()
 
 

@@ -27,11 +27,18 @@ HEAD_BYTES = 256 * 1024  # ClickHouse's own limit (max_query_size)
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """An INSERT whose data follows its text: `sql` ends before FORMAT, `data` is what follows."""
+    """An INSERT whose data follows its text: `sql` ends before SETTINGS and FORMAT."""
 
     sql: bytes
     format: str
     data: bytes
+    settings: bytes = b""
+
+    def from_file(self, path: str) -> bytes:
+        """The same INSERT of what is in a file."""
+        name = path.replace("\\", "\\\\").replace("'", "\\'").encode()
+        parts = self.sql, name, self.settings, self.format.encode()
+        return b"%b FROM INFILE '%b' COMPRESSION 'none' %b FORMAT %b" % parts
 
 
 def first_word(sql: bytes) -> str:
@@ -48,22 +55,26 @@ def split_insert(head: bytes) -> Insert | None:
     """
     if first_word(head) != "INSERT":
         return None
-    depth, tokens = 0, _TOKEN.finditer(head, 0, HEAD_BYTES)
+    depth, end_of_sql, tokens = 0, None, _TOKEN.finditer(head, 0, HEAD_BYTES)
     for token in tokens:
         word = token[0].upper()
         depth += (word == b"(") - (word == b")")
         if depth == 0 and word in _SELF_CONTAINED:
             return None
+        if depth == 0 and word in {b"SETTINGS", b"FORMAT"} and end_of_sql is None:
+            end_of_sql = token.start()
         if depth == 0 and word == b"FORMAT":
             name = next(tokens, None)
-            return name and _insert(head, token.start(), name)
+            return name and _insert(head, end_of_sql or 0, token.start(), name)
     return None
 
 
-def _insert(head: bytes, end_of_sql: int, name: re.Match[bytes]) -> Insert:
+def _insert(head: bytes, end_of_sql: int, end_of_settings: int, name: re.Match[bytes]) -> Insert:
     data = head[name.end() :]
     gap = re.match(rb"[ \t\r]*;?[ \t\r]*\n?", data)
-    return Insert(head[:end_of_sql], name[0].decode(), data[gap.end() if gap else 0 :])
+    rest = data[gap.end() if gap else 0 :]
+    settings = head[end_of_sql:end_of_settings]
+    return Insert(head[:end_of_sql], name[0].decode(), rest, settings)
 
 
 def trailing_format(sql: bytes) -> str | None:

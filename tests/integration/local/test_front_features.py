@@ -289,3 +289,20 @@ def test_a_form_carries_the_query(database_url: str) -> None:
 
 def test_times_are_utc_wherever_the_machine_is(client: Client) -> None:
     assert client.command("SELECT timezone()") == "UTC"
+
+
+VIEW = "CREATE MATERIALIZED VIEW v ENGINE = Memory AS SELECT throwIf(id = 2) AS x FROM t"
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [("ALTER TABLE t ADD CONSTRAINT only_one CHECK id = 1", 469), (VIEW, 395)],
+)
+def test_an_insert_that_fails_behind_the_parser_is_not_acknowledged(
+    client: Client, table: str, statement: str, code: int
+) -> None:
+    client.command(statement)
+    rows = pa.table({"id": pa.array([1, 2], pa.int64())})
+    with pytest.raises(DatabaseError, match=f"code: {code}"):
+        client.insert_arrow(table, rows)
+    client.command("DROP VIEW IF EXISTS v")

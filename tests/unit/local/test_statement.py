@@ -20,7 +20,7 @@ INSERTS = {
     "no data yet": (b"INSERT INTO t FORMAT CSV", Insert(b"INSERT INTO t ", "CSV", b"")),
     "settings before the format": (
         b"INSERT INTO t SETTINGS async_insert = 1 FORMAT CSV\n1",
-        Insert(b"INSERT INTO t SETTINGS async_insert = 1 ", "CSV", b"1"),
+        Insert(b"INSERT INTO t ", "CSV", b"1", b"SETTINGS async_insert = 1 "),
     ),
     "a column named format": (
         b"INSERT INTO t (format, `select`) FORMAT CSV\n1,2",
@@ -28,7 +28,7 @@ INSERTS = {
     ),
     "a quoted word": (
         b"INSERT INTO `format x` SETTINGS log_comment = 'FORMAT y' FORMAT CSV\n1",
-        Insert(b"INSERT INTO `format x` SETTINGS log_comment = 'FORMAT y' ", "CSV", b"1"),
+        Insert(b"INSERT INTO `format x` ", "CSV", b"1", b"SETTINGS log_comment = 'FORMAT y' "),
     ),
     "comments before and within": (
         b"/* FORMAT a */ -- x\nINSERT INTO t /* FORMAT b */ FORMAT CSV\n1",
@@ -87,3 +87,11 @@ def test_the_verb_is_found_behind_comments_and_brackets(sql: bytes, word: str) -
 )
 def test_the_output_format_is_the_one_named_last(sql: bytes, form: str | None) -> None:
     assert trailing_format(sql) == form
+
+
+def test_an_insert_from_a_file_keeps_its_settings() -> None:
+    insert = Insert(b"INSERT INTO t (a) ", "CSV", b"1", b"SETTINGS max_threads = 1 ")
+    assert insert.from_file("/tmp/it's") == (
+        b"INSERT INTO t (a)  FROM INFILE '/tmp/it\\'s' COMPRESSION 'none' "
+        b"SETTINGS max_threads = 1  FORMAT CSV"
+    )
