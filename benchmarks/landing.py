@@ -2,14 +2,15 @@
 
     python -m benchmarks.landing --kafka 127.0.0.1:19092 --clickhouse http://… --events 500000
 
-Adds events to `usage.events`, one a message, and reads the topic from its beginning in three ways,
-each in a process and a database of its own. It counts from the end of the first batch on, so that
-no start is in it. CPU is the reading process's alone (all its threads); wall-clock time also holds
-the broker's and the warehouse's share of the machine.
+Adds events to `usage.events`, one a message and then in arrays of 50, and reads them in three ways,
+each in a process pinned to one core and a database of its own. It counts from the end of the first
+batch on, so that no start is in it. CPU is the reading process's alone (all its threads);
+wall-clock time also holds what the broker and the warehouse have not done yet.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from countinghouse.client import PRODUCER_CONFIG
 from schemas.catalog import Catalog
@@ -30,6 +31,7 @@ from streams.topics import ensure_topics
 
 TENANTS = 1000
 BATCH = 50_000
+SHAPES = (1, 50)
 CATALOG = Catalog.model_validate(
     {
         "name": "llm",
@@ -57,30 +59,31 @@ ENGINE = MergeTree ORDER BY (subject, id)
 """
 
 
-def fill(servers: str, events: int) -> None:
-    """Add events to the topic."""
+def fill(servers: str, events: int, per_message: int) -> None:
+    """Add events to the topic; an array of them is one tenant's."""
     producer = Producer({**PRODUCER_CONFIG, "bootstrap.servers": servers})
     run = uuid4().hex[:8]
-    for n in range(events):
+    headers: list[tuple[str, str | bytes | None]] = [(SENT_AT_HEADER, b"1790000000000")]
+    for first in range(0, events, per_message):
         while len(producer) > 50_000:
             producer.poll(0.1)
-        tenant = f"tenant-{n % TENANTS}"
-        headers: list[tuple[str, str | bytes | None]] = [(SENT_AT_HEADER, b"1790000000000")]
-        producer.produce(
-            USAGE_EVENTS, an_event(f"{run}-{n:09}", tenant, n), tenant, headers=headers
-        )
+        tenant = f"tenant-{first // per_message % TENANTS}"
+        found = [an_event(f"{run}-{n:09}", tenant, n) for n in range(first, first + per_message)]
+        value = found[0] if per_message == 1 else b"[" + b",".join(found) + b"]"
+        producer.produce(USAGE_EVENTS, value, tenant, headers=headers)
     producer.flush()
 
 
 def an_event(event_id: str, tenant: str, n: int) -> bytes:
-    """An event of about 230 bytes."""
+    """An event of about 230 bytes; fifty in a millisecond."""
+    second, millisecond = divmod(n // 50, 1000)
     event = {
         "specversion": "1.0",
         "id": event_id,
         "source": "benchmark",
         "type": "llm.request",
         "subject": tenant,
-        "time": "2026-10-05T12:00:00.250Z",
+        "time": f"2026-10-05T12:{second // 60 % 60:02}:{second % 60:02}.{millisecond:03}Z",
         "data": {"model": "small", "input_tokens": n % 900, "output_tokens": n % 300},
     }
     return json.dumps(event).encode()
@@ -92,35 +95,26 @@ class Stopwatch:
     def __init__(self) -> None:
         self._marks: list[tuple[int, float, float]] = []
 
-    def done(self, events: int) -> None:
-        """So many events are dealt with by now."""
-        if events and (not self._marks or events > self._marks[-1][0]):
-            mark = (events, time.process_time(), time.perf_counter())
+    def done(self, records: int) -> None:
+        """So many records are dealt with by now."""
+        if records and (not self._marks or records > self._marks[-1][0]):
+            mark = (records, time.process_time(), time.perf_counter())
             self._marks = [*self._marks[:1], mark]
 
     def rates(self) -> tuple[float, float]:
-        """Events a second of CPU, and of time."""
+        """Records a second of CPU, and of time."""
         (before, cpu, wall), (after, cpu_end, wall_end) = self._marks
-        events = after - before
-        return events / (cpu_end - cpu), events / (wall_end - wall)
+        records = after - before
+        return records / (cpu_end - cpu), records / (wall_end - wall)
 
 
 Take = Callable[[list[bytes]], None]
 
 
-def read_batches(servers: str, take: Take, watch: Stopwatch, events: int) -> None:
-    """Read the topic with a bare consumer and hand its values over in batches."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": servers,
-            "group.id": f"benchmark-{uuid4()}",
-            "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
-        }
-    )
-    consumer.subscribe([USAGE_EVENTS])
+def read_batches(consumer: Consumer, take: Take, watch: Stopwatch, records: int) -> None:
+    """Read with a bare consumer and hand the values over in batches."""
     read = 0
-    while read < events:
+    while read < records:
         messages = consumer.consume(BATCH, 0.2)
         take([message.value() or b"" for message in messages])
         read += len(messages)
@@ -128,46 +122,73 @@ def read_batches(servers: str, take: Take, watch: Stopwatch, events: int) -> Non
     consumer.close()
 
 
-def bare(servers: str, url: str, watch: Stopwatch, events: int) -> None:
+def bare(servers: str, url: str, group: str, watch: Stopwatch, records: int) -> None:
     """Read, and throw away."""
-    read_batches(servers, lambda values: None, watch, events)
+    read_batches(a_consumer(servers, group), lambda values: None, watch, records)
 
 
-def native(servers: str, url: str, watch: Stopwatch, events: int) -> None:
+def native(servers: str, url: str, group: str, watch: Stopwatch, records: int) -> None:
     """Let ClickHouse read the JSON: no admission, no exactness check, no dead letters."""
     with connect(url) as client:
         client.command(RAW_TABLE)
 
         def insert(values: list[bytes]) -> None:
-            if values:
-                client.raw_insert("raw", insert_block=b"\n".join(values), fmt="JSONEachRow")
+            rows = b"\n".join(value.strip(b"[]") for value in values)  # an array is no row
+            if rows:
+                client.raw_insert("raw", insert_block=rows, fmt="JSONEachRow")
 
-        read_batches(servers, insert, watch, events)
+        read_batches(a_consumer(servers, group), insert, watch, records)
 
 
-def landing(servers: str, url: str, watch: Stopwatch, events: int) -> None:
+def landing(servers: str, url: str, group: str, watch: Stopwatch, records: int) -> None:
     """Landing as it is: admission, three meters, exact decimals, a transaction a batch."""
     with connect(url) as client:
         migrate(client)
-    group = f"benchmark-{uuid4()}"
     config = LandingConfig(
         servers, url, 1, 1, CATALOG, None, None, 65_536, BATCH, port=0, group=group
     )
     stop, log = threading.Event(), KafkaLog(servers, 1, group)
-    thread = threading.Thread(target=Landing(config).run, args=(stop,))
+    before, ends = sum(log.landed().values()), sum(log.ends().values())
+    running = Landing(config)
+    thread = threading.Thread(target=running.run, args=(stop,))
     thread.start()
     landed = 0
-    while landed < events:
-        landed = sum(log.landed().values())
+    while landed < ends - before:
+        landed = sum(log.landed().values()) - before
         watch.done(landed)
-        time.sleep(0.02)
+        time.sleep(0.05)
     stop.set()
     thread.join()
 
 
-WAYS: dict[str, Callable[[str, str, Stopwatch, int], None]] = {
-    way.__name__: way for way in (bare, native, landing)
-}
+Way = Callable[[str, str, str, Stopwatch, int], None]
+WAYS: dict[str, Way] = {way.__name__: way for way in (bare, native, landing)}
+
+
+def a_consumer(servers: str, group: str) -> Consumer:
+    """A bare consumer of the topic, tuned as landing's is."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": servers,
+            "group.id": group,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "fetch.queue.backoff.ms": 10,
+        }
+    )
+    consumer.subscribe([USAGE_EVENTS])
+    return consumer
+
+
+def a_group(servers: str, start: dict[int, int]) -> str:
+    """A new consumer group that begins at these offsets."""
+    group = f"benchmark-{uuid4()}"
+    places = [TopicPartition(USAGE_EVENTS, partition, n) for partition, n in start.items()]
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
+    if places:
+        consumer.commit(offsets=places, asynchronous=False)
+    consumer.close()
+    return group
 
 
 @contextmanager
@@ -180,36 +201,45 @@ def own_database(url: str) -> Iterator[str]:
         admin.command(f"DROP DATABASE {name}")
 
 
-def measure(way: str, servers: str, url: str, events: int) -> None:
+def measure(way: str, asked: argparse.Namespace) -> None:
     """Run one way and print its figures."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     watch = Stopwatch()
-    WAYS[way](servers, url, watch, events)
-    per_cpu, per_time = watch.rates()
+    start = {int(partition): n for partition, n in json.loads(asked.start).items()}
+    group = a_group(asked.kafka, start)
+    with own_database(asked.clickhouse) as url:
+        WAYS[way](asked.kafka, url, group, watch, asked.events // asked.per_message)
+    per_cpu, per_time = (rate * asked.per_message for rate in watch.rates())
     print(
-        f"{way:8} {per_cpu:10,.0f} events/s of CPU {per_time:10,.0f} events/s of time   "
-        f"{WAYS[way].__doc__}"
+        f"{asked.per_message:3} a message  {way:8} {per_cpu:10,.0f} events/s of CPU "
+        f"{per_time:10,.0f} events/s of time   {WAYS[way].__doc__}",
+        flush=True,
     )
 
 
 def main() -> None:
-    """Fill, then run every way in a process of its own."""
+    """Fill, then run every way in a process of its own, for each shape of messages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kafka", required=True)
     parser.add_argument("--clickhouse", required=True)
     parser.add_argument("--events", type=int, default=500_000)
-    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--per-message", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--start", default="{}", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.way:
-        with own_database(asked.clickhouse) as url:
-            measure(asked.way, asked.kafka, url, asked.events)
+        measure(asked.way, asked)
         return
     ensure_topics(asked.kafka, partitions=8, replication=1)
-    fill(asked.kafka, asked.events)
-    events = sum(KafkaLog(asked.kafka, 1).ends().values())
-    for way in WAYS:
-        options = ["--kafka", asked.kafka, "--clickhouse", asked.clickhouse, "--way", way]
-        argv = [sys.executable, "-m", "benchmarks.landing", *options, "--events", str(events)]
-        subprocess.run(argv, check=True)
+    log = KafkaLog(asked.kafka, 1)
+    for per_message in SHAPES:
+        start = json.dumps({partition: n for (_, partition), n in log.ends().items()})
+        fill(asked.kafka, asked.events, per_message)
+        for way in WAYS:
+            options = ["--way", way, "--per-message", str(per_message), "--start", start]
+            argv = [sys.executable, "-m", "benchmarks.landing", *sys.argv[1:], *options]
+            subprocess.run(argv, check=True)
 
 
 if __name__ == "__main__":

@@ -4,19 +4,21 @@ Each element of an array is judged by itself. Bad input is a value, never an exc
 both readers of the log reject exactly the same.
 """
 
-import hashlib
 import re
-from collections.abc import Callable
-from decimal import Decimal
-from operator import itemgetter
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
+from pipelines.event_times import EventTimes
+from pipelines.meter_reading import (
+    DataReader,
+    Properties,
+    Reading,
+    data_readers,
+    properties_of,
+)
 from schemas.catalog import Catalog
-from schemas.event import CloudEvent, Event, Reason, Rejection, parse_time
-from schemas.meter import Meter
-from schemas.quantity import MAX_QUANTITY, MICRO, to_micro
+from schemas.event import CloudEvent, Event, Reason, Rejection, UsualEvent, parse_time
 
 MAX_DEPTH = 64
 """How deep an element may nest. Decoding recurses, and how far it can depends on its caller: a
@@ -26,7 +28,20 @@ _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{\]}]', re.DOTALL)
 
 _decode_event = msgspec.json.Decoder(CloudEvent).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_data = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+_decode_usual = msgspec.json.Decoder(UsualEvent).decode
+_decode_usual_array = msgspec.json.Decoder(list[UsualEvent]).decode
+
+_UNMETERED = DataReader([])
+_read_unmetered = _UNMETERED.quick
+_OBJECT, _LIST = ord("{"), ord("[")
+_SHALLOW_BYTES = MAX_DEPTH * len('{"":}')
+"""Objects alone that are so short do not nest too deep."""
+
+_FOREVER_MS = 2**53
+
+
+class _Unusual(Exception):
+    """A record is not of the form that is judged quickly."""
 
 
 class _Rejected(Exception):
@@ -35,13 +50,6 @@ class _Rejected(Exception):
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
         self.reason: Reason = reason
-
-
-def event_key(source: str, event_id: str) -> bytes:
-    """The identity of an event within its tenant: 16 bytes that depend on source and id alone."""
-    origin = source.encode()
-    text = b"%d:%b%b" % (len(origin), origin, event_id.encode())
-    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 class Admission:
@@ -53,17 +61,55 @@ class Admission:
     def __init__(
         self, catalog: Catalog, max_age_ms: int | None, max_lead_ms: int | None, max_bytes: int
     ) -> None:
-        self._readers = _readers(catalog)
-        self._max_age_ms = max_age_ms
-        self._max_lead_ms = max_lead_ms
+        self._readers = data_readers(catalog)
+        self._quick_readers = {name: reader.quick for name, reader in self._readers.items()}
+        self._times = EventTimes()
+        self._max_age_ms = _FOREVER_MS if max_age_ms is None else max_age_ms
+        self._max_lead_ms = _FOREVER_MS if max_lead_ms is None else max_lead_ms
         self._max_bytes = max_bytes
 
     def admit(
         self, key: bytes | None, value: bytes | None, arrived_ms: int
-    ) -> list[Event | Rejection]:
+    ) -> Sequence[Event | Rejection]:
         """Judge every element of a record; `arrived_ms` is the broker's time of arrival."""
         if not value:
             return [Rejection(0, "empty", "the record has no value", b"")]
+        try:
+            if len(value) > self._max_bytes:
+                raise _Unusual
+            if not value.isascii():
+                value.decode()  # what is skipped must be UTF-8, too
+            if value[0] != _OBJECT:
+                sent = enumerate(_usual_elements(value))
+                return [self._usual(item, key, element, arrived_ms) for item, element in sent]
+            if (len(value) > _SHALLOW_BYTES or _LIST in value) and _is_too_deep(value, MAX_DEPTH):
+                raise _Unusual
+            return [self._usual(0, key, _decode_usual(value), arrived_ms)]
+        except (_Unusual, msgspec.DecodeError, ValueError, RecursionError):
+            return self._closely(key, value, arrived_ms)
+
+    def _usual(self, item: int, key: bytes | None, sent: UsualEvent, arrived_ms: int) -> Event:
+        """An event as nearly all are: what `_event` makes of it, in half the time.
+
+        Raises:
+            _Unusual, msgspec.DecodeError, ValueError: it must be judged `_closely`.
+        """
+        tenant, kind = sent.subject, sent.type
+        time_ms = self._times.read(sent.time)
+        if key != tenant.encode() or not (
+            -self._max_age_ms <= time_ms - arrived_ms <= self._max_lead_ms
+        ):
+            raise _Unusual
+        values, members, model = self._quick_readers.get(kind, _read_unmetered)(sent.data)
+        # Positions, as names take twice as long here.
+        return Event(
+            tenant, sent.source, sent.id, kind, time_ms, item, sent.data, values, model, members
+        )
+
+    def _closely(
+        self, key: bytes | None, value: bytes, arrived_ms: int
+    ) -> Sequence[Event | Rejection]:
+        """The rule: each element by itself, and what is wrong with it."""
         if value.lstrip()[:1] != b"[":
             return [self._judge(0, key, value, arrived_ms)]
         if _is_too_deep(value, MAX_DEPTH + 1):
@@ -93,8 +139,7 @@ class Admission:
         if key != sent.subject.encode():
             raise _key_problem(key, sent.subject)
         time_ms = self._time(sent.time, arrived_ms)
-        reader = self._readers.get(sent.type)
-        values = () if reader is None else _values(reader, properties)
+        values, members, model = _read(self._readers.get(sent.type, _UNMETERED), properties)
         return Event(
             tenant=sent.subject,
             source=sent.source,
@@ -102,9 +147,10 @@ class Admission:
             type=sent.type,
             time_ms=time_ms,
             item=item,
-            data=bytes(sent.data),
+            data=sent.data,
             values=values,
-            properties=properties,
+            model=model,
+            members=members,
         )
 
     def _time(self, json_text: msgspec.Raw, arrived_ms: int) -> int:
@@ -112,11 +158,21 @@ class Admission:
             time_ms = parse_time(json_text)
         except ValueError as problem:
             raise _Rejected("invalid_time", str(problem)) from None
-        if self._max_age_ms is not None and time_ms < arrived_ms - self._max_age_ms:
+        if time_ms < arrived_ms - self._max_age_ms:
             raise _Rejected("too_old", f"{arrived_ms - time_ms} ms before its arrival")
-        if self._max_lead_ms is not None and time_ms > arrived_ms + self._max_lead_ms:
+        if time_ms > arrived_ms + self._max_lead_ms:
             raise _Rejected("in_future", f"{time_ms - arrived_ms} ms after its arrival")
         return time_ms
+
+
+def _usual_elements(array: bytes) -> list[UsualEvent]:
+    """The elements of an array, none of them nested too deep."""
+    elements = _decode_usual_array(array)
+    opened = array.count(b"{") + (array.count(b"[") if array.find(b"[", 1) > 0 else 1)
+    # The array opened one, and two are of every element but one, be that one ever so deep.
+    if not elements or opened - (2 * len(elements) - 1) > MAX_DEPTH:
+        raise _Unusual
+    return elements
 
 
 def _is_too_deep(text: bytes, limit: int) -> bool:
@@ -135,10 +191,11 @@ def _is_too_deep(text: bytes, limit: int) -> bool:
     return False
 
 
-def _decoded(element: bytes) -> tuple[CloudEvent, dict[str, Any]]:
+def _decoded(element: bytes) -> tuple[CloudEvent, Properties]:
     try:
+        element.decode()
         sent = _decode_event(element)
-        return sent, _decode_data(sent.data)
+        return sent, properties_of(sent.data)
     except msgspec.ValidationError as problem:
         raise _Rejected("not_an_event", str(problem)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
@@ -151,50 +208,8 @@ def _key_problem(key: bytes | None, subject: str) -> _Rejected:
     return _Rejected("key_mismatch", f"the key {key!r} is not the subject {subject!r}")
 
 
-def _values(reader: "_Reader", properties: dict[str, Any]) -> tuple[tuple[int, int], ...]:
+def _read(reader: DataReader, properties: Properties) -> Reading:
     try:
-        return reader.values(properties)
+        return reader.exact(properties)
     except ValueError as problem:
         raise _Rejected("invalid_value", str(problem)) from None
-
-
-class _Reader:
-    """What the meters of one event type make of its data; each property is read once."""
-
-    def __init__(self, meters: list[tuple[int, Meter]]) -> None:
-        self._names = tuple(dict.fromkeys(name for _, meter in meters for name in meter.value))
-        self._recipes = tuple((index, self._adder(meter)) for index, meter in meters)
-
-    def _adder(self, meter: Meter) -> Callable[[list[int]], int]:
-        parts = [self._names.index(name) for name in meter.value]
-        if len(parts) <= 1:
-            return itemgetter(parts[0]) if parts else lambda _: MICRO
-        chosen = itemgetter(*parts)
-        return lambda micros: sum(chosen(micros))
-
-    def values(self, properties: dict[str, Any]) -> tuple[tuple[int, int], ...]:
-        """A quantity in 1e-6 units for each meter, by its index in the catalogue."""
-        micros = [
-            value * MICRO
-            # Whole numbers are nearly all there is: they skip a call each.
-            if type(value := properties.get(name)) is int and -MAX_QUANTITY <= value <= MAX_QUANTITY
-            else _property(properties, name)
-            for name in self._names
-        ]
-        return tuple([(index, add(micros)) for index, add in self._recipes])
-
-
-def _property(properties: dict[str, Any], name: str) -> int:
-    try:
-        return to_micro(properties[name])
-    except KeyError:
-        raise ValueError(f"data.{name} is missing") from None
-    except ValueError as problem:
-        raise ValueError(f"data.{name}: {problem}") from None
-
-
-def _readers(catalog: Catalog) -> dict[str, _Reader]:
-    by_type: dict[str, list[tuple[int, Meter]]] = {}
-    for index, meter in enumerate(catalog.meter_list):
-        by_type.setdefault(meter.event_type, []).append((index, meter))
-    return {event_type: _Reader(meters) for event_type, meters in by_type.items()}

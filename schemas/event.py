@@ -6,7 +6,7 @@ the two equal. What a rejected element is, is here as well: bad input is a value
 
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, final
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -59,8 +59,12 @@ Reason = Literal[
     "too_old",
     "in_future",
     "invalid_value",
+    "not_storable",
 ]
-"""Why an element was rejected; the detail beside it says what to change."""
+"""Why an element was rejected; the detail beside it says what to change.
+
+`not_storable` is landing's alone, of a whole record that the warehouse refuses again and again.
+"""
 
 
 def _checked_time(text: str) -> str:
@@ -116,6 +120,7 @@ class UsualEvent(msgspec.Struct, gc=False, frozen=True):
     data: msgspec.Raw
 
 
+@final
 class Event(msgspec.Struct, gc=False, frozen=True):
     """An admitted event: who, what, when, and what each meter makes of it.
 
@@ -136,6 +141,7 @@ class Event(msgspec.Struct, gc=False, frozen=True):
     members: tuple[tuple[int, str], ...] = ()
 
 
+@final
 class Rejection(msgspec.Struct, frozen=True):
     """An element that is not counted: its bytes, why, and what to change."""
 

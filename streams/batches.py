@@ -4,8 +4,9 @@ Owns the way from admitted events to the columns of `usage_events`, written flat
 for every event. It neither reads Kafka nor writes ClickHouse.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Protocol
 
@@ -13,14 +14,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.admission import Admission, event_key
+from pipelines.admission import Admission
 from schemas.catalog import Catalog
 from schemas.event import EARLIEST_MS, LATEST_MS, Event, Rejection
+from schemas.quantity import MICRO
 from schemas.topics import SENT_AT_HEADER
 from schemas.vector import position
 
 MOMENT = pa.timestamp("ms", "UTC")
 QUANTITY = pa.decimal128(18, 6)
+MEMBERS = pa.list_(pa.string())
 QUANTITY_LIMIT = 10**18
 """Quantities of one event are below this many 1e-6 units: eighteen digits."""
 
@@ -51,42 +54,44 @@ class RejectedElement:
 
 @dataclass(slots=True)
 class Deliveries:
-    """Admitted events of a batch, with where each was found; lists of equal length."""
+    """Records of a batch and what was admitted of them.
+
+    `partitions` to `counts` have an entry a record; `counts` says how many of `events` are its.
+    `repeated` are indexes into `events`; `size` is the records' length in bytes.
+    """
 
     events: list[Event] = field(default_factory=list)
     partitions: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     arrived_ms: list[int] = field(default_factory=list)
     sent_ms: list[int | None] = field(default_factory=list)
-    repeated: set[int] = field(default_factory=set)
+    counts: list[int] = field(default_factory=list)
+    repeated: list[int] = field(default_factory=list)
     rejected: list[RejectedElement] = field(default_factory=list)
+    size: int = 0
 
 
-def judge(records: Iterable[Record], admission: Admission) -> Deliveries:
-    """Admit every element of the records of `usage.events`, in order."""
-    found = Deliveries()
+def judge(records: Iterable[Record], admission: Admission, found: Deliveries) -> None:
+    """Admit every element of records of `usage.events`, in order, and add them to the found."""
     admit = admission.admit
-    add_event, add_sent = found.events.append, found.sent_ms.append
+    events, add_sent, add_count = found.events, found.sent_ms.append, found.counts.append
     add_partition, add_offset = found.partitions.append, found.offsets.append
     add_arrived = found.arrived_ms.append
     for record in records:
-        key = record.key()
+        value = record.value()
         arrived_ms = record.timestamp()[1]
-        outcome = admit(key, record.value(), arrived_ms)
-        partition, offset, sent_ms = record.partition(), record.offset(), _sent_ms(record)
-        if len(outcome) > 1:
-            found.repeated.update(_repeats(outcome, len(found.events)))
-        for element in outcome:
-            if isinstance(element, Rejection):
-                rejected = RejectedElement(partition, offset, arrived_ms, key, element)
-                found.rejected.append(rejected)
-                continue
-            add_event(element)
-            add_partition(partition)
-            add_offset(offset)
-            add_arrived(arrived_ms)
-            add_sent(sent_ms)
-    return found
+        admitted: Sequence[Any] = admit(record.key(), value, arrived_ms)
+        if Rejection in map(type, admitted):
+            admitted = _set_aside(record, admitted, found.rejected)
+        if len(admitted) > 1:
+            found.repeated += _repeats(admitted, len(events))
+        events += admitted
+        add_partition(record.partition())
+        add_offset(record.offset())
+        add_arrived(arrived_ms)
+        add_sent(_sent_ms(record.headers()))
+        add_count(len(admitted))
+        found.size += len(value or b"")
 
 
 def usage_table(found: Deliveries, catalog: Catalog, epoch: int) -> pa.Table:
@@ -96,24 +101,23 @@ def usage_table(found: Deliveries, catalog: Catalog, epoch: int) -> pa.Table:
         ValueError: a quantity has more than eighteen digits; nothing is rounded or cut.
     """
     events = found.events
-    meters, quantities = _values(events, [meter.name for meter in catalog.meter_list])
+    per_event = _spread(found.counts)
+    offsets = np.array(found.offsets, np.uint64) | np.uint64(position(epoch, 0))
     columns = {
         "tenant": pa.array([event.tenant for event in events], pa.string()),
-        "event_key": pa.array([event_key(e.source, e.id) for e in events], pa.binary(16)),
         "source": pa.array([event.source for event in events], pa.string()),
         "id": pa.array([event.id for event in events], pa.string()),
         "type": pa.array([event.type for event in events], pa.string()),
         "time": moments([event.time_ms for event in events]),
-        "data": pa.array([event.data for event in events], pa.binary()),
-        "model": pa.array([_model(event.properties) for event in events], pa.string()),
-        "meters": meters,
-        "quantities": quantities,
+        "data": _bytes([event.data for event in events]),
+        "model": pa.array([event.model for event in events], pa.string()),
+        **_metered(events, catalog),
         "repeated": pa.array(_marks(len(events), found.repeated)),
-        "partition": pa.array(found.partitions, pa.uint16()),
-        "ver": pa.array(~(np.array(found.offsets, np.uint64) | np.uint64(position(epoch, 0)))),
+        "partition": per_event(pa.array(found.partitions, pa.uint16())),
+        "ver": per_event(pa.array(~offsets)),
         "item": pa.array([event.item for event in events], pa.uint32()),
-        "arrived": moments(found.arrived_ms),
-        "sent": moments(found.sent_ms),
+        "arrived": per_event(moments(found.arrived_ms)),
+        "sent": per_event(moments(found.sent_ms)),
     }
     return pa.table(columns)
 
@@ -149,46 +153,86 @@ def decimals(micro: NDArray[np.int64], kind: pa.Decimal128Type) -> pa.Array:
     return pa.Array.from_buffers(kind, len(micro), [None, pa.py_buffer(words)])
 
 
-def _values(events: list[Event], names: list[str]) -> tuple[pa.ListArray, pa.ListArray]:
-    """Meters and quantities as two list columns."""
-    pairs = chain.from_iterable([event.values for event in events])
-    flat = np.fromiter(chain.from_iterable(pairs), np.int64).reshape(-1, 2)
-    micro = np.ascontiguousarray(flat[:, 1])
+def _spread(counts: list[int]) -> Callable[[pa.Array], pa.Array]:
+    """Makes a column of events out of one of records; most records hold one event."""
+    if counts.count(1) == len(counts):
+        return lambda column: column
+    record = pa.array(np.repeat(np.arange(len(counts)), counts))
+    return lambda column: column.take(record)
+
+
+def _bytes(texts: Sequence[Any]) -> pa.Array:
+    """Buffers as a binary column, without an object for each."""
+    ends = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=ends[1:])
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(pa.binary(), len(texts), buffers)
+
+
+def _metered(events: list[Event], catalog: Catalog) -> dict[str, pa.Array]:
+    """What the meters make of the events, as list columns that belong together."""
+    pairs = [event.values for event in events]
+    texts: list[list[str]] | None = None
+    if any(meter.aggregation == "unique_count" for meter in catalog.meter_list):
+        texts = [[""] * len(e.values) + [text for _, text in e.members] for e in events]
+        pairs = [(*e.values, *((meter, MICRO) for meter, _ in e.members)) for e in events]
+    flat = np.fromiter(chain.from_iterable(chain.from_iterable(pairs)), np.int64).reshape(-1, 2)
+    ends = np.zeros(len(events) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, pairs), np.int32, len(events)), out=ends[1:])
+    names = pa.array([meter.name for meter in catalog.meter_list])
+    meters = pa.DictionaryArray.from_arrays(pa.array(flat[:, 0].astype(np.int32)), names)
+    columns = {
+        "meters": pa.ListArray.from_arrays(pa.array(ends), meters),
+        "quantities": pa.ListArray.from_arrays(pa.array(ends), _quantities(flat[:, 1])),
+    }
+    return columns if texts is None else columns | {"members": pa.array(texts, MEMBERS)}
+
+
+def _quantities(micro: NDArray[np.int64]) -> pa.Array:
     if len(micro) and max(int(micro.max()), -int(micro.min())) >= QUANTITY_LIMIT:
         raise ValueError("a quantity has more than eighteen digits; admission must refuse it")
-    ends = np.zeros(len(events) + 1, np.int32)
-    np.cumsum([len(event.values) for event in events], out=ends[1:])
-    meters = pa.DictionaryArray.from_arrays(pa.array(flat[:, 0].astype(np.int32)), pa.array(names))
-    lists = pa.ListArray.from_arrays
-    return lists(pa.array(ends), meters), lists(pa.array(ends), decimals(micro, QUANTITY))
+    return decimals(micro, QUANTITY)
 
 
-def _repeats(outcome: list[Event | Rejection], first: int) -> list[int]:
-    """Indexes, counted from `first`, of events whose id an earlier element of the record had."""
+def _set_aside(
+    record: Record, admitted: Sequence[Event | Rejection], rejected: list[RejectedElement]
+) -> list[Event]:
+    """Put a record's rejections to the others; its events."""
+    place = record.partition(), record.offset(), record.timestamp()[1], record.key()
+    rejected += [RejectedElement(*place, one) for one in admitted if isinstance(one, Rejection)]
+    return [one for one in admitted if isinstance(one, Event)]
+
+
+def _repeats(events: Sequence[Event], first: int) -> list[int]:
+    """Indexes, counted from `first`, of events whose id an earlier one of their record had."""
+    if len({event.id for event in events}) == len(events):
+        return []
     seen: set[tuple[str, str]] = set()
     repeats = []
-    for index, event in enumerate(e for e in outcome if isinstance(e, Event)):
+    for index, event in enumerate(events, first):
         if (event.source, event.id) in seen:
-            repeats.append(first + index)
+            repeats.append(index)
         seen.add((event.source, event.id))
     return repeats
 
 
-def _sent_ms(record: Record) -> int | None:
+def _sent_ms(headers: list[tuple[str, bytes | None]] | None) -> int | None:
     """The producer's send time; None when it is missing or no time."""
-    for name, text in record.headers() or ():
-        if name == SENT_AT_HEADER and text is not None and text.isdigit() and len(text) < 16:
-            sent_ms = int(text)
-            return sent_ms if EARLIEST_MS <= sent_ms < LATEST_MS else None
+    for name, text in headers or ():
+        if name == SENT_AT_HEADER:
+            return _instant_ms(text)
     return None
 
 
-def _model(properties: dict[str, Any]) -> str:
-    model = properties.get("model")
-    return model if type(model) is str else ""
+@lru_cache(maxsize=10_000)
+def _instant_ms(text: bytes | None) -> int | None:
+    if text is None or not text.isdigit() or len(text) >= 16:
+        return None
+    sent_ms = int(text)
+    return sent_ms if EARLIEST_MS <= sent_ms < LATEST_MS else None
 
 
-def _marks(length: int, marked: set[int]) -> NDArray[np.bool_]:
+def _marks(length: int, marked: Sequence[int]) -> NDArray[np.bool_]:
     marks = np.zeros(length, np.bool_)
     marks[list(marked)] = True
     return marks

@@ -35,13 +35,15 @@ class LandedCounters:
     positions: dict[int, tuple[StatePosition, int]] = field(default_factory=dict)
 
 
-def read_counters(records: Iterable[Record], epoch: int) -> LandedCounters:
+def read_counters(
+    records: Iterable[Record], epoch: int, found: LandedCounters | None = None
+) -> LandedCounters:
     """Decode records of `quota.state`; each row with its partition and its version.
 
     The version grows with the epoch and the record's offset. A tombstone (a window whose time is
-    over) leaves the warehouse's row as it is.
+    over) leaves the warehouse's row as it is. They are added to those found before, if given.
     """
-    found = LandedCounters()
+    found = LandedCounters() if found is None else found
     for record in records:
         key, value = record.key(), record.value()
         if key is None or value is None:

@@ -1,27 +1,24 @@
 """Landing: brings `usage.events` and `quota.state` into the warehouse, every event exactly once.
 
 A batch is inserted first, then its offsets are committed together with its dead letters. Whatever
-fails in between is read and inserted again, which changes nothing. Owns the consumer; what a batch
-becomes is in `batches` and `landed_counters`.
+fails in between is read and inserted again, which changes nothing. While one batch is inserted the
+next is read and judged, no more than one. Owns the consumer; what a batch becomes is in `batches`
+and `landed_counters`.
 """
 
 import gc
 import logging
 import signal
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import cast
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    TopicPartition,
-)
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from pipelines.admission import Admission
 from schemas.catalog import Catalog
@@ -30,15 +27,31 @@ from schemas.topics import QUOTA_STATE, USAGE_EVENTS
 from streams.batches import Deliveries, Record, judge, rejected_table, usage_table
 from streams.dead_letters import DeadLetters, NotCommitted
 from streams.health import serving
-from streams.landed_counters import LandedCounters, counters_table, positions_table, read_counters
+from streams.isolation import Isolation, tells_of_a_value
+from streams.landed_counters import counters_table, positions_table
+from streams.landing_batch import Batch, BatchUnderWay
 from streams.landing_health import LandingHealth
-from streams.warehouse_sink import WarehouseSink
+from streams.warehouse_sink import InsertUnderWay, Tables, WarehouseSink
 
 GROUP = "countinghouse-landing"
-POLL_SECONDS = 0.2
+FILL_SECONDS = 0.2
 """How long a batch waits to fill: the most that landing adds to an event's way when it keeps up."""
 
+FETCH = 5_000
+GLANCE_SECONDS = 0.02
+"""So many messages are taken at a time; with an insert under way they are waited for so long."""
+
+ROOM_SECONDS = 0.5
+PATIENCE_SECONDS = 20
+"""So long a full batch waits for the insert before it; then landing lets go of all it holds."""
+
+STOP_SECONDS = 4
+"""An insert that is under way at the end may take so long; else it is read again."""
+
 BACKOFF_SECONDS = (0.5, 1, 2, 5, 10)
+REFUSALS = 3
+"""After so many refusals of a batch the refused records are looked for."""
+
 KAFKA_SECONDS = 10
 
 _log = logging.getLogger(__name__)
@@ -84,8 +97,11 @@ class Landing:
         self._sink = WarehouseSink(config.clickhouse_url)
         self._letters = DeadLetters(config.kafka_servers, config.group)
         self._consumer = Consumer(_consumer_config(config))
+        self._batch = Batch()
+        self._under_way: BatchUnderWay | None = None
         self._rebalanced = False
         self._failures = 0
+        self._refusals = 0
         self.health = LandingHealth(config.epoch, config.catalog_version)
 
     def run(self, stop: threading.Event) -> None:
@@ -97,89 +113,148 @@ class Landing:
                 on_revoke=self._on_revoke,
                 on_lost=self._on_revoke,
             )
+            gc.freeze()
+            gc.disable()  # a batch makes a million objects and no cycle: collecting costs a third
             try:
                 while not stop.is_set():
                     self._step(stop)
+                self._finish(STOP_SECONDS)
+            except (NotCommitted, DependencyUnreachable, ClickHouseError) as failure:
+                _log.warning("the last batch will be read again: %s", failure)
             finally:
+                gc.enable()
+                gc.unfreeze()
                 self._consumer.close()
                 self._sink.close()
 
     def _step(self, stop: threading.Event) -> None:
-        fetched = self._consumer.consume(self._config.batch_size, POLL_SECONDS)
-        messages = cast("list[Record]", fetched)
-        if self._rebalanced:
-            self._rewind()  # some of these messages may belong to another member by now
-            return
         try:
-            if messages:
-                self._land(messages)
-            self._failures = 0
+            if self._batch.is_full(self._config.batch_size):
+                self._make_room(stop)
+            else:
+                self._read()
+            if self._rebalanced:
+                self._let_go()  # some of it may belong to another member by now
+                self._rewind()
+                return
+            self._finish(0)
+            if self._under_way is None and self._batch.is_due(
+                self._config.batch_size, FILL_SECONDS
+            ):
+                self._begin()
             self.health.look(self._consumer)
         except (NotCommitted, DependencyUnreachable, ClickHouseError) as failure:
             self._retry_later(failure, stop)
 
-    def _land(self, messages: Sequence[Record]) -> None:
-        """Insert a batch, then commit it."""
-        records, offsets = self._sorted(messages)
-        gc.disable()  # a batch makes a million objects and no cycle: collecting triples its time
-        try:
-            deliveries = judge(records[USAGE_EVENTS], self._admission)
-            counters = read_counters(records[QUOTA_STATE], self._config.epoch)
-            with self.health.inserting():
-                self._insert(deliveries, counters)
-        finally:
-            gc.enable()
-        if offsets:
-            self._letters.commit(deliveries.rejected, offsets, self._consumer)
-        self.health.landed(deliveries, offsets)
+    def _read(self) -> None:
+        """Take the messages that are there, or come soon."""
+        if not self._batch.reached:
+            self._batch.began = time.monotonic()
+        wait = FILL_SECONDS if self._under_way is None else GLANCE_SECONDS
+        messages = cast("list[Record]", self._consumer.consume(FETCH, wait))
+        if self._refusals >= REFUSALS:
+            self._isolate(messages)
+        elif messages:
+            for problem in self._batch.take(messages, self._admission, self._config.epoch):
+                _log.warning("Kafka: %s", problem)
+        elif self._under_way is None:
+            gc.collect()
 
-    def _insert(self, deliveries: Deliveries, counters: LandedCounters) -> None:
-        config = self._config
-        self._sink.insert(
-            {
-                "usage_events": usage_table(deliveries, config.catalog, config.epoch),
-                "rejected": rejected_table(deliveries.rejected, USAGE_EVENTS, config.epoch),
-                "counters": counters_table(counters),
-                "counter_positions": positions_table(counters),
-            }
+    def _begin(self) -> None:
+        """Insert the batch in hand beside reading the next."""
+        batch, self._batch = self._batch, Batch()
+        insert = InsertUnderWay(self._sink, self._tables(batch))
+        found = batch.deliveries
+        self._under_way = BatchUnderWay(
+            insert, len(found.events), found.rejected, batch.reached, time.monotonic()
         )
 
-    def _sorted(
-        self, messages: Sequence[Record]
-    ) -> tuple[dict[str, list[Record]], list[TopicPartition]]:
-        """Records by topic, and how far the batch reaches in each partition.
+    def _tables(self, batch: Batch) -> Tables:
+        epoch, found = self._config.epoch, batch.deliveries
+        return {
+            "usage_events": usage_table(found, self._config.catalog, epoch),
+            "rejected": rejected_table(found.rejected, USAGE_EVENTS, epoch),
+            "counters": counters_table(batch.counters),
+            "counter_positions": positions_table(batch.counters),
+        }
 
-        The end of a partition is reported as an event of its own: it lies behind transaction
-        markers, so that committing it says truly that there is nothing left to read.
+    def _finish(self, wait_seconds: float) -> None:
+        """Commit the batch under way once it is stored; waits so long for it."""
+        batch = self._under_way
+        if batch is None or not batch.insert.ends_within(wait_seconds):
+            return
+        batch.insert.check()
+        offsets = self.health.moved(batch.reached)
+        if offsets:
+            self._letters.commit(batch.rejected, offsets, self._consumer)
+        self._under_way = None
+        self._failures = self._refusals = 0
+        seconds = time.monotonic() - batch.began
+        self.health.landed(batch.events, batch.rejected, offsets, seconds)
+
+    def _make_room(self, stop: threading.Event) -> None:
+        """The batch in hand is full: wait for the one before, in the group however long it takes.
+
+        The group keeps us only while we poll, so that after a while what is in hand is dropped.
         """
-        records: dict[str, list[Record]] = {USAGE_EVENTS: [], QUOTA_STATE: []}
-        reached: dict[tuple[str, int], int] = {}
-        for message in messages:
-            topic = message.topic()
-            place = (topic, message.partition())
-            if (problem := message.error()) is None:
-                records[topic].append(message)
-                reached[place] = message.offset() + 1
-            elif problem.code() == KafkaError._PARTITION_EOF:
-                reached[place] = message.offset()
-            else:
-                _log.warning("Kafka: %s", problem)
-        return records, self.health.moved(reached)
+        pending = self._under_way
+        if pending is None or pending.insert.ends_within(ROOM_SECONDS):
+            return
+        if time.monotonic() - pending.began < PATIENCE_SECONDS:
+            return
+        _log.warning("the warehouse is slow: nothing more is read until it has stored a batch")
+        self._batch = Batch()
+        with self._paused():
+            while not (stop.is_set() or self._rebalanced or pending.insert.ends_within(1)):
+                self._consumer.poll(0)  # nothing comes from paused partitions
+            if not stop.is_set() and not self._rebalanced:
+                self._finish(0)
+                self._rewind()
+
+    def _isolate(self, messages: Sequence[Record]) -> None:
+        """Store what can be stored, and put aside the records that the warehouse refuses."""
+        if not messages:
+            return
+        batch = self._batch
+        batch.take(messages, self._admission, self._config.epoch)
+        usage = [m for m in messages if m.error() is None and m.topic() == USAGE_EVENTS]
+        refused = Isolation(self._insert).store(usage)
+        batch.deliveries = Deliveries(rejected=batch.deliveries.rejected + refused)
+
+    def _insert(self, records: Sequence[Record]) -> None:
+        found = Deliveries()
+        judge(records, self._admission, found)
+        table = usage_table(found, self._config.catalog, self._config.epoch)
+        self._sink.insert({"usage_events": table})
 
     def _retry_later(self, failure: Exception, stop: threading.Event) -> None:
-        """Wait, staying in the group, and read the batch again."""
+        """Wait, staying in the group, and read again what is not committed."""
         pause = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
         self._failures += 1
+        self._refusals = self._refusals + 1 if tells_of_a_value(failure) else 0
         self.health.failed()
         _log.warning("landing tries again in %s s: %s", pause, failure)
-        self._sink.close()
-        assigned = self._consumer.assignment()
-        self._consumer.pause(assigned)
-        self._consumer.poll(0)  # keeps the membership; nothing comes from paused partitions
-        if stop.wait(pause):
-            return
-        self._rewind()
+        self._let_go()
+        with self._paused():
+            self._consumer.poll(0)  # keeps the membership
+            if not stop.wait(pause):
+                self._rewind()
+
+    @contextmanager
+    def _paused(self) -> Iterator[None]:
+        """Nothing is fetched within the block."""
+        self._consumer.pause(self._consumer.assignment())
+        yield
         self._consumer.resume(self._consumer.assignment())
+
+    def _let_go(self) -> None:
+        """Forget what is in hand and under way: it will be read again."""
+        self._batch = Batch()
+        if self._under_way is None or self._under_way.insert.ends_within(STOP_SECONDS):
+            self._sink.close()
+        else:
+            self._sink = WarehouseSink(self._config.clickhouse_url)  # the old one is still in use
+        self._under_way = None
 
     def _rewind(self) -> None:
         """Read on from what is committed, dropping what was fetched."""
@@ -219,6 +294,7 @@ def _consumer_config(config: LandingConfig) -> dict[str, object]:
         "session.timeout.ms": 6_000,
         "heartbeat.interval.ms": 1_500,
         "fetch.wait.max.ms": 100,
+        "fetch.queue.backoff.ms": 10,  # by default a full queue rests for a second
         "queued.max.messages.kbytes": 65_536,
         "logger": _log,
     }

@@ -4,16 +4,15 @@ Ready means progress: offsets moved lately, or there is nothing to read.
 """
 
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from schemas import metrics as listed
 from schemas.topics import USAGE_EVENTS
-from streams.batches import Deliveries
+from streams.batches import RejectedElement
 from streams.metrics import counter, gauge, histogram
 
 PATIENCE_SECONDS = 30
@@ -56,22 +55,20 @@ class LandingHealth:
         news = [(place, n) for place, n in reached.items() if n > self._committed.get(place, 0)]
         return [TopicPartition(topic, partition, n) for (topic, partition), n in news]
 
-    @contextmanager
-    def inserting(self) -> Iterator[None]:
-        """Measure building and inserting a batch."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self._seconds.observe(time.monotonic() - started)
-
-    def landed(self, deliveries: Deliveries, offsets: list[TopicPartition]) -> None:
-        """A batch is committed."""
+    def landed(
+        self,
+        events: int,
+        rejected: Sequence[RejectedElement],
+        offsets: list[TopicPartition],
+        seconds: float,
+    ) -> None:
+        """A batch is committed; building and inserting it took so long."""
         self._progressed = time.monotonic()
-        self._rows.observe(len(deliveries.events))
-        self._events.inc(len(deliveries.events))
-        for element in deliveries.rejected:
-            self._rejected.labels(element.rejection.reason).inc()
+        self._seconds.observe(seconds)
+        self._rows.observe(events)
+        self._events.inc(events)
+        for reason, count in Counter(one.rejection.reason for one in rejected).items():
+            self._rejected.labels(reason).inc(count)
         for place in offsets:
             self._committed[place.topic, place.partition] = place.offset
             self._position.labels(place.topic, place.partition).set(place.offset)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from uuid import uuid4
 
+import msgspec
 from clickhouse_connect.driver.client import Client
 
 from schemas.catalog import Catalog
@@ -69,12 +70,13 @@ def deliver(client: Client, *deliveries: Delivery, epoch: int = 1) -> None:
     found = Deliveries()
     for one in deliveries:
         if one.repeated:
-            found.repeated.add(len(found.events))
+            found.repeated.append(len(found.events))
         found.events.append(_event(one))
         found.partitions.append(one.partition)
         found.offsets.append(one.offset)
         found.arrived_ms.append(ARRIVED_MS)
         found.sent_ms.append(None)
+        found.counts.append(1)
     client.insert_arrow("usage_events", usage_table(found, CATALOG, epoch))
 
 
@@ -113,7 +115,7 @@ def _event(one: Delivery) -> Event:
         one.type,
         parse_instant(one.time),
         one.item,
-        b"{}",
+        msgspec.Raw(b"{}"),
         values,
-        {"model": "m"},
+        "m",
     )

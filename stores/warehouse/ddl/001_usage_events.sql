@@ -1,9 +1,12 @@
 -- Every delivery of every event as it came. Landing the same offset again changes nothing; a
 -- resend stays visible beside the first. `ver` falls as the log grows (bitNot of epoch and offset).
+-- `event_key` is the identity of an event within its tenant and is defined here alone: SipHash-2-4
+-- of 128 bits, without a key, of the source's length in bytes, a colon, source and id.
+-- `meters`, `quantities` and `members` belong together; only a unique_count meter has a member.
 CREATE TABLE IF NOT EXISTS usage_events
 (
     tenant       String,
-    event_key    FixedString(16),
+    event_key    FixedString(16) MATERIALIZED sipHash128Reference(concat(toString(length(source)), ':', source, id)),
     source       LowCardinality(String),
     id           String,
     type         LowCardinality(String),
@@ -12,7 +15,8 @@ CREATE TABLE IF NOT EXISTS usage_events
     model        LowCardinality(String),
     meters       Array(LowCardinality(String)),
     quantities   Array(Decimal(18, 6)),
-    content_hash UInt64 MATERIALIZED cityHash64(type, toUnixTimestamp64Milli(time), meters, quantities),
+    members      Array(String) DEFAULT arrayWithConstant(length(meters), ''),
+    content_hash UInt64 MATERIALIZED cityHash64(type, toUnixTimestamp64Milli(time), meters, quantities, members),
     repeated     Bool,
     partition    UInt16,
     ver          UInt64,

@@ -6,6 +6,7 @@ SELECT
     event_key,
     meter,
     value,
+    member,
     model,
     type,
     source,
@@ -17,5 +18,6 @@ SELECT
 FROM usage_events
 ARRAY JOIN
     meters AS meter,
-    quantities AS value
+    quantities AS value,
+    members AS member
 WHERE NOT repeated

@@ -319,6 +319,59 @@ def test_readiness_and_metrics_are_served(servers: str, warehouse: tuple[Client,
         assert httpx.get(f"{base}/else").status_code == 404
 
 
+def test_a_record_that_the_warehouse_refuses_is_put_aside_alone(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    client.command("ALTER TABLE usage_events ADD CONSTRAINT no_poison CHECK id != 'poison'")
+    ids = [*map(str, range(40)), "poison", *map(str, range(40, 80))]
+    send(servers, *((b"a", an_event(i, source=source)) for i in ids))
+    land_all(a_landing(servers, url))
+    assert set(tokens(client, source)) == set(ids) - {"poison"}
+    [(value, headers)] = dead_letters(servers, source)
+    assert value == an_event("poison", source=source)
+    assert headers["reason"] == "not_storable"
+    assert "no_poison" in headers["detail"]
+
+
+EXTREMES: tuple[dict[str, Any], ...] = (
+    {"time": "2000-01-01T00:00:00Z"},
+    {"time": "2199-12-31T23:59:59.999Z"},
+    {"data": {"input_tokens": 10**11, "output_tokens": 10**11, "model": "m"}},
+    {"data": {"input_tokens": -(10**11), "output_tokens": -(10**11)}},
+    {
+        "data": {
+            "input_tokens": "1e11",
+            "output_tokens": "99999999999.999999",
+            "model": "m" * 60_000,
+        }
+    },
+    {
+        "data": {
+            "input_tokens": 0,
+            "output_tokens": 0,
+            "model": "\x00",
+            "text": "\x00\x7f\U0001f600",
+        }
+    },
+    {"type": "\x00"},
+    {"type": "é" * 200},
+)
+
+
+def test_whatever_is_admitted_can_be_stored(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    tenants = ["a", "\x00", "日" * 200, "'; DROP TABLE usage_events", "\U0001f600"]
+    events = [(t, f"{t[:9]}-{n}", odd) for t in tenants for n, odd in enumerate(EXTREMES)]
+    send(servers, *((t.encode(), an_event(i, t, source, **odd)) for t, i, odd in events))
+    land_all(a_landing(servers, url))
+    sql = "SELECT tenant, id FROM usage_events FINAL WHERE source = {s:String}"
+    assert set(client.query(sql, {"s": source}).result_rows) == {(t, i) for t, i, _ in events}
+    assert not dead_letters(servers, source)
+
+
 def partition_counts(config: LandingConfig) -> list[int]:
     """The members' shares of the partitions, by Kafka's group coordinator."""
     from confluent_kafka.admin import AdminClient

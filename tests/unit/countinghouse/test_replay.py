@@ -63,7 +63,7 @@ def test_names_are_taken_as_they_are(tmp_path: Path) -> None:
     path = a_file(tmp_path, '"te""n\\ant, ü",2026-10-01T00:00:00Z,"m""x",2,1', GOOD)
     events = admitted(read_source(path))
     assert [event.tenant for event in events] == ['te"n\\ant, ü', "a"]
-    assert events[0].properties["model"] == 'm"x'
+    assert events[0].model == 'm"x'
 
 
 def test_equal_rows_are_different_events_in_the_file_s_order(tmp_path: Path) -> None:

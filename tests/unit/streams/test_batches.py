@@ -3,9 +3,10 @@
 import json
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
-from pipelines.admission import Admission, event_key
+from pipelines.admission import Admission
 from schemas.event import Event, Rejection
 from schemas.quantity import MICRO
 from streams.batches import Deliveries, RejectedElement, judge, rejected_table, usage_table
@@ -50,16 +51,21 @@ class ARecord:
         return list(self.sent_at) or None
 
 
+def judged(*records: ARecord, admission: Admission = ADMISSION) -> Deliveries:
+    found = Deliveries()
+    judge(records, admission, found)
+    return found
+
+
 def an_array(*events: bytes) -> bytes:
     return b"[" + b",".join(events) + b"]"
 
 
 def test_a_delivery_becomes_a_row_with_its_place_in_the_log() -> None:
-    found = judge([ARecord(5, an_event("x"))], ADMISSION)
+    found = judged(ARecord(5, an_event("x")))
     [row] = usage_table(found, CATALOG, epoch=2).to_pylist()
     assert row["ver"] == 2**64 - 1 - (2 << 48 | 5)
     assert (row["partition"], row["item"], row["repeated"]) == (3, 0, False)
-    assert row["event_key"] == event_key("test", "x")
     assert row["meters"] == ["tokens", "requests"]
     assert [str(quantity) for quantity in row["quantities"]] == ["3.000000", "1.000000"]
     assert json.loads(row["data"])["model"] == row["model"] == "m"
@@ -88,8 +94,8 @@ def test_a_quantity_that_would_not_fit_is_an_error_never_a_wrong_number(micro: i
 
 
 def deliveries(values: tuple[tuple[int, int], ...]) -> Deliveries:
-    event = Event("a", "s", "x", "t", 1_790_000_000_000, 0, b"{}", values, {})
-    return Deliveries([event], [0], [0], [1_790_000_000_000], [None])
+    event = Event("a", "s", "x", "t", 1_790_000_000_000, 0, msgspec.Raw(b"{}"), values)
+    return Deliveries([event], [0], [0], [1_790_000_000_000], [None], [1])
 
 
 def test_only_later_elements_of_an_id_are_marked_as_repeated() -> None:
@@ -98,7 +104,7 @@ def test_only_later_elements_of_an_id_are_marked_as_repeated() -> None:
         ARecord(1, an_array(an_event("x"), b"{}", an_event("y"), an_event("x"), an_event("y"))),
         ARecord(2, an_array(an_event("x"), an_event("x", source="other"))),
     ]
-    rows = usage_table(judge(records, ADMISSION), CATALOG, 1).to_pylist()
+    rows = usage_table(judged(*records), CATALOG, 1).to_pylist()
     assert [(row["id"], row["item"], row["repeated"]) for row in rows] == [
         ("x", 0, False),
         ("x", 0, False),
@@ -126,18 +132,18 @@ def test_only_later_elements_of_an_id_are_marked_as_repeated() -> None:
 def test_a_send_time_that_is_none_is_left_out(
     header: tuple[tuple[str, bytes | None], ...], sent_ms: int | None
 ) -> None:
-    assert judge([ARecord(0, an_event("x"), sent_at=header)], ADMISSION).sent_ms == [sent_ms]
+    assert judged(ARecord(0, an_event("x"), sent_at=header)).sent_ms == [sent_ms]
 
 
 def test_a_model_that_is_no_text_is_no_dimension() -> None:
     data = {"model": {"name": "m"}, "input_tokens": 1, "output_tokens": 1}
-    found = judge([ARecord(0, an_event("x", data=data))], ADMISSION)
+    found = judged(ARecord(0, an_event("x", data=data)))
     [row] = usage_table(found, CATALOG, 1).to_pylist()
     assert row["model"] == ""
 
 
 def test_a_rejected_element_keeps_its_place_and_its_bytes() -> None:
-    found = judge([ARecord(7, an_array(an_event("x"), b"\t7"), b"a")], ADMISSION)
+    found = judged(ARecord(7, an_array(an_event("x"), b"\t7"), b"a"))
     [row] = rejected_table(found.rejected, "usage.events", 4).to_pylist()
     assert (row["epoch"], row["partition"], row["offset"], row["item"]) == (4, 3, 7, 1)
     assert (row["key"], row["element"].strip()) == (b"a", b"7")

@@ -1,0 +1,52 @@
+"""Event times put together from parts that were read before.
+
+`schemas.event.parse_time` is the rule. Events come in about the order of their times, so that the
+text up to the second is nearly always known already.
+"""
+
+from schemas.event import EARLIEST_MS, LATEST_MS, parse_time
+
+SECOND_LENGTH = len("2026-10-01T12:30:00")
+MOST_PARTS = 50_000
+"""So many parts are kept of each kind, about six megabytes; then they are learned anew."""
+
+_A_SECOND = "2026-01-01T00:00:00"
+_DAY_MS = 86_400_000
+
+
+class EventTimes:
+    """Reads the text of a JSON string as event time in epoch milliseconds."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, int] = {}
+        self._rests: dict[str, int] = {}
+        self._a_second_ms = _read(_A_SECOND + "Z")
+
+    def read(self, text: str) -> int:
+        """Event time in epoch milliseconds. Raises ValueError as `parse_time` does."""
+        try:
+            return self._seconds[text[:SECOND_LENGTH]] + self._rests[text[SECOND_LENGTH:]]
+        except KeyError:
+            return self._learned(text)
+
+    def _learned(self, text: str) -> int:
+        time_ms = _read(text)
+        rest = text[SECOND_LENGTH:]
+        is_finer = rest[4:5].isdigit()  # than a millisecond: such a rest hardly comes again
+        is_near_a_limit = not EARLIEST_MS + _DAY_MS <= time_ms < LATEST_MS - _DAY_MS
+        if not is_finer and not is_near_a_limit:
+            # Any second goes with any rest (fraction and zone), as both were accepted.
+            rest_ms = _read(_A_SECOND + rest) - self._a_second_ms
+            _remember(self._rests, rest, rest_ms)
+            _remember(self._seconds, text[:SECOND_LENGTH], time_ms - rest_ms)
+        return time_ms
+
+
+def _read(text: str) -> int:
+    return parse_time(f'"{text}"'.encode())
+
+
+def _remember(parts: dict[str, int], text: str, part_ms: int) -> None:
+    if len(parts) >= MOST_PARTS:
+        parts.clear()
+    parts[text] = part_ms
