@@ -35,6 +35,7 @@ def main() -> None:
             clickhouse = Settings.model_validate({"home": Path(folder), **ports}).clickhouse_url
             _run("landing", *kafka, "--clickhouse", clickhouse, "--events", "500000")
         _run("rating", "--tenants", "100000")
+        _run("gate", "--tenants", "100000")
 
 
 def _run(name: str, *arguments: str) -> None:

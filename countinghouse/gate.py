@@ -91,7 +91,8 @@ class Objections:
 
     def decide(self, tenant: str, meter: str, now_ms: int | None = None) -> Decision:
         """The strictest answer of all windows that run at `now_ms`, by this machine's clock unless
-        given. A window that has ended denies nothing; nor does a meter without a limit."""
+        given. A window that has ended denies nothing and is forgotten, nor does a meter without a
+        limit."""
         against = self._against.get((tenant, meter))
         if against is None:
             return "allow"

@@ -1,5 +1,6 @@
 """What the counters' agents do with what reaches them, and the channel it comes by."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,6 +14,12 @@ from streams.notices import Notice
 from streams.partition import Batch
 
 logger = logging.getLogger(__name__)
+
+AGENTS = 8
+"""Requests to one receiver at a time."""
+
+FACTS_A_SECOND = 500
+"""The most that one receiver is told: a tenth of a core."""
 
 
 class Inlet(faust.Channel[Any]):
@@ -41,11 +48,15 @@ Settle = Callable[[Notice, Outcome], None]
 
 
 def notifying(receiver: Receiver, settle: Settle) -> Callable[[StreamT[Notice]], Awaitable[None]]:
-    """An agent that gives facts to a receiver and says what became of each."""
+    """An agent that gives facts to a receiver and says what became of each.
+
+    It rests after each: a request costs 0.2 ms of CPU, and the counting has the same core.
+    """
 
     async def notify(notices: StreamT[Notice]) -> None:
         async for notice in notices:
             settle(notice, await _attempt(receiver, notice.fact))
+            await asyncio.sleep(AGENTS / FACTS_A_SECOND)
 
     return notify
 

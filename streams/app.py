@@ -1,6 +1,5 @@
 """The counters as a Faust application: agents, services, web views, and how one worker is run."""
 
-import gc
 import logging.config
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +10,7 @@ from faust.types.web import Request, Response
 from faust.web.views import View
 from mode.types import ServiceT
 
-from streams.agents import Inlet, count, notifying
+from streams.agents import AGENTS, Inlet, count, notifying
 from streams.collector import calm_collector
 from streams.counters import CountersConfig, CounterTopics
 from streams.facts import Receiver
@@ -26,8 +25,6 @@ from streams.webhooks import NotifyConfig, receivers
 __all__ = ["CounterTopics", "CountersApp", "CountersConfig", "NotifyConfig", "build", "run"]
 
 INLET_BATCHES = 16
-REQUESTS = 8
-"""Requests to one receiver at a time: what its notices may cost the counting beside them."""
 
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -105,7 +102,7 @@ def _notices(
     """A receiver's own consumer and agents: a dead one delays neither another nor the counting."""
     inlet = Inlet(app)  # what is in it is bounded by the intake's window
     intake = NoticeIntake(config, receiver, inlet.put, metrics, patience_s=patience_s)
-    agent = app.agent(inlet, name=f"notify-{receiver.group}", concurrency=REQUESTS)
+    agent = app.agent(inlet, name=f"notify-{receiver.group}", concurrency=AGENTS)
     agent(notifying(receiver, intake.settle))
     return intake
 

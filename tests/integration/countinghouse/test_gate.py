@@ -1,20 +1,35 @@
 """The gate beside real counters on a real broker: it follows them, and knows how old it is."""
 
+import asyncio
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 
 from countinghouse.gate import Gate
+from schemas.entitlement import MeterEntitlement, Threshold
 from schemas.errors import DependencyUnreachable
-from schemas.period import parse_instant
+from schemas.period import format_instant, parse_instant
 from schemas.quota import state_key
+from streams.journal import Journal
+from streams.metrics import CounterMetrics
 from tests.embedded import ROOT, free_ports, running_broker
 from tests.integration.streams.counters_bench import Town, wait_for
 from tests.unit.countinghouse.test_gate import a_row
-from tests.unit.streams.builders import NOON_MS, entitled, limits
+from tests.unit.streams.builders import (
+    NOON_MS,
+    ARecord,
+    a_record,
+    a_wide_catalog,
+    an_event,
+    entitled,
+    limits,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -71,6 +86,55 @@ def test_a_raised_limit_opens_the_gate_again(town: Town) -> None:
         raised = entitled(1, {OCTOBER: limits(100_000, 100)}, tenant="tenant-0")
         town.send_entitlements(raised)
         wait_for(lambda: gate.decide("tenant-0", "tokens", NOON_MS) == "allow", "the raise")
+
+
+async def _count(town: Town, *records: ARecord) -> None:
+    """Count on partition 0 by a price list with limits by hour (10), day (30) and week (60)."""
+    config = replace(town.config, catalog=a_wide_catalog())
+    async with Journal(config, 0, CounterMetrics()) as journal:
+        journal.count(records, records[-1].offset + 1)
+        await journal.write()
+
+
+DAY_MS, HOUR_MS = 86_400_000, 3_600_000
+TOMORROW_MS = (time.time_ns() // 1_000_000 // DAY_MS + 1) * DAY_MS
+"""Windows that are over are not kept, so these begin with tomorrow."""
+
+
+def an_event_at(hour: int, n: int) -> ARecord:
+    instant_ms = TOMORROW_MS + hour * HOUR_MS
+    event = an_event(hour, n, time=format_instant(instant_ms))
+    return a_record(hour, event)._replace(timestamp=instant_ms)
+
+
+def test_a_gate_heeds_every_kind_of_window_while_it_runs(town: Town) -> None:
+    # 12 is more than an hour's 10, with 20 it is more than a day's 30 and less than a week's 60
+    asyncio.run(_count(town, an_event_at(12, 12), an_event_at(14, 20)))
+    with a_gate(town) as gate:
+        hours = (11, 12, 14, 15, 23, 24)
+        asked = [gate.decide("acme", "tokens", TOMORROW_MS + hour * HOUR_MS) for hour in hours]
+    assert asked == ["deny", "deny", "deny", "deny", "deny", "allow"]
+
+
+def test_an_hours_limit_denies_in_its_hour_alone(town: Town) -> None:
+    asyncio.run(_count(town, an_event_at(12, 12)))
+    with a_gate(town) as gate:
+        asked = [
+            gate.decide("acme", "tokens", TOMORROW_MS + hour * HOUR_MS) for hour in (11, 12, 13)
+        ]
+    assert asked == ["allow", "deny", "allow"]
+
+
+def test_a_gate_denies_when_the_grace_is_over(town: Town) -> None:
+    hard = MeterEntitlement("5", (), Threshold(100, "5"), deny_after_s=3600)
+    message = msgspec.json.encode(entitled(1, {OCTOBER: hard}))
+    town.producer.produce(town.topics.entitlements, message, "acme", partition=0)
+    town.producer.flush()
+    asyncio.run(_count(town, an_event_at(12, 6)))
+    over_ms = TOMORROW_MS + 13 * HOUR_MS
+    with a_gate(town) as gate:
+        assert gate.decide("acme", "tokens", over_ms - 1) == "warn"
+        assert gate.decide("acme", "tokens", over_ms) == "deny"
 
 
 def test_a_gate_says_that_usage_waits_while_no_counters_run(town: Town) -> None:
