@@ -4,12 +4,12 @@ Each element of an array is judged by itself. Bad input is a value, never an exc
 both readers of the log reject exactly the same.
 """
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 
 from pipelines.event_times import EventTimes
+from pipelines.json_depth import is_too_deep, without_deep_elements
 from pipelines.meter_reading import (
     DataReader,
     Properties,
@@ -23,8 +23,6 @@ from schemas.event import CloudEvent, Event, Reason, Rejection, UsualEvent, pars
 MAX_DEPTH = 64
 """How deep an element may nest. Decoding recurses, and how far it can depends on its caller: a
 bound of our own keeps every reader's judgement the same."""
-
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{\]}]', re.DOTALL)
 
 _decode_event = msgspec.json.Decoder(CloudEvent).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -82,7 +80,7 @@ class Admission:
             if value[0] != _OBJECT:
                 sent = enumerate(_usual_elements(value))
                 return [self._usual(item, key, element, arrived_ms) for item, element in sent]
-            if (len(value) > _SHALLOW_BYTES or _LIST in value) and _is_too_deep(value, MAX_DEPTH):
+            if (len(value) > _SHALLOW_BYTES or _LIST in value) and is_too_deep(value, MAX_DEPTH):
                 raise _Unusual
             return [self._usual(0, key, _decode_usual(value), arrived_ms)]
         except (_Unusual, msgspec.DecodeError, ValueError, RecursionError):
@@ -112,15 +110,19 @@ class Admission:
         """The rule: each element by itself, and what is wrong with it."""
         if value.lstrip()[:1] != b"[":
             return [self._judge(0, key, value, arrived_ms)]
-        if _is_too_deep(value, MAX_DEPTH + 1):
+        shallow, deep = value, {}
+        if is_too_deep(value, MAX_DEPTH + 1):
+            shallow, deep = without_deep_elements(value, MAX_DEPTH)
+        if is_too_deep(shallow, MAX_DEPTH + 1):  # it does not end, so nothing can be taken out
             return [Rejection(0, "not_an_event", f"nested deeper than {MAX_DEPTH}", value)]
         try:
-            elements = _decode_array(value)
+            elements = _decode_array(shallow)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             return [Rejection(0, "not_json", str(problem), value)]
         if not elements:
             return [Rejection(0, "empty", "the array has no events", value)]
-        return [self._judge(i, key, bytes(e), arrived_ms) for i, e in enumerate(elements)]
+        whole = [deep.get(item, bytes(element)) for item, element in enumerate(elements)]
+        return [self._judge(item, key, element, arrived_ms) for item, element in enumerate(whole)]
 
     def _judge(
         self, item: int, key: bytes | None, element: bytes, arrived_ms: int
@@ -133,7 +135,7 @@ class Admission:
     def _event(self, item: int, key: bytes | None, element: bytes, arrived_ms: int) -> Event:
         if len(element) > self._max_bytes:
             raise _Rejected("too_large", f"{len(element)} bytes; at most {self._max_bytes}")
-        if _is_too_deep(element, MAX_DEPTH):
+        if is_too_deep(element, MAX_DEPTH):
             raise _Rejected("not_an_event", f"nested deeper than {MAX_DEPTH}")
         sent, properties = _decoded(element)
         if key != sent.subject.encode():
@@ -173,22 +175,6 @@ def _usual_elements(array: bytes) -> list[UsualEvent]:
     if not elements or opened - (2 * len(elements) - 1) > MAX_DEPTH:
         raise _Unusual
     return elements
-
-
-def _is_too_deep(text: bytes, limit: int) -> bool:
-    """Does JSON text nest deeper than the limit? Brackets inside strings do not count."""
-    if text.count(b"[") + text.count(b"{") <= limit:
-        return False
-    depth = 0
-    for found in _BRACKETS.finditer(text):
-        bracket = found[0]
-        if bracket in b"[{":
-            depth += 1
-            if depth > limit:
-                return True
-        elif bracket in b"]}":
-            depth -= 1
-    return False
 
 
 def _decoded(element: bytes) -> tuple[CloudEvent, Properties]:

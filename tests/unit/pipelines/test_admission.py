@@ -133,6 +133,16 @@ def test_nesting_without_end_is_rejected_by_a_bound_of_our_own(value: bytes) -> 
     assert "nested deeper" in rejection.detail
 
 
+def test_an_element_that_nests_too_deep_does_not_cost_its_neighbours_their_place() -> None:
+    three = json.dumps([an_event(), "here", an_event()]).encode()
+    deep = b"[" * 5000 + b"]" * 5000
+    value = three.replace(b'"here"', deep)
+    first, second, third = Admission(CATALOG, None, None, 100_000).admit(b"acme", value, 0)
+    assert isinstance(second, Rejection)
+    assert (second.item, second.reason, second.element) == (1, "not_an_event", deep)
+    assert [type(first), type(third)] == [Event, Event]
+
+
 def test_many_brackets_side_by_side_or_in_a_text_are_not_deep() -> None:
     data = {"input_tokens": 1, "output_tokens": 1, "many": [[]] * 100, "text": '["{' * 100}
     [event] = Admission(CATALOG, None, None, 100_000).admit(
