@@ -110,7 +110,8 @@ class Admission:
         """The rule: each element by itself, and what is wrong with it."""
         if value.lstrip()[:1] != b"[":
             return [self._judge(0, key, value, arrived_ms)]
-        shallow, deep = value, {}
+        shallow: bytes = value
+        deep: dict[int, bytes] = {}
         if is_too_deep(value, MAX_DEPTH + 1):
             shallow, deep = without_deep_elements(value, MAX_DEPTH)
         if is_too_deep(shallow, MAX_DEPTH + 1):  # it does not end, so nothing can be taken out
