@@ -5,7 +5,7 @@ Ready means progress: offsets moved lately, or there is nothing to read.
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from prometheus_client import CollectorRegistry
@@ -21,12 +21,13 @@ PATIENCE_SECONDS = 30
 LOOK_SECONDS = 1
 
 Place = tuple[str, int]
+Monotonic = Callable[[], float]
 
 
 class LandingHealth:
     """Landing's positions and figures. Written by landing's thread, read by the server's."""
 
-    def __init__(self, epoch: int, catalog_version: int) -> None:
+    def __init__(self, epoch: int, catalog_version: int, clock: Monotonic = time.monotonic) -> None:
         self.registry = registry = CollectorRegistry()
         self._events = counter(registry, listed.LANDED)
         self._rows = histogram(registry, listed.BATCH_ROWS)
@@ -38,14 +39,17 @@ class LandingHealth:
         self._lag_seconds = gauge(registry, listed.LANDING_LAG_SECONDS)
         gauge(registry, listed.LANDING_EPOCH).set(epoch)
         gauge(registry, listed.LANDING_CATALOG).set(catalog_version)
+        self._now = clock
+        self._has_joined = False
         self._committed: dict[Place, int] = {}
         self._seen: dict[Place, SeenEnds] = {}
-        self._progressed = self._looked = time.monotonic()
+        self._progressed = self._looked = clock()
 
     def assigned(self, committed: Mapping[Place, int]) -> None:
-        """Landing reads these partitions from these offsets on."""
+        """Landing reads these partitions from these offsets on; none is a member's lot, too."""
+        self._has_joined = True
         self._committed = dict(committed)
-        now = time.monotonic()
+        now = self._now()
         self._seen = {place: self._seen.get(place) or SeenEnds(now) for place in committed}
         for by_place in (self._lag, self._lag_seconds, self._position):
             by_place.clear()
@@ -63,7 +67,7 @@ class LandingHealth:
         seconds: float,
     ) -> None:
         """A batch is committed; building and inserting it took so long."""
-        self._progressed = time.monotonic()
+        self._progressed = self._now()
         self._seconds.observe(seconds)
         self._rows.observe(events)
         self._events.inc(events)
@@ -79,9 +83,9 @@ class LandingHealth:
 
     def look(self, consumer: Consumer) -> None:
         """Every second: how much is there to read? Nothing, and a broker that says so, is well."""
-        if time.monotonic() - self._looked < LOOK_SECONDS:
+        if self._now() - self._looked < LOOK_SECONDS:
             return
-        self._looked = time.monotonic()
+        self._looked = self._now()
         lag = 0
         for place, committed in list(self._committed.items()):
             _, end = consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
@@ -91,11 +95,13 @@ class LandingHealth:
             self._lag_seconds.labels(*place).set(seconds)
             lag += behind
         if lag == 0 and _answers(consumer):
-            self._progressed = time.monotonic()
+            self._progressed = self._now()
 
     def problem(self) -> str | None:
         """Why landing is not ready, or None."""
-        idle = time.monotonic() - self._progressed
+        if not self._has_joined:
+            return "not in landing's consumer group yet"
+        idle = self._now() - self._progressed
         return f"no progress for {idle:.0f} s" if idle > PATIENCE_SECONDS else None
 
 
