@@ -23,6 +23,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from countinghouse.client import PRODUCER_CONFIG
 from schemas.catalog import Catalog
+from schemas.errors import DependencyUnreachable
 from schemas.topics import SENT_AT_HEADER, USAGE_EVENTS
 from stores.log import KafkaLog
 from stores.warehouse.client import connect, migrate
@@ -218,6 +219,18 @@ def measure(way: str, asked: argparse.Namespace) -> None:
     )
 
 
+def ends_of(log: KafkaLog) -> dict[int, int]:
+    """The end of each partition that has one; a topic just made may need a moment."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return {partition: n for (_, partition), n in log.ends().items()}
+        except DependencyUnreachable:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
+
+
 def main() -> None:
     """Fill, then run every way in a process of its own, for each shape of messages."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -234,7 +247,7 @@ def main() -> None:
     ensure_topics(asked.kafka, partitions=8, replication=1)
     log = KafkaLog(asked.kafka, 1)
     for per_message in SHAPES:
-        start = json.dumps({partition: n for (_, partition), n in log.ends().items()})
+        start = json.dumps(ends_of(log))
         fill(asked.kafka, asked.events, per_message)
         for way in WAYS:
             options = ["--way", way, "--per-message", str(per_message), "--start", start]

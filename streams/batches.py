@@ -4,10 +4,11 @@ Owns the way from admitted events to the columns of `usage_events`, written flat
 for every event. It neither reads Kafka nor writes ClickHouse.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +24,8 @@ from schemas.vector import position
 
 MOMENT = pa.timestamp("ms", "UTC")
 QUANTITY = pa.decimal128(18, 6)
+_first, _second = itemgetter(0), itemgetter(1)
+
 MEMBERS = pa.list_(pa.string())
 QUANTITY_LIMIT = 10**18
 """Quantities of one event are below this many 1e-6 units: eighteen digits."""
@@ -31,6 +34,7 @@ QUANTITY_LIMIT = 10**18
 class Record(Protocol):
     """What is read of a Kafka message; confluent-kafka's has this shape once it has a topic."""
 
+    def __len__(self) -> int: ...
     def error(self) -> Any: ...
     def topic(self) -> str: ...
     def partition(self) -> int: ...
@@ -57,7 +61,7 @@ class Deliveries:
     """Records of a batch and what was admitted of them.
 
     `partitions` to `counts` have an entry a record; `counts` says how many of `events` are its.
-    `repeated` are indexes into `events`; `size` is the records' length in bytes.
+    `repeated` are indexes into `events`.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -68,30 +72,27 @@ class Deliveries:
     counts: list[int] = field(default_factory=list)
     repeated: list[int] = field(default_factory=list)
     rejected: list[RejectedElement] = field(default_factory=list)
-    size: int = 0
 
 
-def judge(records: Iterable[Record], admission: Admission, found: Deliveries) -> None:
+def judge(records: Sequence[Record], admission: Admission, found: Deliveries) -> None:
     """Admit every element of records of `usage.events`, in order, and add them to the found."""
     admit = admission.admit
-    events, add_sent, add_count = found.events, found.sent_ms.append, found.counts.append
-    add_partition, add_offset = found.partitions.append, found.offsets.append
-    add_arrived = found.arrived_ms.append
-    for record in records:
-        value = record.value()
-        arrived_ms = record.timestamp()[1]
-        admitted: Sequence[Any] = admit(record.key(), value, arrived_ms)
-        if Rejection in map(type, admitted):
+    events, counts = found.events, found.counts
+    values = [record.value() for record in records]
+    arrived_ms = [record.timestamp()[1] for record in records]
+    for record, value, arrived in zip(records, values, arrived_ms, strict=True):
+        admitted: Sequence[Any] = admit(record.key(), value, arrived)
+        count = len(admitted)
+        if count > 1 or type(admitted[0]) is Rejection:
             admitted = _set_aside(record, admitted, found.rejected)
-        if len(admitted) > 1:
+            count = len(admitted)
             found.repeated += _repeats(admitted, len(events))
         events += admitted
-        add_partition(record.partition())
-        add_offset(record.offset())
-        add_arrived(arrived_ms)
-        add_sent(_sent_ms(record.headers()))
-        add_count(len(admitted))
-        found.size += len(value or b"")
+        counts.append(count)
+    found.arrived_ms += arrived_ms
+    found.partitions += [record.partition() for record in records]
+    found.offsets += [record.offset() for record in records]
+    found.sent_ms += [_sent_ms(record.headers()) for record in records]
 
 
 def usage_table(found: Deliveries, catalog: Catalog, epoch: int) -> pa.Table:
@@ -176,31 +177,38 @@ def _metered(events: list[Event], catalog: Catalog) -> dict[str, pa.Array]:
     if any(meter.aggregation == "unique_count" for meter in catalog.meter_list):
         texts = [[""] * len(e.values) + [text for _, text in e.members] for e in events]
         pairs = [(*e.values, *((meter, MICRO) for meter, _ in e.members)) for e in events]
-    flat = np.fromiter(chain.from_iterable(chain.from_iterable(pairs)), np.int64).reshape(-1, 2)
-    ends = np.zeros(len(events) + 1, np.int32)
-    np.cumsum(np.fromiter(map(len, pairs), np.int32, len(events)), out=ends[1:])
+    micros = np.fromiter(map(_second, chain.from_iterable(pairs)), np.int64)
+    if len({event.type for event in events}) == 1:  # and so are their meters
+        ends = np.arange(len(events) + 1, dtype=np.int32) * len(pairs[0])
+        meters = np.tile(np.array([meter for meter, _ in pairs[0]], np.int32), len(events))
+    else:
+        ends = np.zeros(len(events) + 1, np.int32)
+        np.cumsum(np.fromiter(map(len, pairs), np.int32, len(events)), out=ends[1:])
+        meters = np.fromiter(map(_first, chain.from_iterable(pairs)), np.int32)
     names = pa.array([meter.name for meter in catalog.meter_list])
-    meters = pa.DictionaryArray.from_arrays(pa.array(flat[:, 0].astype(np.int32)), names)
+    named = pa.DictionaryArray.from_arrays(pa.array(meters), names)
     columns = {
-        "meters": pa.ListArray.from_arrays(pa.array(ends), meters),
-        "quantities": pa.ListArray.from_arrays(pa.array(ends), _quantities(flat[:, 1])),
+        "meters": pa.ListArray.from_arrays(pa.array(ends), named),
+        "quantities": pa.ListArray.from_arrays(pa.array(ends), _quantities(micros)),
     }
     return columns if texts is None else columns | {"members": pa.array(texts, MEMBERS)}
 
 
-def _quantities(micro: NDArray[np.int64]) -> pa.Array:
-    if len(micro) and max(int(micro.max()), -int(micro.min())) >= QUANTITY_LIMIT:
+def _quantities(micros: NDArray[np.int64]) -> pa.Array:
+    if len(micros) and max(int(micros.max()), -int(micros.min())) >= QUANTITY_LIMIT:
         raise ValueError("a quantity has more than eighteen digits; admission must refuse it")
-    return decimals(micro, QUANTITY)
+    return decimals(micros, QUANTITY)
 
 
 def _set_aside(
-    record: Record, admitted: Sequence[Event | Rejection], rejected: list[RejectedElement]
-) -> list[Event]:
+    record: Record, admitted: Sequence[Any], rejected: list[RejectedElement]
+) -> Sequence[Event]:
     """Put a record's rejections to the others; its events."""
+    if Rejection not in map(type, admitted):
+        return admitted
     place = record.partition(), record.offset(), record.timestamp()[1], record.key()
-    rejected += [RejectedElement(*place, one) for one in admitted if isinstance(one, Rejection)]
-    return [one for one in admitted if isinstance(one, Event)]
+    rejected += [RejectedElement(*place, one) for one in admitted if type(one) is Rejection]
+    return [one for one in admitted if type(one) is Event]
 
 
 def _repeats(events: Sequence[Event], first: int) -> list[int]:

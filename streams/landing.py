@@ -24,20 +24,19 @@ from pipelines.admission import Admission
 from schemas.catalog import Catalog
 from schemas.errors import DependencyUnreachable
 from schemas.topics import QUOTA_STATE, USAGE_EVENTS
-from streams.batches import Deliveries, Record, judge, rejected_table, usage_table
+from streams.batches import Record
 from streams.dead_letters import DeadLetters, NotCommitted
 from streams.health import serving
 from streams.isolation import Isolation, tells_of_a_value
-from streams.landed_counters import counters_table, positions_table
-from streams.landing_batch import Batch, BatchUnderWay
+from streams.landing_batch import Batch, BatchUnderWay, Rules
 from streams.landing_health import LandingHealth
-from streams.warehouse_sink import InsertUnderWay, Tables, WarehouseSink
+from streams.warehouse_sink import InsertUnderWay, WarehouseSink
 
 GROUP = "countinghouse-landing"
 FILL_SECONDS = 0.2
 """How long a batch waits to fill: the most that landing adds to an event's way when it keeps up."""
 
-FETCH = 5_000
+FETCH = 2_000
 GLANCE_SECONDS = 0.02
 """So many messages are taken at a time; with an insert under way they are waited for so long."""
 
@@ -91,13 +90,14 @@ class Landing:
 
     def __init__(self, config: LandingConfig) -> None:
         self._config = config
-        self._admission = Admission(
+        admission = Admission(
             config.catalog, config.max_age_ms, config.max_lead_ms, config.max_bytes
         )
+        self._rules = Rules(config.catalog, admission, config.epoch)
         self._sink = WarehouseSink(config.clickhouse_url)
         self._letters = DeadLetters(config.kafka_servers, config.group)
         self._consumer = Consumer(_consumer_config(config))
-        self._batch = Batch()
+        self._batch = Batch(self._rules)
         self._under_way: BatchUnderWay | None = None
         self._rebalanced = False
         self._failures = 0
@@ -155,28 +155,18 @@ class Landing:
         if self._refusals >= REFUSALS:
             self._isolate(messages)
         elif messages:
-            for problem in self._batch.take(messages, self._admission, self._config.epoch):
+            for problem in self._batch.take(messages):
                 _log.warning("Kafka: %s", problem)
         elif self._under_way is None:
             gc.collect()
 
     def _begin(self) -> None:
         """Insert the batch in hand beside reading the next."""
-        batch, self._batch = self._batch, Batch()
-        insert = InsertUnderWay(self._sink, self._tables(batch))
-        found = batch.deliveries
-        self._under_way = BatchUnderWay(
-            insert, len(found.events), found.rejected, batch.reached, time.monotonic()
-        )
-
-    def _tables(self, batch: Batch) -> Tables:
-        epoch, found = self._config.epoch, batch.deliveries
-        return {
-            "usage_events": usage_table(found, self._config.catalog, epoch),
-            "rejected": rejected_table(found.rejected, USAGE_EVENTS, epoch),
-            "counters": counters_table(batch.counters),
-            "counter_positions": positions_table(batch.counters),
-        }
+        batch = self._batch
+        self._batch = Batch(self._rules, stride=batch.stride)
+        began = time.monotonic()
+        insert = InsertUnderWay(self._sink, batch.tables())
+        self._under_way = BatchUnderWay(insert, batch.events, batch.rejected, batch.reached, began)
 
     def _finish(self, wait_seconds: float) -> None:
         """Commit the batch under way once it is stored; waits so long for it."""
@@ -203,7 +193,7 @@ class Landing:
         if time.monotonic() - pending.began < PATIENCE_SECONDS:
             return
         _log.warning("the warehouse is slow: nothing more is read until it has stored a batch")
-        self._batch = Batch()
+        self._batch = Batch(self._rules)
         with self._paused():
             while not (stop.is_set() or self._rebalanced or pending.insert.ends_within(1)):
                 self._consumer.poll(0)  # nothing comes from paused partitions
@@ -213,19 +203,14 @@ class Landing:
 
     def _isolate(self, messages: Sequence[Record]) -> None:
         """Store what can be stored, and put aside the records that the warehouse refuses."""
-        if not messages:
-            return
-        batch = self._batch
-        batch.take(messages, self._admission, self._config.epoch)
         usage = [m for m in messages if m.error() is None and m.topic() == USAGE_EVENTS]
-        refused = Isolation(self._insert).store(usage)
-        batch.deliveries = Deliveries(rejected=batch.deliveries.rejected + refused)
+        if messages:
+            self._batch.take(messages)
+            self._batch.usage.clear()
+            self._batch.rejected += Isolation(self._insert).store(usage)
 
     def _insert(self, records: Sequence[Record]) -> None:
-        found = Deliveries()
-        judge(records, self._admission, found)
-        table = usage_table(found, self._config.catalog, self._config.epoch)
-        self._sink.insert({"usage_events": table})
+        self._sink.insert({"usage_events": self._rules.rows(records, [])})
 
     def _retry_later(self, failure: Exception, stop: threading.Event) -> None:
         """Wait, staying in the group, and read again what is not committed."""
@@ -249,7 +234,7 @@ class Landing:
 
     def _let_go(self) -> None:
         """Forget what is in hand and under way: it will be read again."""
-        self._batch = Batch()
+        self._batch = Batch(self._rules)
         if self._under_way is None or self._under_way.insert.ends_within(STOP_SECONDS):
             self._sink.close()
         else:
@@ -268,6 +253,8 @@ class Landing:
             return
         self.health.assigned({(p.topic, p.partition): max(p.offset, 0) for p in committed})
         self._consumer.assign([_start(place) for place in committed])
+        # A partition that was lost while paused comes back paused: nobody else would wake it.
+        self._consumer.resume(committed)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True

@@ -4,13 +4,30 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 from confluent_kafka import KafkaError
 
 from pipelines.admission import Admission
+from schemas.catalog import Catalog
 from schemas.topics import USAGE_EVENTS
-from streams.batches import Deliveries, Record, RejectedElement, judge
-from streams.landed_counters import LandedCounters, read_counters
-from streams.warehouse_sink import InsertUnderWay
+from streams.batches import (
+    Deliveries,
+    Record,
+    RejectedElement,
+    judge,
+    rejected_table,
+    usage_table,
+)
+from streams.landed_counters import (
+    LandedCounters,
+    counters_table,
+    positions_table,
+    read_counters,
+)
+from streams.warehouse_sink import InsertUnderWay, Tables
+
+STRIDE = 2_000
+"""About so many events are judged before they become columns: they fit the processor's cache."""
 
 MOST_BYTES = 64 * 2**20
 """A batch is full at this length of its records: bounds landing's memory."""
@@ -18,57 +35,96 @@ MOST_BYTES = 64 * 2**20
 Place = tuple[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What makes rows of records: one price list version, its admission, the topic's epoch."""
+
+    catalog: Catalog
+    admission: Admission
+    epoch: int
+
+    def rows(self, records: Sequence[Record], rejected: list[RejectedElement]) -> pa.Table:
+        """Rows of `usage_events`; what is rejected is put to the others."""
+        found = Deliveries(rejected=rejected)
+        judge(records, self.admission, found)
+        return usage_table(found, self.catalog, self.epoch)
+
+
 @dataclass(slots=True)
 class Batch:
-    """Messages since `began`, judged as they come, and how far they reach in each partition.
+    """Messages since `began`, made into columns as they come, and how far they reach.
 
-    The end of a partition is reported as a message of its own: it lies behind transaction markers,
-    so that committing it says truly that there is nothing left to read.
+    `stride` is in records, of which each may hold many events; a next batch goes on with it. The
+    end of a partition is reported as a message of its own: it lies behind transaction
+    markers, so that committing it says truly that there is nothing left to read.
     """
 
-    deliveries: Deliveries = field(default_factory=Deliveries)
+    rules: Rules
+    usage: list[pa.Table] = field(default_factory=list)
+    rejected: list[RejectedElement] = field(default_factory=list)
     counters: LandedCounters = field(default_factory=LandedCounters)
     reached: dict[Place, int] = field(default_factory=dict)
+    events: int = 0
+    size: int = 0
+    stride: int = STRIDE
     began: float = field(default_factory=time.monotonic)
 
-    def take(self, messages: Sequence[Record], admission: Admission, epoch: int) -> list[object]:
+    def take(self, messages: Sequence[Record]) -> list[object]:
         """Judge more messages; returns what Kafka reports beside them."""
+        usage, states, problems = self._sorted(messages)
+        self.add_usage(usage)
+        read_counters(states, self.rules.epoch, self.counters)
+        return problems
+
+    def add_usage(self, records: Sequence[Record]) -> None:
+        """Make records of `usage.events` into rows, a stride at a time."""
+        start = 0
+        while start < len(records):
+            some = records[start : start + self.stride]
+            rows = self.rules.rows(some, self.rejected)
+            self.usage.append(rows)
+            self.events += rows.num_rows
+            start += len(some)
+            self.stride = max(1, STRIDE * len(some) // max(rows.num_rows, len(some)))
+
+    def _sorted(
+        self, messages: Sequence[Record]
+    ) -> tuple[list[Record], list[Record], list[object]]:
         usage: list[Record] = []
         states: list[Record] = []
         problems: list[object] = []
         for message in messages:
+            topic, place = message.topic(), (message.topic(), message.partition())
             if (problem := message.error()) is None:
-                (usage if message.topic() == USAGE_EVENTS else states).append(message)
+                (usage if topic == USAGE_EVENTS else states).append(message)
+                self.reached[place] = message.offset() + 1
+                self.size += len(message)
             elif problem.code() == KafkaError._PARTITION_EOF:
-                self.reached[message.topic(), message.partition()] = message.offset()
+                self.reached[place] = message.offset()
             else:
                 problems.append(problem)
-        found = self.deliveries
-        known = len(found.offsets)
-        judge(usage, admission, found)
-        last = dict(zip(found.partitions[known:], found.offsets[known:], strict=True))
-        for partition, offset in last.items():
-            self._reach((USAGE_EVENTS, partition), offset)
-        read_counters(states, epoch, self.counters)
-        for state in states:
-            self._reach((state.topic(), state.partition()), state.offset())
-        return problems
-
-    def _reach(self, place: Place, offset: int) -> None:
-        self.reached[place] = max(offset + 1, self.reached.get(place, 0))
+        return usage, states, problems
 
     def is_full(self, size: int) -> bool:
         """Does it hold so many elements, or as many bytes as a batch may?"""
-        found = self.deliveries
-        return (
-            len(found.events) + len(found.rejected) + len(self.counters.states) >= size
-            or found.size >= MOST_BYTES
-        )
+        elements = self.events + len(self.rejected) + len(self.counters.states)
+        return elements >= size or self.size >= MOST_BYTES
 
     def is_due(self, size: int, seconds: float) -> bool:
         """Is it time to insert it?"""
         age = time.monotonic() - self.began
         return bool(self.reached) and (age >= seconds or self.is_full(size))
+
+    def tables(self) -> Tables:
+        """All that is inserted, in this order."""
+        tables = {
+            "rejected": rejected_table(self.rejected, USAGE_EVENTS, self.rules.epoch),
+            "counters": counters_table(self.counters),
+            "counter_positions": positions_table(self.counters),
+        }
+        if self.usage:
+            tables = {"usage_events": pa.concat_tables(self.usage).combine_chunks(), **tables}
+        return tables
 
 
 @dataclass(frozen=True, slots=True)

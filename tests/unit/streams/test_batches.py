@@ -26,6 +26,9 @@ class ARecord:
     tenant: bytes | None = b"a"
     sent_at: tuple[tuple[str, bytes | None], ...] = ()
 
+    def __len__(self) -> int:
+        return len(self.value() or b"")
+
     def error(self) -> None:
         return None
 
