@@ -1,5 +1,6 @@
 """Landing on a real broker and warehouse: every event once, whatever the records hold."""
 
+import signal
 import socket
 import threading
 import time
@@ -22,7 +23,14 @@ from stores.warehouse.client import connect, migrate
 from stores.warehouse.usage import WarehouseUsage
 from streams.landing import Landing, LandingConfig
 from streams.topics import ensure_topics
-from tests.embedded import free_ports, running, running_broker, wait_until
+from tests.embedded import (
+    FrontProcess,
+    free_ports,
+    running,
+    running_broker,
+    running_front,
+    wait_until,
+)
 from tests.landings import (
     a_landing,
     an_event,
@@ -301,6 +309,57 @@ def test_without_a_warehouse_nothing_is_committed_and_later_everything_lands(
     finally:
         stop.set()
         thread.join()
+
+
+@contextmanager
+def frozen(front: FrontProcess) -> Iterator[None]:
+    """The front neither answers nor hangs up within the block."""
+    front.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        front.process.send_signal(signal.SIGCONT)
+
+
+def test_a_warehouse_that_hangs_holds_landing_back_and_nothing_is_lost(
+    servers: str,
+    tmp_path: Path,
+    source: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("streams.landing.PATIENCE_SECONDS", 1)
+    with running_front(tmp_path) as front, connect(front.url) as client:
+        migrate(client)
+        config = a_landing(servers, front.url, batch_size=50)
+        log = usage_log(config)
+        with landing(config):
+            wait_landed(config)
+            with frozen(front):
+                send(servers, *((b"a", an_event(str(n), source=source)) for n in range(2000)))
+                wait_for(lambda: "the warehouse is slow" in caplog.text)
+                assert not log.landed().covers(log.ends())
+            wait_landed(config)
+        assert len(tokens(client, source)) == 2000
+
+
+def test_a_warehouse_that_hangs_does_not_keep_landing_from_stopping(
+    servers: str, tmp_path: Path, source: str
+) -> None:
+    with running_front(tmp_path) as front, connect(front.url) as client:
+        migrate(client)
+        config = a_landing(servers, front.url)
+        with landing_process(config) as process:
+            wait_landed(config)
+            with frozen(front):
+                send(servers, (b"a", an_event("x", source=source)))
+                time.sleep(1)  # lets the insert begin; without it the test proves less, not wrong
+                began = time.monotonic()
+                process.terminate()
+                assert process.wait(20) == 0
+                assert time.monotonic() - began < 10
+        land_all(config)
+        assert set(tokens(client, source)) == {"x"}
 
 
 def retries(running: Landing) -> float:
