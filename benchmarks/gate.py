@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from countinghouse.gate import Objections
+from countinghouse.objections import Objections
 
 KINDS = ("allow", "warn", "deny", "allow")
 NOW_MS = 1_792_065_600_000

@@ -8,6 +8,7 @@ Owns a copy of what `quota.state` says against tenants, and how old it is. It ne
 confluent-kafka only. Make it after a fork, one for each process; threads may share it.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import msgspec
 from confluent_kafka import (
@@ -29,8 +30,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from countinghouse.objections import Objections
 from schemas.errors import DependencyUnreachable
-from schemas.period import parse_instant
 from schemas.quota import POSITION_KEY, Decision, StatePosition
 from schemas.topics import QUOTA_STATE, USAGE_EVENTS
 
@@ -39,97 +40,13 @@ POLL_SECONDS = 0.1
 LOOK_SECONDS = 1.0
 KAFKA_SECONDS = 5
 LOAD_SECONDS = 60.0
-LATE_CLOCK_MS = 3_600_000
-"""A window is forgotten this long after its end, lest a clock that steps back opens a gate."""
-
-NEVER_MS = 1 << 62
 INTERNAL = b"\x00"
 
 _log = logging.getLogger(__name__)
 
 Place = tuple[str, int]
 
-
-class _Window(msgspec.Struct):
-    start: str
-
-
-class _Row(msgspec.Struct):
-    """What a gate reads of `schemas.quota.QuotaState`."""
-
-    tenant: str
-    meter: str
-    window: _Window
-    decision: Decision
-    resets_at: str
-    deny_from: str | None = None
-
-
-class Objection(NamedTuple):
-    """What speaks against a tenant during `[start_ms, end_ms)`: a denial from `deny_ms` on, a
-    warning before. `key` is its row's."""
-
-    key: bytes
-    start_ms: int
-    end_ms: int
-    deny_ms: int
-
-
-_decode_row = msgspec.json.Decoder(_Row).decode
-_decode_key = msgspec.json.Decoder(tuple[str, str, str, str]).decode
 _decode_position = msgspec.json.Decoder(StatePosition).decode
-
-
-class Objections:
-    """All that speaks against tenants, by tenant and meter. One thread applies, any may decide."""
-
-    def __init__(self) -> None:
-        self._against: dict[tuple[str, str], tuple[Objection, ...]] = {}
-
-    def __len__(self) -> int:
-        return len(self._against)
-
-    def decide(self, tenant: str, meter: str, now_ms: int | None = None) -> Decision:
-        """The strictest answer of all windows that run at `now_ms`, by this machine's clock unless
-        given. A window that has ended denies nothing and is forgotten, nor does a meter without a
-        limit."""
-        against = self._against.get((tenant, meter))
-        if against is None:
-            return "allow"
-        now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-        decision: Decision = "allow"
-        for _, start_ms, end_ms, deny_ms in against:
-            if start_ms <= now < end_ms:
-                if now >= deny_ms:
-                    return "deny"
-                decision = "warn"
-        return decision
-
-    def apply(self, key: bytes, value: bytes | None, now_ms: int) -> None:
-        """Take over a row; one that allows, or without a value, withdraws what was said before.
-
-        Raises:
-            msgspec.DecodeError, ValueError: it is no row.
-        """
-        row = None if value is None else _decode_row(value)
-        tenant, meter = (row.tenant, row.meter) if row else _decode_key(key)[:2]
-        held = self._against.get((tenant, meter), ())
-        if not held and (row is None or row.decision == "allow"):
-            return
-        kept = [it for it in held if it.key != key and it.end_ms + LATE_CLOCK_MS > now_ms]
-        if row is not None and row.decision != "allow":
-            kept.append(_objection(key, row))
-        if kept:
-            self._against[tenant, meter] = tuple(kept)
-        else:
-            self._against.pop((tenant, meter), None)
-
-
-def _objection(key: bytes, row: _Row) -> Objection:
-    deny_ms = NEVER_MS
-    if row.decision == "deny":
-        deny_ms = 0 if row.deny_from is None else parse_instant(row.deny_from)
-    return Objection(key, parse_instant(row.window.start), parse_instant(row.resets_at), deny_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +199,8 @@ class _StateLog:
         if (error := message.error()) is None:
             self._reached[partition] = offset + 1
             if message.key() == POSITION_KEY and (value := message.value()):
-                self._counted[partition] = _decode_position(value).usage
+                with contextlib.suppress(msgspec.DecodeError):  # a later version's
+                    self._counted[partition] = _decode_position(value).usage
             return True
         if error.code() == KafkaError._PARTITION_EOF:
             self._reached[partition] = offset

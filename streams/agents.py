@@ -10,8 +10,8 @@ from faust.types import StreamT
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from streams.facts import Fact, Failed, Outcome, Receiver
-from streams.notices import Notice
 from streams.partition import Batch
+from streams.progress import Notice
 
 logger = logging.getLogger(__name__)
 

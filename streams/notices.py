@@ -10,7 +10,6 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -23,6 +22,7 @@ from streams.counters import CountersConfig
 from streams.facts import Delivered, Fact, Failed, Outcome, Receiver, Refused
 from streams.journal_reader import now_ms
 from streams.notice_metrics import NoticeMetrics
+from streams.progress import Notice, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -36,54 +36,6 @@ LEAVE_SECONDS = 3
 FAILED_REST_S = 1
 WARN_MS = 60_000
 FIRST_RETRY_S, LONGEST_RETRY_S = 1, 60
-
-
-class Progress:
-    """A partition's facts in our hands, and up to which offset all before are settled."""
-
-    def __init__(self, start: int) -> None:
-        self.is_held = True
-        self.committed = start
-        self._read_to = start
-        self._open: dict[int, int] = {}
-
-    @property
-    def waiting(self) -> int:
-        """Facts that are not settled."""
-        return len(self._open)
-
-    @property
-    def settled_to(self) -> int:
-        """The exclusive offset that may be committed."""
-        return next(iter(self._open), self._read_to)
-
-    @property
-    def oldest_ms(self) -> int | None:
-        """When the first fact that is not settled was announced."""
-        return next(iter(self._open.values()), None)
-
-    def open(self, offset: int, announced_ms: int) -> None:
-        """A fact is in our hands; offsets come in rising order."""
-        self._open[offset] = announced_ms
-        self._read_to = offset + 1
-
-    def settle(self, offset: int) -> None:
-        """Nothing more is to be done about it."""
-        self._open.pop(offset, None)
-
-    def read_to(self, offset: int) -> None:
-        """There is no other fact below this offset (transaction markers are no records)."""
-        self._read_to = max(self._read_to, offset)
-
-
-@dataclass(slots=True, eq=False)
-class Notice:
-    """A fact with its place in the log and the attempts that failed."""
-
-    fact: Fact
-    offset: int
-    progress: Progress
-    failed: int = 0
 
 
 Deliver = Callable[[Notice], Awaitable[None]]
@@ -142,7 +94,7 @@ class NoticeIntake(Service):
 
     async def release(self) -> None:
         """Let all partitions go, what is under way included."""
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, ConsumerStoppedError):
             await asyncio.wait_for(self._commit(), LEAVE_SECONDS)
         for progress in self._held.values():
             progress.is_held = False
@@ -152,15 +104,24 @@ class NoticeIntake(Service):
 
     @Service.task
     async def _pump(self) -> None:
-        """For ever, whatever happens: an error that came out of here would stop the counting."""
         while not self.should_stop:
-            try:
-                with contextlib.suppress(ConsumerStoppedError, IllegalStateError):
-                    await self._pump_once()
-            except Exception as error:
-                level = logging.WARNING if isinstance(error, KafkaError) else logging.ERROR
-                logger.log(level, "notices to %s: %r", self._receiver.name, error)
-                await self.sleep(FAILED_REST_S)
+            await self._safely(self._pump_once)
+
+    @Service.task
+    async def _keep_committing(self) -> None:
+        while not self.should_stop:
+            await self.sleep(COMMIT_SECONDS)
+            await self._safely(self._commit)
+
+    async def _safely(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Whatever happens: an error that came out of a task would stop the counting beside it."""
+        try:
+            with contextlib.suppress(ConsumerStoppedError, IllegalStateError):
+                await step()
+        except Exception as error:
+            level = logging.WARNING if isinstance(error, KafkaError) else logging.ERROR
+            logger.log(level, "notices to %s: %r", self._receiver.name, error)
+            await self.sleep(FAILED_REST_S)
 
     async def _pump_once(self) -> None:
         await self._begin(self._consumer.assignment() - self._held.keys())
@@ -208,8 +169,8 @@ class NoticeIntake(Service):
             try:
                 fact = Fact.of(record.value, record.timestamp)
             except (msgspec.DecodeError, TypeError) as problem:
-                logger.error("%s-%d@%d is no announcement (%s) and is passed over",
-                             record.topic, record.partition, record.offset, problem)  # fmt: skip
+                place = f"{record.topic}[{record.partition}] {record.offset}"
+                logger.error("%s is no announcement (%s) and is passed over", place, problem)
                 progress.settle(record.offset)
             else:
                 notices.append(Notice(fact, record.offset, progress))
@@ -229,10 +190,11 @@ class NoticeIntake(Service):
                 self._fail(notice, why, after_s)
 
     def _fail(self, notice: Notice, why: str, after_s: int | None) -> None:
-        pause_s = after_s if after_s is not None else _pause_s(notice.failed)
-        if now_ms() + pause_s * 1000 > notice.fact.announced_ms + self._patience_ms:
+        left_s = (notice.fact.announced_ms + self._patience_ms - now_ms()) / 1000
+        if left_s <= 0:
             self._give_up(notice, "expired", why)
             return
+        pause_s = min(left_s, _pause_s(notice.failed) if after_s is None else after_s)
         self._metrics.retried(self._receiver.name)
         self._warn(notice, why)
         notice.failed += 1
@@ -272,12 +234,6 @@ class NoticeIntake(Service):
         )
         self._metrics.gave_up(self._receiver.name, reason)
         notice.progress.settle(notice.offset)
-
-    @Service.task
-    async def _keep_committing(self) -> None:
-        while not self.should_stop:
-            await self.sleep(COMMIT_SECONDS)
-            await self._commit()
 
     async def _commit(self) -> None:
         """Commit what is settled and was not committed before."""

@@ -15,7 +15,8 @@ from streams.facts import Delivered, Fact, Failed, Outcome, Refused
 from streams.journal_reader import now_ms
 from streams.notice_log import LogReceiver
 from streams.notice_metrics import NoticeMetrics
-from streams.notices import LONGEST_RETRY_S, Notice, NoticeIntake, Progress, _pause_s
+from streams.notices import LONGEST_RETRY_S, NoticeIntake, _pause_s
+from streams.progress import Notice, Progress
 from tests.unit.streams.builders import a_catalog
 
 
@@ -129,12 +130,20 @@ def test_what_failed_comes_again_and_is_not_settled(tmp_path: Path) -> None:
     assert in_hands(tmp_path, act).told("retried") == 1
 
 
+def test_the_last_attempt_is_made_when_patience_ends(tmp_path: Path) -> None:
+    async def act(hands: Hands) -> None:
+        hands.intake.settle(hands.notice(age_ms=59_950), Failed("HTTP 503", after_s=3600))
+        await asyncio.wait_for(hands.again.get(), 5)
+
+    assert in_hands(tmp_path, act).told("retried") == 1
+
+
 @pytest.mark.parametrize(
     ("outcome", "age_ms", "reason"),
     [
         (Refused("HTTP 410"), 0, "refused"),
         (Failed("HTTP 500"), 60_000, "expired"),
-        (Failed("HTTP 503", after_s=120), 0, "expired"),
+        (Failed("HTTP 503", after_s=120), 60_000, "expired"),
     ],
 )
 def test_what_is_given_up_is_settled_and_counted(
