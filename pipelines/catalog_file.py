@@ -14,7 +14,8 @@ from pipelines.marked_yaml import MarkedYaml, Path, read_yaml
 from schemas.catalog import Catalog, Plan
 from schemas.errors import InvalidInput
 from schemas.meter import Meter
-from schemas.rate_card import PROBLEMS, Grace, OveragePrice, Quota, RateCard, UnitCost
+from schemas.price_terms import PROBLEMS
+from schemas.rate_card import Grace, OveragePrice, Quota, RateCard, UnitCost
 
 _MODELS: dict[Path, type[BaseModel]] = {
     (): Catalog,

@@ -12,8 +12,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from schemas.meter import Meter, Name
 from schemas.money import parse_minor
+from schemas.price_terms import Closed, Currency, Price, Problem, tell
 from schemas.quota import WINDOW_KINDS, WindowKind
-from schemas.rate_card import Closed, Currency, Price, Problem, RateCard, UnitCost, tell
+from schemas.rate_card import RateCard, UnitCost
 
 
 class Plan(Closed):

@@ -8,107 +8,13 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from schemas.money import format_pico, minor_digits, parse_pico
-from schemas.quantity import format_micro, to_micro
+from schemas.price_terms import Closed, Percent, PerUnits, Problem, Quantity, tell, unlimited
 from schemas.quota import WindowKind
 
 DEFAULT_THRESHOLDS = (80, 100, 120)
 QUOTA_THRESHOLDS = (80,)
-UNLIMITED = "unlimited"
-MAX_PICO = 2**63 - 1
-"""Largest unit price, in 1e-12: about nine million a unit; lines keep it in 64 bits."""
-
-PROBLEMS = "price_list_problems"
-"""The type of a pydantic error whose context lists problems with their places."""
-
-Problem = tuple[tuple[str, ...], str]
-"""Where in a model something is wrong, and what: several can be told at once."""
-
-
-def tell(problems: list[Problem]) -> None:
-    """Raise all problems as one pydantic error, whose context holds their places."""
-    if problems:
-        text = "; ".join(f"{'.'.join(path)}: {reason}" for path, reason in problems)
-        raise PydanticCustomError(PROBLEMS, "{text}", {"text": text, "problems": problems})
-
-
-def _currency(text: str) -> str:
-    minor_digits(text)
-    return text
-
-
-def _price(text: str) -> str:
-    """A price in one form, so that 8 and 8.00 are the same price list."""
-    price_pico = parse_pico(text)
-    if price_pico < 0:
-        raise ValueError(f"{text} is negative; write 0 or more")
-    return format_pico(price_pico)
-
-
-def _percent(value: object) -> object:
-    return value.removesuffix("%").rstrip() if isinstance(value, str) else value
-
-
-def _unlimited(value: object) -> object:
-    return None if value == UNLIMITED else value
-
-
-def _included(value: object) -> int:
-    micro = to_micro(value)
-    if micro < 0:
-        raise ValueError(f"{value} is negative; write 0 or more, or {UNLIMITED}")
-    return micro
-
-
-Currency = Annotated[str, AfterValidator(_currency)]
-Price = Annotated[str, AfterValidator(_price)]
-"""An amount of a major unit as decimal text, at most twelve decimals."""
-Quantity = Annotated[
-    int, BeforeValidator(_included), PlainSerializer(format_micro, return_type=str)
-]
-"""A quantity in 1e-6 units, written in units."""
-Percent = Annotated[int, BeforeValidator(_percent), Field(ge=1, le=10_000)]
-
-
-class Closed(BaseModel):
-    """Base of the price list's models: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PerUnits(Closed):
-    """An amount of each currency for every `per` units."""
-
-    per: Annotated[int, Field(ge=1, le=10**9)] = 1
-    price: Annotated[dict[Currency, Price], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _fits_a_line(self) -> Self:
-        tell([(("price", c), text) for c in self.price for text in self._faults(c)])
-        return self
-
-    def _faults(self, currency: str) -> Iterator[str]:
-        price_pico = parse_pico(self.price[currency])
-        if price_pico % self.per:
-            yield f"{self.price[currency]} for every {self.per} is finer than 1e-12 a unit"
-        if price_pico // self.per > MAX_PICO:
-            yield f"{self.price[currency]} for every {self.per} is too much for one unit"
-
-    def unit_price_pico(self, currency: str) -> int:
-        """Price of one unit in 1e-12 of a major unit: 8 USD per 1,000,000 → 8_000_000."""
-        return parse_pico(self.price[currency]) // self.per
 
 
 class OveragePrice(PerUnits):
@@ -187,13 +93,13 @@ class RateCard(Closed):
     limits by kind of window beside the pool.
     """
 
-    included: Annotated[Quantity | None, BeforeValidator(_unlimited)]
+    included: Annotated[Quantity | None, BeforeValidator(unlimited)]
     overage: OveragePrice | None = None
-    hard_limit: Annotated[Percent | None, BeforeValidator(_unlimited)] = None
+    hard_limit: Annotated[Percent | None, BeforeValidator(unlimited)] = None
     soft_limit: Percent | None = None
     grace: Grace | None = None
     thresholds: Thresholds = DEFAULT_THRESHOLDS
-    quotas: dict[WindowKind, Quota] = {}
+    quotas: dict[WindowKind, Quota] = Field(default_factory=dict)
 
     @field_validator("hard_limit", "soft_limit")
     @classmethod

@@ -1,0 +1,208 @@
+"""How a quantity becomes money: the price models of a rate card.
+
+Owns their shape and the rules each must obey by itself. What a quantity costs is computed in
+`pipelines.costs`.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
+
+from schemas.decimals import scaled
+from schemas.meter import Name
+from schemas.money import parse_pico
+from schemas.price_terms import Amounts, Closed, PerUnits, Problem, Quantity, tell, unlimited
+from schemas.quantity import format_micro
+
+PPM = 10**6
+"""A rate is kept in millionths: 2.9 % is 29,000."""
+
+DEFAULT = "default"
+"""In a matrix, the price of a value that is not listed."""
+
+TAG = "model:"
+"""Begins the part of an error's place that names the model, and is in no file."""
+
+
+def _rate(value: object) -> object:
+    """Read 2.9% as 29,000 millionths."""
+    if isinstance(value, str):
+        return scaled(value.removesuffix("%").strip(), 4)
+    return value
+
+
+def _percent_text(ppm: int) -> str:
+    return f"{format_micro(ppm * 100)}%"
+
+
+Rate = Annotated[
+    int,
+    BeforeValidator(_rate),
+    PlainSerializer(_percent_text, return_type=str),
+    Field(ge=0, le=100 * PPM),
+]
+"""A share in millionths, written as a percentage with at most four decimals."""
+
+
+class PerUnit(PerUnits):
+    """Each unit costs the same."""
+
+    model: Literal["per_unit"] = "per_unit"
+
+
+class Package(Closed):
+    """Every package of `per` units that is begun costs its price."""
+
+    model: Literal["package"]
+    per: Annotated[int, Field(ge=1, le=10**9)]
+    price: Annotated[Amounts, Field(min_length=1)]
+
+
+class Tier(Closed):
+    """Units above the tier before and up to `up_to`, which belongs to it; None is all others.
+
+    `flat` is paid once, when the tier is reached.
+    """
+
+    up_to: Annotated[Quantity | None, BeforeValidator(unlimited)] = None
+    per: Annotated[int, Field(ge=1, le=10**9)] = 1
+    price: Amounts = Field(default_factory=dict)
+    flat: Amounts = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _costs_something(self) -> Self:
+        if not self.price and not self.flat:
+            tell([((), "a tier has a `price`, a `flat` amount or both; write 0 if it is free")])
+        PerUnits.check(self.per, self.price)
+        return self
+
+    def unit_price_pico(self, currency: str) -> int:
+        """Price of one unit in 1e-12 of a major unit; 0 where only `flat` is paid."""
+        return parse_pico(self.price.get(currency, "0")) // self.per
+
+    def flat_pico(self, currency: str) -> int:
+        """The flat amount in 1e-12 of a major unit."""
+        return parse_pico(self.flat.get(currency, "0"))
+
+
+class _Tiered(Closed):
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _tiers_cover_all_once(self) -> Self:
+        tell([(("tiers", n), text) for n, text in _broken_tiers(self.tiers)])
+        return self
+
+
+def _broken_tiers(tiers: tuple[Tier, ...]) -> Iterator[tuple[int, str]]:
+    """Gaps and overlaps, by the tier's place."""
+    for n, (lower, upper) in enumerate(pairwise(tiers)):
+        if lower.up_to is None:
+            yield n, "only the last tier may be without end; say up to where this one goes"
+        elif upper.up_to is not None and upper.up_to <= lower.up_to:
+            last = format_micro(lower.up_to)
+            yield n + 1, f"it overlaps the tier before, which goes up to {last}; write more"
+    if tiers[-1].up_to is not None:
+        last = format_micro(tiers[-1].up_to)
+        yield len(tiers) - 1, f"what is above {last} has no price; leave `up_to` out here"
+
+
+class Graduated(_Tiered):
+    """Each unit costs what the tier it falls into says."""
+
+    model: Literal["graduated"]
+
+
+class Volume(_Tiered):
+    """All units cost what the tier of their number says."""
+
+    model: Literal["volume"]
+
+
+class Percentage(Closed):
+    """A share of the quantity, which is an amount of money in major units of the currency.
+
+    `fixed` is added for every event. The sum is at least `minimum` where there is any usage, and
+    at most `maximum`.
+    """
+
+    model: Literal["percentage"]
+    rate: Rate
+    fixed: Amounts = Field(default_factory=dict)
+    minimum: Amounts = Field(default_factory=dict)
+    maximum: Amounts = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _bounds_hold(self) -> Self:
+        crossed = [
+            (("maximum", currency), "it is below the minimum")
+            for currency in self.minimum.keys() & self.maximum.keys()
+            if parse_pico(self.maximum[currency]) < parse_pico(self.minimum[currency])
+        ]
+        tell(crossed)
+        return self
+
+
+class Matrix(Closed):
+    """A price for each value of a dimension, such as a model; `default` for those not listed."""
+
+    model: Literal["matrix"]
+    by: Name
+    prices: Annotated[dict[str, PerUnits], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _prices_every_value(self) -> Self:
+        if DEFAULT not in self.prices:
+            tell([(("prices",), f"a value that is not listed has no price; add `{DEFAULT}`")])
+        return self
+
+
+def _model(value: Any) -> str:
+    named = value.get("model", "per_unit") if isinstance(value, dict) else value.model
+    return f"{TAG}{named}"
+
+
+PriceModel = Annotated[
+    Annotated[PerUnit, Tag(f"{TAG}per_unit")]
+    | Annotated[Package, Tag(f"{TAG}package")]
+    | Annotated[Graduated, Tag(f"{TAG}graduated")]
+    | Annotated[Volume, Tag(f"{TAG}volume")]
+    | Annotated[Percentage, Tag(f"{TAG}percentage")]
+    | Annotated[Matrix, Tag(f"{TAG}matrix")],
+    Discriminator(
+        _model,
+        custom_error_type="price_model",
+        custom_error_message=(
+            "the model is not known; use per_unit, package, graduated, volume, percentage or matrix"
+        ),
+    ),
+]
+"""What more costs. Without `model` it is a price per unit."""
+
+
+def missing_currencies(price: PriceModel, currencies: Iterable[str]) -> Iterator[Problem]:
+    """Where a price list's currency has no price."""
+    for path, amounts in _amounts(price):
+        for currency in currencies:
+            if currency not in amounts:
+                yield path, f"there is none in {currency}; add it"
+
+
+def _amounts(price: PriceModel) -> Iterator[tuple[tuple[str | int, ...], Amounts]]:
+    """Every table of amounts in a price, with its place; one that is left out is left out."""
+    if isinstance(price, Graduated | Volume):
+        for n, tier in enumerate(price.tiers):
+            for name in ("price", "flat"):
+                if amounts := getattr(tier, name):
+                    yield ("tiers", n, name), amounts
+    elif isinstance(price, Percentage):
+        for name in ("fixed", "minimum", "maximum"):
+            if amounts := getattr(price, name):
+                yield (name,), amounts
+    elif isinstance(price, Matrix):
+        for value, each in price.prices.items():
+            yield ("prices", value, "price"), each.price
+    else:
+        yield ("price",), price.price
