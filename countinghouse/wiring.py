@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from countinghouse.settings import Settings
 from countinghouse.waiting import wait_until
@@ -11,6 +12,7 @@ from stores import ledger, log
 from stores.log import KafkaLog
 from stores.warehouse import client
 from stores.warehouse.usage import WarehouseUsage
+from streams.counters import CountersConfig
 from streams.relay import RelayConfig
 
 PATIENCE_SECONDS = 30
@@ -62,6 +64,29 @@ def provider_settings(settings: Settings) -> ProviderSettings:
         stripe_api_key=settings.stripe_api_key,
         stripe_secrets=tuple(filter(None, [settings.stripe_webhook_secret])),
     )
+
+
+def counters_config(settings: Settings) -> CountersConfig:
+    """What a worker of counters needs: the newest price list and the live topic's epoch."""
+    version, catalog = ledger.connect(settings.ledger_url).catalog()
+    return CountersConfig(
+        kafka_servers=settings.kafka_servers,
+        epoch=live_epoch(settings),
+        catalog_version=version,
+        catalog=catalog,
+        dedupe_window=settings.dedupe_window,
+        max_age_ms=milliseconds(settings.max_event_age),
+        max_lead_ms=milliseconds(settings.max_event_lead),
+        max_bytes=settings.max_event_bytes,
+        flush_interval_s=settings.flush_interval.total_seconds(),
+        web_port=settings.counters_port,
+        data_dir=settings.home / "counters",
+    )
+
+
+def milliseconds(limit: timedelta | None) -> int | None:
+    """A limit of event time as the parts take it; None is no limit."""
+    return None if limit is None else limit // timedelta(milliseconds=1)
 
 
 def relay_config(settings: Settings) -> RelayConfig:

@@ -116,8 +116,34 @@ class StatePosition(msgspec.Struct, frozen=True):
     complete: bool
 
 
-POSITION_KEY = b"\x00position"
-"""Keys of `quota.state` that begin with a zero byte are internal."""
+class Rebuild(msgspec.Struct, frozen=True):
+    """The internal record of counters that were made anew: a meter's, of one tenant or ('') of all.
+
+    They hold what usage says up to the exclusive offset `usage`, and what the log says after it. It
+    comes before its rows in their transaction.
+    """
+
+    meter: str
+    tenant: str
+    epoch: int
+    usage: int
+
+
+INTERNAL = b"\x00"
+"""Keys of `quota.state` that begin with it are internal."""
+
+POSITION_KEY = INTERNAL + b"position"
+_REBUILD_KEY = INTERNAL + b"rebuild"
+
+
+def rebuild_key(meter: str, tenant: str) -> bytes:
+    """The record key of a rebuild: the newest of the same counters replaces it."""
+    return _REBUILD_KEY + msgspec.json.encode((meter, tenant))
+
+
+def is_rebuild(key: bytes) -> bool:
+    """Is it the key of a rebuild?"""
+    return key.startswith(_REBUILD_KEY)
 
 
 def state_key(tenant: str, meter: str, kind: WindowKind, start: str) -> bytes:

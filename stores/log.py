@@ -35,6 +35,17 @@ class KafkaLog:
         self._reader = _reader(kafka_servers, group)
         self._epoch = epoch
 
+    def partitions(self) -> int:
+        """How many the live topic has.
+
+        Raises:
+            DependencyUnreachable: the broker does not answer.
+        """
+        try:
+            return len(self._places())
+        except KafkaException as failure:
+            raise _unreachable(self._servers, failure) from failure
+
     def ends(self) -> Vector:
         """End offset of each partition, up to which a committed reader can read.
 

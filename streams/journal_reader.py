@@ -6,21 +6,19 @@ Belongs to no consumer group: what is read is the owner's own affair.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas.entitlement import Entitlements
-from schemas.quota import POSITION_KEY, StatePosition
+from schemas.quota import INTERNAL, POSITION_KEY, StatePosition
 from streams.counters import CountersConfig
-from streams.shard import Shard
 
 logger = logging.getLogger(__name__)
 
 FETCH_WAIT_MS = 500
 """Longest poll of an idle partition; new records end it at once."""
-
-INTERNAL = b"\x00"
 
 _decode_position = msgspec.json.Decoder(StatePosition).decode
 _decode_entitlements = msgspec.json.Decoder(Entitlements).decode
@@ -31,16 +29,30 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class JournalReader:
-    """`quota.state` and `entitlements` of one partition, as committed."""
+class Loaded(Protocol):
+    """What a journal is read into; a shard, as a rule."""
 
-    def __init__(self, config: CountersConfig, partition: int, shard: Shard) -> None:
+    @property
+    def has_crossings(self) -> bool: ...
+    def restore(self, key: bytes, value: bytes | None) -> None: ...
+    def start_at(self, counted_to: int) -> int: ...
+    def apply_entitlements(self, entitlements: Entitlements, at_ms: int) -> None: ...
+
+
+class JournalReader:
+    """`quota.state` and `entitlements` of one partition, as committed.
+
+    `position` is the last record of what the rows stand for, once they are loaded.
+    """
+
+    def __init__(self, config: CountersConfig, partition: int, shard: Loaded) -> None:
         self._epoch = config.epoch
         self._partition = partition
         self._shard = shard
         self._state = TopicPartition(config.topics.state, partition)
         self._entitlements = TopicPartition(config.topics.entitlements, partition)
         self.entitlements_position = 0
+        self.position: StatePosition | None = None
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=config.kafka_servers,
             isolation_level="read_committed",
@@ -54,15 +66,15 @@ class JournalReader:
         await self._consumer.start()
         ends = await self._go_to_beginnings()
         timelines: dict[str, Entitlements] = {}
-        position: StatePosition | None = None
         while not await self._has_reached(ends):
             for tp, records in (await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS)).items():
                 if tp == self._state:
-                    position = self._restore(records) or position
+                    self.position = self._restore(records) or self.position
                 else:
                     timelines |= {read.tenant: read for read in self._read(records)}
         self._consumer.pause(self._state)
         # Another epoch is another topic: its offsets start at 0, the rows stay.
+        position = self.position
         counted_to = position.usage if position and position.epoch == self._epoch else 0
         self._shard.start_at(counted_to)
         for entitlements in timelines.values():

@@ -23,6 +23,7 @@ from streams.landed_counters import (
     counters_table,
     positions_table,
     read_counters,
+    rebuilds_table,
 )
 from streams.warehouse_sink import InsertUnderWay, Tables
 
@@ -119,6 +120,7 @@ class Batch:
         """All that is inserted, in this order."""
         tables = {
             "rejected": rejected_table(self.rejected, USAGE_EVENTS, self.rules.epoch),
+            "rebuilds": rebuilds_table(self.counters),  # before the rows that they explain
             "counters": counters_table(self.counters),
             "counter_positions": positions_table(self.counters),
         }

@@ -187,6 +187,18 @@ class Shard:
                 if counter.version < entitlements.version:
                     self._judge_anew(sheet, meter, counter, term)
 
+    def judge_all(self, at_ms: int) -> None:
+        """Judge every counter by what is in force at an instant, and hand out its row.
+
+        For counters that were made anew: what they have reached and did not announce is due.
+        """
+        self._told_ms = max(self.clock_ms, at_ms)
+        for account in self._accounts.by_tenant.values():
+            for sheet in account.sheets:
+                term = account.timeline.at(sheet.span.within(self._told_ms))
+                for meter, counter in sheet.live():
+                    self._judge_anew(sheet, meter, counter, term)
+
     def _judge_anew(self, sheet: Sheet, meter: int, counter: Counter, term: Term) -> None:
         counter.version = sheet.account.timeline.version
         limits = term.limits[sheet.span.kind][meter]

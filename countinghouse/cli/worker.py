@@ -1,15 +1,10 @@
 """`countinghouse worker NAME`: one process of ours, wired from the settings, until SIGTERM."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import typer
 
 from countinghouse.settings import Settings
-
-
-def _milliseconds(limit: timedelta | None) -> int | None:
-    return None if limit is None else limit // timedelta(milliseconds=1)
 
 
 def init(settings: Settings) -> None:
@@ -22,26 +17,11 @@ def init(settings: Settings) -> None:
 
 def counters(settings: Settings) -> None:
     """Count usage and announce limits."""
-    from countinghouse.wiring import live_epoch
-    from stores import ledger
+    from countinghouse.wiring import counters_config
     from streams import app
-    from streams.counters import CountersConfig
 
-    version, catalog = ledger.connect(settings.ledger_url).catalog()
     app.run(
-        CountersConfig(
-            kafka_servers=settings.kafka_servers,
-            epoch=live_epoch(settings),
-            catalog_version=version,
-            catalog=catalog,
-            dedupe_window=settings.dedupe_window,
-            max_age_ms=_milliseconds(settings.max_event_age),
-            max_lead_ms=_milliseconds(settings.max_event_lead),
-            max_bytes=settings.max_event_bytes,
-            flush_interval_s=settings.flush_interval.total_seconds(),
-            web_port=settings.counters_port,
-            data_dir=settings.home / "counters",
-        ),
+        counters_config(settings),
         app.NotifyConfig(
             urls=tuple(settings.notify_urls.split()),
             secrets=tuple(settings.notify_secret.split()),
@@ -53,7 +33,7 @@ def counters(settings: Settings) -> None:
 
 def landing(settings: Settings) -> None:
     """Land usage in the warehouse."""
-    from countinghouse.wiring import live_epoch
+    from countinghouse.wiring import live_epoch, milliseconds
     from stores import ledger
     from streams import landing
 
@@ -65,8 +45,8 @@ def landing(settings: Settings) -> None:
             epoch=live_epoch(settings),
             catalog_version=version,
             catalog=catalog,
-            max_age_ms=_milliseconds(settings.max_event_age),
-            max_lead_ms=_milliseconds(settings.max_event_lead),
+            max_age_ms=milliseconds(settings.max_event_age),
+            max_lead_ms=milliseconds(settings.max_event_lead),
             max_bytes=settings.max_event_bytes,
             batch_size=settings.landing_batch,
             port=settings.landing_port,

@@ -5,7 +5,7 @@ What a counter must hold then is said in `queries/compare_counters.sql`.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -15,11 +15,11 @@ from clickhouse_connect.driver.client import Client
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison, CountersCompared
 from schemas.event import EARLIEST_MS, LATEST_MS
-from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import Log
 from schemas.vector import OFFSET_BITS, Vector, position
 from stores.warehouse.client import ask, reachable, statement
+from stores.warehouse.metering import meter_parameters
 
 POLL_SECONDS = 0.1
 MANY_TENANTS = 1_000
@@ -50,8 +50,8 @@ class Comparison:
         self, client: Client, catalog: Catalog, dedupe_window: int, patience_seconds: int
     ) -> None:
         self._client = client
+        self._catalog = catalog
         self._meters = [meter for meter in catalog.meter_list if meter.is_streamed]
-        self._kinds = {meter.name: catalog.windows_of(meter.name) for meter in self._meters}
         self._dedupe_window = dedupe_window
         self._patience_seconds = patience_seconds
 
@@ -136,16 +136,11 @@ class Comparison:
         """How each meter is counted, and from which window of each kind on."""
         found = ask(self._client, "first_windows")
         first = {(meter, kind): start_ms for meter, kind, start_ms in found}
-        named = [(name, kind) for name, kinds in self._kinds.items() for kind in kinds]
+        names = [meter.name for meter in self._meters]
+        named = [(name, kind) for name in names for kind in self._catalog.windows_of(name)]
         firsts = [first.get(at, 0 if at[1] == "billing_period" else _NEVER_MS) for at in named]
         return {
-            "meters": [meter.name for meter in self._meters],
-            "aggregations": [_aggregation(meter) for meter in self._meters],
-            "kinds": [",".join(self._kinds[meter.name]) for meter in self._meters],
-            "granules": [
-                _granule(self._kinds[meter.name], has_anniversaries=has_anniversaries)
-                for meter in self._meters
-            ],
+            **meter_parameters(self._catalog, self._meters, by_day=has_anniversaries),
             "windows": [f"{name} {kind}" for name, kind in named],
             "firsts": firsts,
         }
@@ -178,14 +173,3 @@ def _landed_at(landed: Vector, epoch: int, partition: int) -> int:
 def _all_months(tenants: Sequence[str]) -> dict[str, object]:
     """Look at these tenants' ids in all months: one that comes in two of them is explained."""
     return {"tenants": tenants, "repeats_start_ms": EARLIEST_MS, "repeats_end_ms": LATEST_MS}
-
-
-def _aggregation(meter: Meter) -> str:
-    return "sum" if meter.is_additive else meter.aggregation
-
-
-def _granule(kinds: Iterable[str], *, has_anniversaries: bool) -> str:
-    """The longest part of time of which all a meter's windows consist."""
-    if "hour" in kinds:
-        return "hour"
-    return "day" if has_anniversaries or {"day", "week"} & set(kinds) else "month"

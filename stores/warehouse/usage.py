@@ -6,6 +6,7 @@ over as integers of 1e-6 units.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from uuid import uuid4
 
 import pyarrow as pa
@@ -15,10 +16,12 @@ from schemas.catalog import Catalog
 from schemas.closing import CountersCompared
 from schemas.period import BillingPeriod
 from schemas.ports import Log
+from schemas.rebuild import Chosen, Part, PartitionCut
 from schemas.tables import USAGE_COLUMNS
 from schemas.vector import Vector
 from stores.warehouse.client import ask, reachable, statement
 from stores.warehouse.comparison import Comparison, counted_positions
+from stores.warehouse.metering import meter_parameters
 
 MOMENT = pa.timestamp("ms", "UTC")
 _TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64()}
@@ -58,6 +61,27 @@ class WarehouseUsage:
         """
         comparison = Comparison(self._client, catalog, self._dedupe_window, self._patience_seconds)
         return comparison.compare(month, log)
+
+    def parts(
+        self, catalog: Catalog, chosen: Chosen, cut: PartitionCut, from_ms: int
+    ) -> list[Part]:
+        """Usage of a partition's tenants by parts of time that any window consists of.
+
+        Only the parts that begin at `from_ms` or later are sure to be whole.
+        """
+        meters = [meter for meter in catalog.meter_list if meter.name in chosen.meters]
+        asked = {
+            **meter_parameters(catalog, meters, by_day=catalog.anniversary_billing),
+            **asdict(cut),
+            "tenants": sorted(chosen.tenants),
+            "from_ms": from_ms,
+        }
+        return [Part(*row) for row in ask(self._client, "parts", asked)]
+
+    def first_usage_ms(self) -> int | None:
+        """The event time of the oldest usage that is kept; None without any."""
+        [[rows, first_ms]] = ask(self._client, "first_usage")
+        return first_ms if rows else None
 
     def totals(self, month: BillingPeriod, as_of: Vector) -> dict[tuple[str, str], int]:
         """Usage by (tenant, meter) from the deliveries themselves: an independent check."""

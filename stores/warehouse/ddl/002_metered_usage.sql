@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS metered_usage
     time      DateTime64(3, 'UTC'),
     partition UInt16,
     ver       UInt64,
+    item      UInt32,
     arrived   DateTime64(3, 'UTC'),
     position  UInt64 ALIAS bitNot(ver),
     epoch     UInt16 ALIAS toUInt16(bitShiftRight(bitNot(ver), 48)),

@@ -14,6 +14,7 @@ SELECT
     time,
     partition,
     ver,
+    item,
     arrived
 FROM usage_events
 ARRAY JOIN

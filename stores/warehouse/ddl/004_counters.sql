@@ -1,5 +1,6 @@
 -- The stream's counters, landed from quota.state: the newest row of each, and the offset in
--- usage.events (exclusive, in epoch's topic) that it stands for.
+-- usage.events (exclusive, in epoch's topic) that it stands for. One whose window's time is over
+-- stays as it was; one that `ended` before was taken back: its window is none of the tenant's.
 CREATE TABLE IF NOT EXISTS counters
 (
     tenant              String,
@@ -14,7 +15,8 @@ CREATE TABLE IF NOT EXISTS counters
     epoch               UInt16,
     position            UInt64,
     partition           UInt16,
-    state_offset        UInt64
+    state_offset        UInt64,
+    ended               Bool
 )
 ENGINE = ReplacingMergeTree(state_offset)
 ORDER BY (tenant, meter, window_kind, window_start)

@@ -11,7 +11,8 @@
 -- `piece`: 0 is a first delivery, stored and counted; 1 a forgotten repeat, counted; 2 stored, as
 -- the first of its month, but not counted: another month's delivery came shortly before it. This
 -- last is looked for when `tenants` are given. Firsts below the cut are added up, by the longest
--- part of time (`granules`) that a meter's windows consist of, before they meet their counters.
+-- part of time (`granules`) that a meter's windows consist of, before they meet their counters. Of
+-- meters that do not add up, the same deliveries make their greatest, latest or distinct values.
 WITH
     deliveries AS
     (
@@ -23,6 +24,7 @@ WITH
             time,
             meters,
             quantities,
+            members,
             partition,
             position,
             epoch,
@@ -80,17 +82,20 @@ WITH
             if(piece = 0, 0, position) AS at,
             sum(value) AS total,
             max(value) AS largest,
-            max((time, position)) AS last,
-            argMax(value, (time, position)) AS latest
+            max((time, position, item)) AS last,
+            argMax(value, (time, position, item)) AS latest,
+            uniqExactState(member) AS seen
         FROM
         (
             SELECT
                 tenant,
                 toString(meter) AS meter,
                 value,
+                member,
                 time,
                 partition,
                 position,
+                item,
                 epoch,
                 if(
                     notEmpty({tenants:Array(String)}) AND (tenant, event_key, ver) IN
@@ -115,15 +120,18 @@ WITH
                 tenant,
                 toString(metered) AS meter,
                 quantity AS value,
+                member,
                 time,
                 partition,
                 position,
+                item,
                 epoch,
                 1 AS piece
             FROM deliveries
             ARRAY JOIN
                 meters AS metered,
-                quantities AS quantity
+                quantities AS quantity,
+                members AS member
             WHERE is_forgotten
                 AND previous_of_month IS NOT NULL
                 AND metered IN {meters:Array(String)}
@@ -163,7 +171,11 @@ WITH
             after,
             piece,
             at,
-            total
+            total,
+            largest,
+            last,
+            latest,
+            seen
         FROM pieces
         LEFT ANY JOIN periods USING (tenant, meter)
     ),
@@ -196,6 +208,7 @@ WITH
         WHERE c.meter IN {meters:Array(String)}
             AND (empty({tenants:Array(String)}) OR c.tenant IN {tenants:Array(String)})
     ),
+    transform(meter, {meters:Array(String)}, {aggregations:Array(String)}, '') AS aggregation,
     u.after < greatest(c.reached, 1) AS is_read,
     is_read AND u.piece IN (0, 2) AS is_stored,
     is_read AND (u.piece = 0 OR u.piece = 1 AND u.at >= c.since OR u.piece = 2 AND u.at < c.since)
@@ -206,8 +219,24 @@ SELECT
     window_kind,
     toUnixTimestamp64Milli(window_start) AS start_ms,
     toInt64(any(c.used) * 1000000) AS counter_micro,
-    toInt64(sumIf(u.total, is_stored) * 1000000) AS warehouse_micro,
-    toInt64(sumIf(u.total, is_counted) * 1000000) - warehouse_micro AS beyond_window_micro
+    toInt64(
+        multiIf(
+            aggregation = 'max', maxIf(u.largest, is_stored),
+            aggregation = 'latest', argMaxIf(u.latest, u.last, is_stored),
+            aggregation = 'unique_count',
+            toDecimal64(least(uniqExactMergeIf(u.seen, is_stored), 1000), 6),
+            sumIf(u.total, is_stored)
+        ) * 1000000
+    ) AS warehouse_micro,
+    toInt64(
+        multiIf(
+            aggregation = 'max', maxIf(u.largest, is_counted),
+            aggregation = 'latest', argMaxIf(u.latest, u.last, is_counted),
+            aggregation = 'unique_count',
+            toDecimal64(least(uniqExactMergeIf(u.seen, is_counted), 1000), 6),
+            sumIf(u.total, is_counted)
+        ) * 1000000
+    ) - warehouse_micro AS beyond_window_micro
 FROM used AS u
 FULL JOIN counted AS c USING (tenant, meter, window_kind, window_start)
 WHERE window_start >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')

@@ -4,4 +4,5 @@ SELECT
     window_kind,
     toUnixTimestamp64Milli(min(window_start))
 FROM counters
+WHERE NOT ended
 GROUP BY meter, window_kind

@@ -13,5 +13,6 @@ SELECT
     partition,
     state_offset
 FROM counters FINAL
-WHERE window_end > fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
+WHERE NOT ended
+    AND window_end > fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
     AND window_start < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')

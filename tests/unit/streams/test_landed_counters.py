@@ -5,9 +5,21 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from schemas.quota import POSITION_KEY, QuotaState, StatePosition, state_key
+from schemas.quota import (
+    POSITION_KEY,
+    QuotaState,
+    Rebuild,
+    StatePosition,
+    rebuild_key,
+    state_key,
+)
 from schemas.vector import position
-from streams.landed_counters import counters_table, positions_table, read_counters
+from streams.landed_counters import (
+    counters_table,
+    positions_table,
+    read_counters,
+    rebuilds_table,
+)
 from tests.unit.streams.test_batches import ARecord
 from tests.warehouses import OCTOBER
 
@@ -74,3 +86,26 @@ def test_what_is_no_counter_is_skipped(key: bytes | None, value: bytes | None) -
     found = read_counters([ARecord(0, value, key), ARecord(1, a_state(), KEY)], 1)
     assert len(found.states) == 1
     assert not found.positions
+
+
+def test_a_counter_that_is_taken_back_is_marked_and_one_that_is_over_stays() -> None:
+    """The records of these tests arrive in September 2026."""
+    over = state_key("a", "tokens", "billing_period", "2026-07-15T00:00:00Z")
+    found = read_counters([ARecord(4, None, KEY), ARecord(5, None, over)], 1)
+    [row] = counters_table(found).to_pylist()
+    assert (row["tenant"], row["meter"], row["ended"]) == ("a", "tokens", True)
+    assert row["state_offset"] == position(1, 4)
+
+
+def test_a_rebuild_is_landed_with_its_cut() -> None:
+    rebuild = msgspec.json.encode(Rebuild("tokens", "", 2, 40))
+    found = read_counters([ARecord(6, rebuild, rebuild_key("tokens", ""))], 2)
+    [row] = rebuilds_table(found).to_pylist()
+    assert row == {
+        "partition": 3,
+        "meter": "tokens",
+        "tenant": "",
+        "position": position(2, 40),
+        "state_offset": position(2, 6),
+    }
+    assert counters_table(found).num_rows == 0

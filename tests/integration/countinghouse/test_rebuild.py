@@ -1,0 +1,187 @@
+"""`countinghouse counters rebuild` on real parts: from usage, while traffic flows, told once."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+
+from countinghouse.wiring import usage_log
+from schemas.quota import INTERNAL, QuotaState
+from schemas.topics import QUOTA_EXCEEDED, QUOTA_STATE, USAGE_ALERTS
+from stores.warehouse.comparison import counted_positions
+from tests.embedded import ROOT
+from tests.plants import Plant, Traffic, running_plant, wait_for
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    with running_plant(tmp_path_factory.mktemp("rebuild")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def traffic(plant: Plant) -> Traffic:
+    return Traffic(plant)
+
+
+def records(plant: Plant, topic: str) -> Iterator[tuple[int, bytes, bytes | None]]:
+    """What a committed reader finds on a topic, to its end: partition, key and value."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": plant.settings.kafka_servers,
+            "group.id": "a-test",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
+    )
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in partitions])
+    unfinished = len(partitions)
+    while unfinished:
+        message = consumer.poll(10)
+        assert message is not None
+        if message.error() is not None:
+            unfinished -= 1
+        else:
+            yield message.partition() or 0, message.key() or b"", message.value()
+    consumer.close()
+
+
+def rows(plant: Plant) -> dict[bytes, tuple[int, QuotaState]]:
+    found = {key: (place, value) for place, key, value in records(plant, QUOTA_STATE)}
+    return {
+        key: (place, msgspec.json.decode(value, type=QuotaState))
+        for key, (place, value) in found.items()
+        if value is not None and not key.startswith(INTERNAL)
+    }
+
+
+def announced(plant: Plant) -> Counter[tuple[str, str]]:
+    """How often each fact was announced."""
+    return Counter(
+        (topic, json.loads(value or b"")["id"])
+        for topic in (QUOTA_EXCEEDED, USAGE_ALERTS)
+        for _, _, value in records(plant, topic)
+    )
+
+
+def used(plant: Plant, meter: str) -> dict[str, int]:
+    return {s.tenant: int(s.used) for _, s in rows(plant).values() if s.meter == meter}
+
+
+def wait_until_counted(plant: Plant) -> None:
+    """Return when counters and landing have read everything."""
+    log = usage_log(plant.settings)
+    ends = log.ends()
+
+    def counted() -> bool:
+        with plant.warehouse() as warehouse:
+            return counted_positions(warehouse).covers(ends)
+
+    wait_for(lambda: log.landed().covers(ends), "landing")
+    wait_for(counted, "the counters")
+
+
+def corrupt(plant: Plant) -> list[str]:
+    """Write wrong rows of some counters, and one of a tenant that was never there."""
+    producer = Producer({"bootstrap.servers": plant.settings.kafka_servers})
+    chosen = [item for item in rows(plant).items() if item[1][1].meter == "tokens"][:3]
+    for key, (place, state) in chosen:
+        wrong = msgspec.structs.replace(state, used=str(int(state.used) + 17))
+        producer.produce(QUOTA_STATE, msgspec.json.encode(wrong), key, place)
+    key, (place, state) = chosen[0]
+    ghost = msgspec.structs.replace(state, tenant="ghost")
+    ghost_key = key.replace(state.tenant.encode(), b"ghost")
+    producer.produce(QUOTA_STATE, msgspec.json.encode(ghost), ghost_key, place)
+    assert producer.flush(10) == 0
+    return [state.tenant for _, (_, state) in chosen]
+
+
+def test_counters_are_made_anew_while_traffic_flows(plant: Plant, traffic: Traffic) -> None:
+    with plant.worker("landing"):
+        with plant.worker("counters"):
+            traffic.send(2500)
+            late_tenant, late_tokens = traffic.send_again(1500)
+            wait_until_counted(plant)
+        assert used(plant, "tokens")[late_tenant] == traffic.tokens[late_tenant] + late_tokens
+        wrong = corrupt(plant)
+        with plant.worker("counters"):
+            traffic.send(500)
+            wait_until_counted(plant)
+            code, found, _ = plant.reconcile()
+            assert code == 1
+            assert {r["tenant"] for r in found if r["difference"] != "0"} == {*wrong, "ghost"}
+            with traffic.flowing():
+                time.sleep(0.5)
+                done = plant.command("counters", "rebuild", "--json")
+                assert done.returncode == 0, done.stderr
+            assert sum(one["changed"] for one in json.loads(done.stdout)) >= 4
+            wait_until_counted(plant)
+            code, found, told = plant.reconcile()
+            assert (code, [r for r in found if r["difference"] != "0"]) == (0, []), told
+            assert used(plant, "tokens") == {**traffic.tokens, "ghost": 0}
+            assert used(plant, "requests") == dict(traffic.requests)
+            assert set(announced(plant).values()) == {1}
+
+
+def test_a_repeat_after_a_rebuild_is_explained_and_one_before_it_is_gone(
+    plant: Plant, traffic: Traffic
+) -> None:
+    with plant.worker("landing"), plant.worker("counters"):
+        tenant, tokens = traffic.send_again(1500)
+        wait_until_counted(plant)
+        code, found, _ = plant.reconcile()
+        late = {r["tenant"]: r["late_repeats"] for r in found if r["meter"] == "tokens"}
+        assert code == 0
+        assert {t: n for t, n in late.items() if n != "0"} == {tenant: str(tokens)}
+
+
+def test_only_the_named_counters_are_made_anew(plant: Plant, traffic: Traffic) -> None:
+    [late] = [
+        t for t, n in used(plant, "tokens").items() if t != "ghost" and n != traffic.tokens[t]
+    ]
+    with plant.worker("landing"), plant.worker("counters"):
+        done = plant.command("counters", "rebuild", "--meter", "tokens", "--tenant", late)
+        assert done.returncode == 0, done.stderr
+        wait_until_counted(plant)
+        code, _, told = plant.reconcile()
+        assert code == 0, told
+    assert used(plant, "tokens") == {**traffic.tokens, "ghost": 0}
+    assert used(plant, "requests")[late] == traffic.requests[late] + 1
+
+
+def test_a_rebuild_that_is_killed_changes_nothing_or_all(plant: Plant, traffic: Traffic) -> None:
+    with plant.worker("landing"), plant.worker("counters"), traffic.flowing():
+        for seconds in (0.8, 1.6, 2.4, 3.2):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "countinghouse", "counters", "rebuild"],
+                cwd=ROOT,
+                env=plant.environment,
+                stderr=subprocess.DEVNULL,
+            )
+            time.sleep(seconds)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        assert plant.command("counters", "rebuild").returncode == 0
+    with plant.worker("landing"), plant.worker("counters"):
+        wait_until_counted(plant)
+        code, found, told = plant.reconcile()
+        assert (code, [r for r in found if r["difference"] != "0"]) == (0, []), told
+    assert used(plant, "tokens") == {**traffic.tokens, "ghost": 0}
+    assert set(announced(plant).values()) == {1}
+
+
+def test_an_unknown_meter_is_told(plant: Plant) -> None:
+    done = plant.command("counters", "rebuild", "--meter", "token")
+    assert done.returncode == 2
+    assert "there are tokens, requests" in done.stderr
