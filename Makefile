@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up down docs bench lock clean
+.PHONY: help demo test check chaos up down docs bench lock clean
 
 # The first Python that runs, has a fitting version and can make a virtual environment.
 # Another one: make PYTHON=/path/to/python3.12
@@ -20,6 +20,7 @@ help:
 	@echo 'make test     set everything up, check and run all tests'
 	@echo 'make check    lint, types and unit tests: a minute'
 	@echo 'make up       start the local stack; Ctrl-C or make down stops it'
+	@echo 'make chaos    prove exactness by faults (make chaos ARGS="--minutes 30 --workers 3 --seed 7")'
 	@echo 'make docs     make the reference pages from the code'
 	@echo 'make bench    run the benchmarks'
 	@echo 'make lock     renew requirements/*.txt from pyproject.toml (ARGS=--upgrade: to the newest)'
@@ -43,6 +44,9 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -m "not integration and not end_to_end" $(ARGS)
+
+chaos: $(VENV)/.local
+	@$(BIN)/countinghouse chaos $(ARGS)
 
 docs: $(VENV)/.dev
 	@$(BIN)/python -m countinghouse.reference

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "invoices": ("invoices:invoices", "List or show invoices."),
     "pay": ("pay:pay", "Collect an invoice."),
     "sql": ("sql:sql", "Ask the warehouse in SQL."),
+    "chaos": ("chaos:chaos", "Prove by faults that counting and landing are exact."),
     "worker": ("worker:worker", "Run one process of the stack in the foreground."),
 }
 HIDDEN = frozenset({"worker"})

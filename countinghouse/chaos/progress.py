@@ -1,0 +1,141 @@
+"""How far counting and landing have come, as the broker knows it: watched, and awaited at the end.
+
+Owns the waiting. It is bounded: when nothing moves for a while, the run goes on to its verdicts,
+which then say what is missing.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from countinghouse.chaos.topics import ASK_SECONDS, Ends, StateReading, TopicReader
+from schemas.topics import ENTITLEMENTS, QUOTA_STATE, USAGE_EVENTS
+from stores.log import LANDING_GROUP
+
+SAMPLE_SECONDS = 0.5
+PATIENCE_SECONDS = 90
+"""How long nothing may move before the wait is given up: three transaction time-outs."""
+
+LANDED_TOPICS = (USAGE_EVENTS, QUOTA_STATE)
+
+
+class Landed:
+    """What landing has committed, waited for where a transaction decides about it."""
+
+    def __init__(self, servers: str, partitions: int) -> None:
+        self._partitions = range(partitions)
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": servers,
+                "group.id": LANDING_GROUP,
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "log_level": 0,
+            }
+        )
+
+    def of(self, topic: str) -> dict[int, int]:
+        """Offsets by partition; none while the broker does not tell.
+
+        It does not while a transaction that holds offsets is open, that of a dead process included.
+        """
+        asked = [TopicPartition(topic, n) for n in self._partitions]
+        with suppress(KafkaException):
+            found = self._consumer.committed(asked, ASK_SECONDS)
+            return {place.partition: max(0, place.offset) for place in found}
+        return {}
+
+    def close(self) -> None:
+        """End it."""
+        self._consumer.close()
+
+
+class LandingWatch:
+    """Notes the longest time in which landing committed nothing while usage was flowing."""
+
+    def __init__(self, servers: str, partitions: int) -> None:
+        self._landed = Landed(servers, partitions)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="chaos-landing-watch", daemon=True)
+        self.longest_ms = 0
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> int:
+        """End, and tell the longest time in milliseconds."""
+        self._stopping.set()
+        self._thread.join()
+        self._landed.close()
+        return self.longest_ms
+
+    def _watch(self) -> None:
+        seen, moved = -1, time.monotonic()
+        while not self._stopping.wait(SAMPLE_SECONDS):
+            landed, now = sum(self._landed.of(USAGE_EVENTS).values()), time.monotonic()
+            if landed > seen:
+                self.longest_ms = max(self.longest_ms, int((now - moved) * 1000))
+                seen, moved = landed, now
+
+
+class Behind(NamedTuple):
+    """What is left to do, in records."""
+
+    counting: int
+    plans: int
+    landing: int
+
+    def __str__(self) -> str:
+        return f"still {self.counting} to count, {self.plans} plans, {self.landing} to land"
+
+
+@dataclass
+class Settling:
+    """Waits until all that was sent is counted and landed."""
+
+    servers: str
+    partitions: int
+    on_tick: Callable[[], object]
+    report: Callable[[str], None]
+
+    def run(self) -> StateReading:
+        """What `quota.state` holds once nothing is left to do, or nothing moves any more."""
+        with (
+            closing(TopicReader(self.servers, QUOTA_STATE, self.partitions)) as reader,
+            closing(Ends(self.servers, self.partitions)) as ends,
+            closing(Landed(self.servers, self.partitions)) as landed,
+        ):
+            state = StateReading()
+            last: Behind | None = None
+            deadline = 0.0
+            while any(behind := self._behind(reader, ends, landed, state)):
+                if behind != last:
+                    self.report(str(behind))
+                    last, deadline = behind, time.monotonic() + PATIENCE_SECONDS
+                if time.monotonic() > deadline:
+                    self.report("nothing moves any more")
+                    break
+                self.on_tick()
+                time.sleep(SAMPLE_SECONDS)
+            return state
+
+    def _behind(
+        self, reader: TopicReader, ends: Ends, landed: Landed, state: StateReading
+    ) -> Behind:
+        for record in reader.news():
+            state.take(record)
+        return Behind(
+            _missing(ends.of(USAGE_EVENTS), state.usage),
+            _missing(ends.of(ENTITLEMENTS), state.entitlements),
+            sum(_missing(ends.of(topic), landed.of(topic)) for topic in LANDED_TOPICS),
+        )
+
+
+def _missing(ends: dict[int, int], reached: dict[int, int]) -> int:
+    return sum(max(0, end - reached.get(partition, 0)) for partition, end in ends.items())
