@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines.price_table import price_table
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.money import MINOR_DIGITS, PICO, minor_per_major
@@ -21,6 +22,7 @@ from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
 
 _SQL = files("pipelines") / "sql"
 _PARTS = (_SQL / "parts.sql").read_text()
+_COST = (_SQL / "cost.sql").read_text()
 _CHARGES = (_SQL / "charges.sql").read_text()
 _FEES = (_SQL / "fees.sql").read_text()
 _PERIOD = """
@@ -39,7 +41,6 @@ _SEGMENTS = {
 }
 _PLAN = {"catalog_version": "int64", "plan": "string"}
 _CARDS = {**_PLAN, "meter": "string", "included_micro": "int64"}
-_PRICES = {**_PLAN, "meter": "string", "currency": "string", "unit_price_pico": "int64"}
 _BASE_FEES = {**_PLAN, "currency": "string", "fee_minor": "int64"}
 _DIVISORS = {"currency": "string", "divisor": "int64"}
 """The statements' tables: what the price lists and subscriptions say, as rows."""
@@ -63,7 +64,7 @@ def rate_charges(
         "usage": as_table(usage, USAGE_COLUMNS),
         "segments": _segments(subscriptions),
         "cards": table_of(_cards(catalogs), _CARDS),
-        "prices": table_of(_prices(catalogs), _PRICES),
+        "prices": price_table(catalogs),
         "divisors": table_of(_divisors(), _DIVISORS),
     }
     return _run(_CHARGES, period, tables)
@@ -83,6 +84,7 @@ def _run(statement: str, period: BillingPeriod, tables: Mapping[str, pa.Table]) 
             connection.register(name, table)
         connection.execute(_PERIOD, [period.start_ms, period.end_ms])
         connection.execute(_PARTS)
+        connection.execute(_COST)
         return as_table(connection.sql(statement).to_arrow_table(), LINE_COLUMNS)
 
 
@@ -102,17 +104,6 @@ def _cards(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:
             for meter in catalog.priced_meters:
                 card = plan.meters.get(meter)
                 yield version, name, meter, card.included if card else 0
-
-
-def _prices(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:
-    for version, catalog in catalogs.items():
-        for name, plan in catalog.plans.items():
-            for meter, card in plan.meters.items():
-                if card.overage is None:
-                    continue
-                for currency in card.overage.price:
-                    unit_price = card.overage.unit_price_pico(currency)
-                    yield version, name, meter, currency, unit_price
 
 
 def _fees(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:

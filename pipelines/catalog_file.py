@@ -15,14 +15,16 @@ from schemas.catalog import Catalog, Plan
 from schemas.errors import InvalidInput
 from schemas.meter import Meter
 from schemas.price_terms import PROBLEMS
-from schemas.rate_card import Grace, OveragePrice, Quota, RateCard, UnitCost
+from schemas.prices import TAG, PerUnit, Tier
+from schemas.rate_card import Grace, Quota, RateCard, UnitCost
 
 _MODELS: dict[Path, type[BaseModel]] = {
     (): Catalog,
     ("meters", "*"): Meter,
     ("plans", "*"): Plan,
     ("plans", "*", "meters", "*"): RateCard,
-    ("plans", "*", "meters", "*", "overage"): OveragePrice,
+    ("plans", "*", "meters", "*", "overage"): PerUnit,
+    ("plans", "*", "meters", "*", "overage", "tiers", "*"): Tier,
     ("plans", "*", "meters", "*", "grace"): Grace,
     ("plans", "*", "meters", "*", "quotas", "*"): Quota,
     ("plans", "*", "meters", "*", "quotas", "*", "grace"): Grace,
@@ -76,7 +78,7 @@ def load_canonical(document: bytes) -> Catalog:
 
 def _explain(error: ErrorDetails, document: MarkedYaml) -> Iterator[str]:
     of_key = error["type"] == "extra_forbidden" or "[key]" in error["loc"]
-    path = tuple(part for part in error["loc"] if part != "[key]")
+    path = tuple(part for part in error["loc"] if not str(part).startswith(("[key]", TAG)))
     if error["type"] == PROBLEMS:
         for inner, reason in error["ctx"]["problems"]:
             yield _line(document, (*path, *inner), reason, of_key=False)

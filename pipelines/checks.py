@@ -11,7 +11,7 @@ import msgspec
 
 from pipelines.books import Books
 from pipelines.proration import prorate
-from pipelines.rating import beyond, pool, price, priced_meters
+from pipelines.rating import beyond, overage_amount, pool, priced_meters
 from pipelines.segments import parts
 from schemas.invoice import Invoice, InvoiceLine
 from schemas.money import Money
@@ -33,8 +33,7 @@ def charges_match_usage(books: Books) -> list[str]:
     for subscription in books.subscriptions:
         lines = books.lines_by_subscription.get(subscription.id, ())
         findings += _quantity_findings(subscription, lines, books)
-        for line in lines:
-            due = _due(line, subscription.currency, books.period)
+        for line, due in _dues(subscription, lines, books):
             if line.amount_minor != due:
                 what = f"{line.kind} of {line.plan}"
                 findings.append(f"{subscription.tenant}: {what} is {line.amount_minor}, not {due}")
@@ -60,12 +59,33 @@ def _quantity_findings(
             )
 
 
-def _due(line: InvoiceLine, currency: str, period: BillingPeriod) -> int:
-    """What a line costs by its own figures."""
-    if line.fee_minor is not None:
-        amount_minor = prorate(line.fee_minor, line.period, period)
-        return -amount_minor if line.kind == "proration_credit" else amount_minor
-    return price(line.quantity_micro or 0, line.unit_price_pico or 0, currency)
+def _dues(
+    subscription: Subscription, lines: Iterable[InvoiceLine], books: Books
+) -> Iterator[tuple[InvoiceLine, int]]:
+    """What each line costs by its own figures, and by those of its meter's lines before it."""
+    plans = {
+        part.period: books.catalogs[part.catalog_version].plans[part.plan]
+        for part in parts(subscription, books.period)
+    }
+    reached: Counter[str] = Counter()
+    for line in lines:
+        if line.fee_minor is not None:
+            yield line, _fee_due(line, line.fee_minor, books.period)
+            continue
+        before = reached[line.meter or ""]
+        if line.kind != "included":
+            reached[line.meter or ""] += line.quantity_micro or 0
+        card = plans[line.period].meters.get(line.meter or "") if line.kind == "overage" else None
+        if card is None or card.overage is None:
+            yield line, 0
+        else:
+            after = reached[line.meter or ""]
+            yield line, overage_amount(card.overage, before, after, subscription.currency)
+
+
+def _fee_due(line: InvoiceLine, fee_minor: int, period: BillingPeriod) -> int:
+    amount_minor = prorate(fee_minor, line.period, period)
+    return -amount_minor if line.kind == "proration_credit" else amount_minor
 
 
 def lines_sum_to_totals(books: Books) -> list[str]:

@@ -4,16 +4,13 @@ Amounts are integers of 1e-18 of a currency's major unit ("atto"), so that a qua
 times a unit price in 1e-12 loses nothing; they are rounded once, by `to_minor`, a line at a time.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from schemas.money import PICO, divide_half_away, minor_per_major, parse_pico
 from schemas.prices import (
-    DEFAULT,
     PPM,
     Graduated,
-    Matrix,
     Package,
     Percentage,
     PerUnit,
@@ -27,25 +24,13 @@ ATTO = MICRO * PICO
 """Amounts here are integers of 1e-18 of a major unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What is priced: a quantity in 1e-6 units, never negative, and how many events made it.
-
-    `by_value` is the same quantity by the value of a matrix's dimension.
-    """
-
-    quantity_micro: int
-    events: int = 0
-    by_value: Mapping[str, int] = field(default_factory=dict)
-
-
 def to_minor(amount_atto: int, currency: str) -> int:
     """Minor units, rounded half away from zero: the one rounding of a line."""
     return divide_half_away(amount_atto, ATTO // minor_per_major(currency))
 
 
-def cost(price: PriceModel, used: Used, currency: str) -> int:
-    """What was used from the beginning of the period costs, in atto.
+def cost(price: PriceModel, quantity_micro: int, currency: str) -> int:
+    """What this much costs, counted from the beginning of the period, in atto.
 
     A line is the difference of two of these, so the parts of a quantity cost what the whole does,
     however a period is cut.
@@ -53,40 +38,40 @@ def cost(price: PriceModel, used: Used, currency: str) -> int:
     Raises:
         ValueError: the quantity is negative.
     """
-    if used.quantity_micro < 0:
+    if quantity_micro < 0:
         raise ValueError("a negative quantity has no cost; it is held back before it is priced")
-    return _COSTS[type(price)](price, used, currency)
+    return _COSTS[type(price)](price, quantity_micro, currency)
 
 
-def _per_unit(price: PerUnit, used: Used, currency: str) -> int:
-    return used.quantity_micro * price.unit_price_pico(currency)
+def _per_unit(price: PerUnit, quantity_micro: int, currency: str) -> int:
+    return quantity_micro * price.unit_price_pico(currency)
 
 
-def _package(price: Package, used: Used, currency: str) -> int:
+def _package(price: Package, quantity_micro: int, currency: str) -> int:
     """1,001 units in packages of 1,000 are two packages."""
-    begun = -(-used.quantity_micro // (price.per * MICRO))
+    begun = -(-quantity_micro // (price.per * MICRO))
     return begun * parse_pico(price.price[currency]) * MICRO
 
 
-def _graduated(price: Graduated, used: Used, currency: str) -> int:
+def _graduated(price: Graduated, quantity_micro: int, currency: str) -> int:
     """The first million at one price, the rest at another; a bound belongs to the lower tier."""
     total, lower = 0, 0
     for tier in price.tiers:
-        if used.quantity_micro <= lower:
+        if quantity_micro <= lower:
             break
-        upper = used.quantity_micro if tier.up_to is None else min(used.quantity_micro, tier.up_to)
+        upper = quantity_micro if tier.up_to is None else min(quantity_micro, tier.up_to)
         total += (upper - lower) * tier.unit_price_pico(currency)
         total += tier.flat_pico(currency) * MICRO
         lower = upper if tier.up_to is None else tier.up_to
     return total
 
 
-def _volume(price: Volume, used: Used, currency: str) -> int:
+def _volume(price: Volume, quantity_micro: int, currency: str) -> int:
     """Everything at the price of the tier that the whole quantity falls into."""
-    if not used.quantity_micro:
+    if not quantity_micro:
         return 0
-    tier = _tier_of(price.tiers, used.quantity_micro)
-    per_unit = used.quantity_micro * tier.unit_price_pico(currency)
+    tier = _tier_of(price.tiers, quantity_micro)
+    per_unit = quantity_micro * tier.unit_price_pico(currency)
     return per_unit + tier.flat_pico(currency) * MICRO
 
 
@@ -94,32 +79,21 @@ def _tier_of(tiers: tuple[Tier, ...], quantity_micro: int) -> Tier:
     return next(t for t in tiers if t.up_to is None or quantity_micro <= t.up_to)
 
 
-def _percentage(price: Percentage, used: Used, currency: str) -> int:
-    """2.9 % of 100.00 and 0.30 for each of 2 events are 3.50."""
-    share = used.quantity_micro * price.rate * (PICO // PPM)
-    fixed = used.events * parse_pico(price.fixed.get(currency, "0")) * MICRO
-    if not used.quantity_micro and not used.events:
+def _percentage(price: Percentage, quantity_micro: int, currency: str) -> int:
+    """2.9 % of 100.00 are 2.90, unless that is below the minimum or above the maximum."""
+    if not quantity_micro:
         return 0
     least = parse_pico(price.minimum.get(currency, "0")) * MICRO
-    total = max(share + fixed, least)
+    share = max(quantity_micro * price.rate * (PICO // PPM), least)
     if currency in price.maximum:
-        return min(total, parse_pico(price.maximum[currency]) * MICRO)
-    return total
+        return min(share, parse_pico(price.maximum[currency]) * MICRO)
+    return share
 
 
-def _matrix(price: Matrix, used: Used, currency: str) -> int:
-    """Each value of the dimension at its own price, the others at the default one."""
-    return sum(
-        quantity * price.prices.get(value, price.prices[DEFAULT]).unit_price_pico(currency)
-        for value, quantity in used.by_value.items()
-    )
-
-
-_COSTS: dict[type, Callable[[Any, Used, str], int]] = {
+_COSTS: dict[type, Callable[[Any, int, str], int]] = {
     PerUnit: _per_unit,
     Package: _package,
     Graduated: _graduated,
     Volume: _volume,
     Percentage: _percentage,
-    Matrix: _matrix,
 }

@@ -35,8 +35,12 @@ def describe(line: InvoiceLine, period: BillingPeriod, currency: str) -> str:
         case "not_billed":
             return f"{plan}, {when}: {line.meter} beyond the included, not billed"
         case "overage":
-            unit_price = format_pico(line.unit_price_pico or 0)
-            return f"{plan}, {when}: {line.meter} beyond the included, {unit_price} each"
+            return f"{plan}, {when}: {line.meter} beyond the included{_unit_price(line)}"
+
+
+def _unit_price(line: InvoiceLine) -> str:
+    """What each unit costs, where all cost the same."""
+    return "" if line.unit_price_pico is None else f", {format_pico(line.unit_price_pico)} each"
 
 
 def plan_title(plan: str) -> str:

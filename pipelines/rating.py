@@ -6,27 +6,17 @@ The specification of usage lines, in plain integers that read like the price lis
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from pipelines.costs import cost, to_minor
 from pipelines.segments import Part, parts
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
-from schemas.money import PICO, divide_half_away, minor_per_major
 from schemas.period import BillingPeriod
-from schemas.quantity import MICRO
+from schemas.prices import PerUnit, PriceModel
 from schemas.rate_card import RateCard
 from schemas.subscription import Subscription
 
 UsageBySegment = Mapping[tuple[str, int], int]
 """Usage in 1e-6 units by (meter, segment): see `pipelines.segments.bounds`."""
-
-
-def price(quantity_micro: int, unit_price_pico: int, currency: str) -> int:
-    """Minor units of a quantity, rounded once, half away from zero.
-
-    195,483.870968 tokens at 0.000008 USD are 1.5638… and cost 156 cents. A credit is the charge of
-    the same quantity, negated.
-    """
-    divisor = MICRO * PICO // minor_per_major(currency)
-    return divide_half_away(quantity_micro * unit_price_pico, divisor)
 
 
 def included_share(included_micro: int, part: BillingPeriod, period: BillingPeriod) -> int:
@@ -92,21 +82,40 @@ def _rate_meter(
     for part, used, card in uses:
         before = beyond(cumulative, pool_micro)
         cumulative += used
-        overage = beyond(cumulative, pool_micro) - before
-        if used != overage:
-            yield InvoiceLine("included", part.plan, part.period, 0, meter, used - overage)
-        if overage:
-            yield _overage_line(meter, currency, part, card, overage)
+        after = beyond(cumulative, pool_micro)
+        if used != after - before:
+            within = used - (after - before)
+            yield InvoiceLine("included", part.plan, part.period, 0, meter, within)
+        if after != before:
+            yield _overage_line(meter, currency, part, card, (before, after))
 
 
 def _overage_line(
-    meter: str, currency: str, part: Part, card: RateCard | None, overage: int
+    meter: str, currency: str, part: Part, card: RateCard | None, beyond_pool: tuple[int, int]
 ) -> InvoiceLine:
+    """What is beyond the pool goes from one quantity to another: the line is the difference."""
+    before, after = beyond_pool
+    quantity = after - before
     if card is None or card.overage is None:
-        return InvoiceLine("not_billed", part.plan, part.period, 0, meter, overage)
-    unit_price = card.overage.unit_price_pico(currency)
-    amount = price(overage, unit_price, currency)
-    return InvoiceLine("overage", part.plan, part.period, amount, meter, overage, unit_price)
+        return InvoiceLine("not_billed", part.plan, part.period, 0, meter, quantity)
+    amount = overage_amount(card.overage, before, after, currency)
+    unit_price = unit_price_pico(card.overage, currency)
+    return InvoiceLine("overage", part.plan, part.period, amount, meter, quantity, unit_price)
+
+
+def unit_price_pico(price: PriceModel, currency: str) -> int | None:
+    """The price of each unit where all cost the same, for a line to show."""
+    return price.unit_price_pico(currency) if isinstance(price, PerUnit) else None
+
+
+def overage_amount(price: PriceModel, before_micro: int, after_micro: int, currency: str) -> int:
+    """Minor units for going on from one quantity beyond the pool to another, rounded once.
+
+    Tiers are those of the whole period: 600 units in one part and 600 in the next reach into a
+    tier that begins at 1,000.
+    """
+    grown = cost(price, after_micro, currency) - cost(price, before_micro, currency)
+    return to_minor(grown, currency)
 
 
 def _card(part: Part, meter: str, catalogs: Mapping[int, Catalog]) -> RateCard | None:

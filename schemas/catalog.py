@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from schemas.meter import Meter, Name
 from schemas.money import parse_minor
 from schemas.price_terms import Closed, Currency, Price, Problem, tell
+from schemas.prices import missing_currencies
 from schemas.quota import WINDOW_KINDS, WindowKind
 from schemas.rate_card import RateCard, UnitCost
 
@@ -134,9 +135,9 @@ def _broken_plan(plan: Plan, catalog: Catalog) -> Iterator[Problem]:
             yield ("meters", meter), f"{meter!r} is not a meter; there are {meters}"
         else:
             yield from _broken_card(card, meter, catalog.meters[meter])
-        for currency in catalog.currencies:
-            if card.overage and currency not in card.overage.price:
-                yield ("meters", meter, "overage", "price"), f"there is none in {currency}; add it"
+        if card.overage:
+            for path, text in missing_currencies(card.overage, catalog.currencies):
+                yield ("meters", meter, "overage", *path), text
 
 
 def _broken_card(card: RateCard, name: str, meter: Meter) -> Iterator[Problem]:

@@ -98,9 +98,9 @@ class PerUnits(Closed):
         return self
 
     @staticmethod
-    def check(per: int, price: Amounts) -> None:
-        """Refuse unit prices that no line can hold."""
-        tell([(("price", c), text) for c, amount in price.items() for text in _faults(amount, per)])
+    def check(per: int, amounts: Amounts, name: str = "price") -> None:
+        """Refuse unit prices that no line can hold; `name` is where the amounts stand."""
+        tell([((name, c), text) for c, amount in amounts.items() for text in _faults(amount, per)])
 
     def unit_price_pico(self, currency: str) -> int:
         """Price of one unit in 1e-12 of a major unit: 8 USD per 1,000,000 → 8_000_000."""

@@ -11,16 +11,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
 
 from schemas.decimals import scaled
-from schemas.meter import Name
 from schemas.money import parse_pico
 from schemas.price_terms import Amounts, Closed, PerUnits, Problem, Quantity, tell, unlimited
 from schemas.quantity import format_micro
 
 PPM = 10**6
 """A rate is kept in millionths: 2.9 % is 29,000."""
-
-DEFAULT = "default"
-"""In a matrix, the price of a value that is not listed."""
 
 TAG = "model:"
 """Begins the part of an error's place that names the model, and is in no file."""
@@ -59,6 +55,11 @@ class Package(Closed):
     per: Annotated[int, Field(ge=1, le=10**9)]
     price: Annotated[Amounts, Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _fits_a_line(self) -> Self:
+        PerUnits.check(1, self.price)
+        return self
+
 
 class Tier(Closed):
     """Units above the tier before and up to `up_to`, which belongs to it; None is all others.
@@ -76,6 +77,7 @@ class Tier(Closed):
         if not self.price and not self.flat:
             tell([((), "a tier has a `price`, a `flat` amount or both; write 0 if it is free")])
         PerUnits.check(self.per, self.price)
+        PerUnits.check(1, self.flat, "flat")
         return self
 
     def unit_price_pico(self, currency: str) -> int:
@@ -124,38 +126,24 @@ class Volume(_Tiered):
 class Percentage(Closed):
     """A share of the quantity, which is an amount of money in major units of the currency.
 
-    `fixed` is added for every event. The sum is at least `minimum` where there is any usage, and
-    at most `maximum`.
+    It is at least `minimum` where there is any usage, and at most `maximum`.
     """
 
     model: Literal["percentage"]
     rate: Rate
-    fixed: Amounts = Field(default_factory=dict)
     minimum: Amounts = Field(default_factory=dict)
     maximum: Amounts = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _bounds_hold(self) -> Self:
+        PerUnits.check(1, self.minimum, "minimum")
+        PerUnits.check(1, self.maximum, "maximum")
         crossed = [
             (("maximum", currency), "it is below the minimum")
             for currency in self.minimum.keys() & self.maximum.keys()
             if parse_pico(self.maximum[currency]) < parse_pico(self.minimum[currency])
         ]
         tell(crossed)
-        return self
-
-
-class Matrix(Closed):
-    """A price for each value of a dimension, such as a model; `default` for those not listed."""
-
-    model: Literal["matrix"]
-    by: Name
-    prices: Annotated[dict[str, PerUnits], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _prices_every_value(self) -> Self:
-        if DEFAULT not in self.prices:
-            tell([(("prices",), f"a value that is not listed has no price; add `{DEFAULT}`")])
         return self
 
 
@@ -169,13 +157,12 @@ PriceModel = Annotated[
     | Annotated[Package, Tag(f"{TAG}package")]
     | Annotated[Graduated, Tag(f"{TAG}graduated")]
     | Annotated[Volume, Tag(f"{TAG}volume")]
-    | Annotated[Percentage, Tag(f"{TAG}percentage")]
-    | Annotated[Matrix, Tag(f"{TAG}matrix")],
+    | Annotated[Percentage, Tag(f"{TAG}percentage")],
     Discriminator(
         _model,
         custom_error_type="price_model",
         custom_error_message=(
-            "the model is not known; use per_unit, package, graduated, volume, percentage or matrix"
+            "the model is not known; use per_unit, package, graduated, volume or percentage"
         ),
     ),
 ]
@@ -198,11 +185,8 @@ def _amounts(price: PriceModel) -> Iterator[tuple[tuple[str | int, ...], Amounts
                 if amounts := getattr(tier, name):
                     yield ("tiers", n, name), amounts
     elif isinstance(price, Percentage):
-        for name in ("fixed", "minimum", "maximum"):
+        for name in ("minimum", "maximum"):
             if amounts := getattr(price, name):
                 yield (name,), amounts
-    elif isinstance(price, Matrix):
-        for value, each in price.prices.items():
-            yield ("prices", value, "price"), each.price
     else:
         yield ("price",), price.price

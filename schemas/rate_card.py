@@ -11,14 +11,11 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from schemas.price_terms import Closed, Percent, PerUnits, Problem, Quantity, tell, unlimited
+from schemas.prices import PriceModel
 from schemas.quota import WindowKind
 
 DEFAULT_THRESHOLDS = (80, 100, 120)
 QUOTA_THRESHOLDS = (80,)
-
-
-class OveragePrice(PerUnits):
-    """What usage beyond the pool costs."""
 
 
 class UnitCost(PerUnits):
@@ -94,7 +91,7 @@ class RateCard(Closed):
     """
 
     included: Annotated[Quantity | None, BeforeValidator(unlimited)]
-    overage: OveragePrice | None = None
+    overage: PriceModel | None = None
     hard_limit: Annotated[Percent | None, BeforeValidator(unlimited)] = None
     soft_limit: Percent | None = None
     grace: Grace | None = None

@@ -1,5 +1,6 @@
 """Hypothesis strategies of the domain: subscriptions, price lists, usage within a month."""
 
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -97,8 +98,38 @@ def _cards(draw: st.DrawFn) -> dict[str, Any]:
     included = _decimal(draw(st.integers(0, 3 * 10**13)), 6)
     if draw(st.booleans()):
         return {"included": included}
-    prices = {currency: _decimal(draw(st.integers(0, 10**12)), 12) for currency in CURRENCIES}
-    return {"included": included, "overage": {"price": prices}}
+    return {"included": included, "overage": draw(prices())}
+
+
+@st.composite
+def amounts(draw: st.DrawFn, most_pico: int = 10**12) -> dict[str, str]:
+    """An amount in each currency, up to one major unit."""
+    return {currency: _decimal(draw(st.integers(0, most_pico)), 12) for currency in CURRENCIES}
+
+
+@st.composite
+def prices(draw: st.DrawFn) -> dict[str, Any]:
+    """A price of any model."""
+    model = draw(st.sampled_from(["per_unit", "package", "graduated", "volume", "percentage"]))
+    if model == "per_unit":
+        return {"price": draw(amounts())}
+    if model == "package":
+        return {
+            "model": model,
+            "per": draw(st.sampled_from([1, 7, 10**6])),
+            "price": draw(amounts()),
+        }
+    if model == "percentage":
+        minimum = draw(amounts())
+        most = {currency: str(Decimal(least) + 10) for currency, least in minimum.items()}
+        rate = f"{_decimal(draw(st.integers(0, 10**6)), 4)}%"
+        bounded = {"minimum": minimum, "maximum": most}
+        named = draw(st.sets(st.sampled_from(sorted(bounded))))
+        return {"model": model, "rate": rate} | {name: bounded[name] for name in named}
+    bounds = sorted(draw(st.sets(st.integers(1, 25_000_000), max_size=3)))
+    tiers: list[dict[str, Any]] = [{"up_to": bound, "price": draw(amounts())} for bound in bounds]
+    tiers.append({"price": draw(amounts()), "flat": draw(amounts(10**15))})
+    return {"model": model, "tiers": tiers}
 
 
 def _decimal(number: int, digits: int) -> str:

@@ -1,6 +1,7 @@
 """`countinghouse catalog`: check a price list's file, apply it, show what is in force."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
+from pipelines.price_words import price_in_words
 from schemas.catalog import Catalog, Plan
 from schemas.money import format_minor
 from schemas.quantity import format_micro
@@ -76,7 +78,7 @@ def show_catalog(
 
 def _rows(found: Catalog) -> list[tuple[str, ...]]:
     return [
-        (name, _fees(plan), meter, *_terms(card))
+        (name, _fees(plan), meter, *_terms(card, found.currencies))
         for name, plan in found.plans.items()
         for meter, card in plan.meters.items()
     ]
@@ -87,10 +89,12 @@ def _fees(plan: Plan) -> str:
     return _prices(fees)
 
 
-def _terms(card: RateCard) -> tuple[str, str, str, str]:
+def _terms(card: RateCard, currencies: Iterable[str]) -> tuple[str, str, str, str]:
     included = "unlimited" if card.included is None else format_micro(card.included)
     overage = card.overage
-    more = f"{_prices(overage.price)} per {overage.per:,}" if overage else "not billed"
+    more = "not billed"
+    if overage:
+        more = ", ".join(f"{it} {price_in_words(overage, it)}" for it in currencies)
     hard = "none" if card.hard_limit is None else f"{card.hard_limit}%"
     alerts = ", ".join(f"{percent}%" for percent in card.thresholds)
     return included, more, hard, alerts

@@ -1,5 +1,5 @@
 -- Usage lines of all subscriptions, in exact integers; pipelines.rating is the specification.
--- Tables: usage, parts (from parts.sql), cards, prices, divisors, period.
+-- Tables: usage, parts (from parts.sql), cards, prices, divisors, period; cost.sql has the macro.
 WITH
 pools AS (
     -- One pool for a subscription and meter; a plan without limit makes the whole unlimited. Every
@@ -47,9 +47,12 @@ split AS (
         quantity_micro,
         CASE
             WHEN is_unlimited THEN 0::HUGEINT
+            ELSE greatest(0, cumulative_micro - quantity_micro - pool_micro)
+        END AS before_micro,
+        CASE
+            WHEN is_unlimited THEN 0::HUGEINT
             ELSE greatest(0, cumulative_micro - pool_micro)
-                - greatest(0, cumulative_micro - quantity_micro - pool_micro)
-        END AS overage_micro
+        END AS after_micro
     FROM cumulated
 ),
 priced AS (
@@ -63,8 +66,11 @@ priced AS (
         parts.end_ms,
         split.meter,
         split.quantity_micro,
-        split.overage_micro,
+        split.after_micro - split.before_micro AS overage_micro,
+        prices.model,
         prices.unit_price_pico,
+        -- Tiers are those of the whole period: a part costs what it adds.
+        cost(prices, split.after_micro) - cost(prices, split.before_micro) AS amount_atto,
         divisors.divisor
     FROM split
     JOIN parts USING (subscription, segment)
@@ -88,13 +94,12 @@ lines AS (
     SELECT
         *,
         1 AS kind_order,
-        CASE WHEN unit_price_pico IS NULL THEN 'not_billed' ELSE 'overage' END AS kind,
+        CASE WHEN model IS NULL THEN 'not_billed' ELSE 'overage' END AS kind,
         overage_micro AS line_micro,
         unit_price_pico AS line_price_pico,
         -- Rounded once, half away from zero: a credit is the charge of its size, negated.
         coalesce(
-            sign(overage_micro)::HUGEINT
-            * ((2 * abs(overage_micro) * unit_price_pico + divisor) // (2 * divisor)),
+            sign(amount_atto)::HUGEINT * ((2 * abs(amount_atto) + divisor) // (2 * divisor)),
             0
         ) AS amount_minor
     FROM priced

@@ -3,6 +3,7 @@
 import pytest
 
 from pipelines.catalog_file import canonical, load_canonical, parse
+from pipelines.rating import unit_price_pico
 from schemas.errors import InvalidInput
 from tests.builders import LLM_TOKENS_FILE, llm_tokens, units
 
@@ -42,7 +43,7 @@ def test_the_shipped_price_list_is_what_it_says() -> None:
     cards = {name: plan.meters["tokens"] for name, plan in catalog.plans.items()}
     assert [card.included for card in cards.values()] == [units(n) for n in (10**5, 10**6, 10**7)]
     assert [card.hard_limit for card in cards.values()] == [100, 150, None]
-    prices = [card.overage and card.overage.unit_price_pico("USD") for card in cards.values()]
+    prices = [card.overage and unit_price_pico(card.overage, "USD") for card in cards.values()]
     assert prices == [None, 8_000_000, 5_000_000]
     assert catalog.costs["output_tokens"].unit_price_pico("USD") == 15_000_000
 
@@ -198,4 +199,4 @@ def test_no_number_passes_through_a_float() -> None:
     catalog = parse(text, "f.yaml")
     overage = catalog.plans["pro"].meters["tokens"].overage
     assert overage is not None
-    assert overage.unit_price_pico("USD") == 10**11
+    assert unit_price_pico(overage, "USD") == 10**11

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from pipelines.costs import ATTO, Used, cost, to_minor
+from pipelines.costs import ATTO, cost, to_minor
 from schemas.prices import PriceModel
 from schemas.quantity import MICRO, to_micro
 
@@ -32,64 +32,46 @@ VOLUME = GRADUATED | {"model": "volume"}
 PERCENTAGE = {
     "model": "percentage",
     "rate": "2.9%",
-    "fixed": usd("0.30"),
     "minimum": usd("1"),
     "maximum": usd("20"),
 }
 
 
-def costs(price: dict[str, Any], quantity: object, events: int = 0, **by_value: int) -> str:
+def costs(price: dict[str, Any], quantity: object) -> str:
     """USD as an invoice writes them."""
-    used = Used(to_micro(quantity), events, {k: v * MICRO for k, v in by_value.items()})
-    minor = to_minor(cost(_PRICE.validate_python(price), used, "USD"), "USD")
+    minor = to_minor(cost(_PRICE.validate_python(price), to_micro(quantity), "USD"), "USD")
     return f"{minor // 100}.{minor % 100:02}"
 
 
 @pytest.mark.parametrize(
-    ("price", "quantity", "events", "expected"),
+    ("price", "quantity", "expected"),
     [
         # 1,234,500 at 0.01 a thousand: 1234.5 × 0.01
-        (PER_UNIT, 1_234_500, 0, "12.35"),  # 12.345: half away from zero
-        (PER_UNIT, 0, 0, "0.00"),
+        (PER_UNIT, 1_234_500, "12.35"),  # 12.345: half away from zero
+        (PER_UNIT, 0, "0.00"),
         # packages of 1,000 at 5: each one that is begun
-        (PACKAGE, 0, 0, "0.00"),
-        (PACKAGE, "0.000001", 0, "5.00"),
-        (PACKAGE, 1000, 0, "5.00"),
-        (PACKAGE, 1001, 0, "10.00"),
+        (PACKAGE, 0, "0.00"),
+        (PACKAGE, "0.000001", "5.00"),
+        (PACKAGE, 1000, "5.00"),
+        (PACKAGE, 1001, "10.00"),
         # graduated: 100 at 1; then 10 once and 900 at 0.50; the rest at 0.20
-        (GRADUATED, 100, 0, "100.00"),  # the bound belongs to the lower tier
-        (GRADUATED, 101, 0, "110.50"),
-        (GRADUATED, 1000, 0, "560.00"),
-        (GRADUATED, 2000, 0, "760.00"),
+        (GRADUATED, 100, "100.00"),  # the bound belongs to the lower tier
+        (GRADUATED, 101, "110.50"),
+        (GRADUATED, 1000, "560.00"),
+        (GRADUATED, 2000, "760.00"),
         # volume: all at the price of their tier
-        (VOLUME, 100, 0, "100.00"),
-        (VOLUME, 101, 0, "60.50"),  # 101 × 0.50 + 10
-        (VOLUME, 2000, 0, "400.00"),
-        # 2.9 % of the amount and 0.30 an event, from 1 to 20
-        (PERCENTAGE, 100, 2, "3.50"),
-        (PERCENTAGE, 10, 1, "1.00"),  # 0.59 is below the minimum
-        (PERCENTAGE, 5000, 1, "20.00"),  # 145.30 is above the maximum
-        (PERCENTAGE, 0, 0, "0.00"),
+        (VOLUME, 100, "100.00"),
+        (VOLUME, 101, "60.50"),  # 101 × 0.50 + 10
+        (VOLUME, 2000, "400.00"),
+        # 2.9 % of the amount, from 1 to 20
+        (PERCENTAGE, 100, "2.90"),
+        (PERCENTAGE, 10, "1.00"),  # 0.29 is below the minimum
+        (PERCENTAGE, 5000, "20.00"),  # 145.00 is above the maximum
+        (PERCENTAGE, 0, "0.00"),
     ],
 )
-def test_worked_examples(
-    price: dict[str, Any], quantity: object, events: int, expected: str
-) -> None:
-    assert costs(price, quantity, events) == expected
-
-
-def test_a_matrix_prices_each_value_and_the_others_by_default() -> None:
-    matrix = {
-        "model": "matrix",
-        "by": "model",
-        "prices": {
-            "small": {"per": 1000, "price": usd("0.01")},
-            "large": {"per": 1000, "price": usd("0.30")},
-            "default": {"per": 1000, "price": usd("0.05")},
-        },
-    }
-    # 100 × 0.01 + 10 × 0.30 + 2 × 0.05
-    assert costs(matrix, 112_000, small=100_000, large=10_000, new=2_000) == "4.10"
+def test_worked_examples(price: dict[str, Any], quantity: object, expected: str) -> None:
+    assert costs(price, quantity) == expected
 
 
 amounts = st.integers(0, 10**6).map(lambda n: {"USD": f"{n / 10**4:.4f}"})
@@ -118,12 +100,12 @@ def test_more_never_costs_less(price: dict[str, Any], first: int, second: int) -
     model = _PRICE.validate_python(price)
     low, high = sorted([first, second])
     if price["model"] != "volume":
-        assert cost(model, Used(low), "USD") <= cost(model, Used(high), "USD")
+        assert cost(model, low, "USD") <= cost(model, high, "USD")
 
 
 @given(prices())
 def test_nothing_costs_nothing(price: dict[str, Any]) -> None:
-    assert cost(_PRICE.validate_python(price), Used(0), "USD") == 0
+    assert cost(_PRICE.validate_python(price), 0, "USD") == 0
 
 
 @given(quantities, st.lists(st.integers(1, 1000), min_size=1, max_size=4, unique=True))
@@ -133,12 +115,12 @@ def test_tiers_of_one_price_are_that_price(quantity: int, bounds: list[int]) -> 
         {"model": "graduated", "tiers": [*tiers, {"price": usd("0.07")}]}
     )
     flat = _PRICE.validate_python({"price": usd("0.07")})
-    assert cost(graduated, Used(quantity), "USD") == cost(flat, Used(quantity), "USD")
+    assert cost(graduated, quantity, "USD") == cost(flat, quantity, "USD")
 
 
 def test_a_negative_quantity_is_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
-        cost(_PRICE.validate_python(PER_UNIT), Used(-1), "USD")
+        cost(_PRICE.validate_python(PER_UNIT), -1, "USD")
 
 
 @pytest.mark.parametrize(
