@@ -11,6 +11,16 @@ from schemas.period import BillingPeriod, format_instant
 from schemas.subscription import PlanSegment, Subscription
 from stores.ledger.tables import subscription_segments, subscriptions, tenants
 
+SEGMENT_COLUMNS = (
+    "plan",
+    "catalog_version",
+    "starts_ms",
+    "ends_ms",
+    "billing_interval",
+    "phase",
+    "is_cancelled",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SubscribedTenant:
@@ -36,14 +46,12 @@ def load(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[S
             tenants.c.card,
             tenants.c.version.label("entitlement_version"),
             subscriptions.c.id,
+            subscriptions.c.anchor_day,
             subscriptions.c.version,
-            subscription_segments.c.plan,
-            subscription_segments.c.catalog_version,
-            subscription_segments.c.starts_ms,
-            subscription_segments.c.ends_ms,
+            *(subscription_segments.c[name] for name in SEGMENT_COLUMNS),
         )
         .join_from(tenants, subscriptions)
-        .join(subscription_segments)
+        .outerjoin(subscription_segments)
         .where(condition)
         .order_by(tenants.c.tenant, subscription_segments.c.ordinal)
     )
@@ -53,11 +61,22 @@ def load(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[S
 
 def _subscribed(rows: list[sa.Row[Any]]) -> SubscribedTenant:
     first = rows[0]
-    segments = tuple(
-        PlanSegment(row.plan, row.catalog_version, row.starts_ms, row.ends_ms) for row in rows
-    )
-    subscription = Subscription(first.id, first.tenant, first.currency, first.card, segments)
+    own = (first.id, first.tenant, first.currency, first.card)
+    segments = tuple(_segment(row) for row in rows if row.plan is not None)
+    subscription = Subscription(*own, segments, first.anchor_day)
     return SubscribedTenant(subscription, first.version, first.entitlement_version)
+
+
+def _segment(row: sa.Row[Any]) -> PlanSegment:
+    return PlanSegment(
+        plan=row.plan,
+        catalog_version=row.catalog_version,
+        starts_ms=row.starts_ms,
+        ends_ms=row.ends_ms,
+        interval=row.billing_interval,
+        phase=row.phase,
+        is_cancelled=row.is_cancelled,
+    )
 
 
 def reaches_into(period: BillingPeriod) -> sa.ColumnElement[bool]:
@@ -80,6 +99,9 @@ def segment_rows(saved: Iterable[Subscription]) -> list[dict[str, Any]]:
             "catalog_version": segment.catalog_version,
             "starts_ms": segment.starts_ms,
             "ends_ms": segment.ends_ms,
+            "billing_interval": segment.interval,
+            "phase": segment.phase,
+            "is_cancelled": segment.is_cancelled,
         }
         for each in saved
         for ordinal, segment in enumerate(each.segments, 1)
@@ -94,6 +116,9 @@ def description(saved: Subscription, version: int) -> dict[str, Any]:
             "catalog_version": segment.catalog_version,
             "starts_at": format_instant(segment.starts_ms),
             "ends_at": None if segment.ends_ms is None else format_instant(segment.ends_ms),
+            "interval": segment.interval,
+            "phase": segment.phase,
+            "is_cancelled": segment.is_cancelled,
         }
         for segment in saved.segments
     ]
@@ -101,5 +126,6 @@ def description(saved: Subscription, version: int) -> dict[str, Any]:
         "subscription": saved.id,
         "version": version,
         "currency": saved.currency,
+        "anchor_day": saved.anchor_day,
         "plans": plans,
     }

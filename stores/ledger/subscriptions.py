@@ -154,6 +154,7 @@ def _create(connection: sa.Connection, created: list[Subscription], now_ms: int)
         {
             "id": each.id,
             "tenant": each.tenant,
+            "anchor_day": each.anchor_day,
             "version": 1,
             "created_ms": now_ms,
             "changed_ms": now_ms,

@@ -6,6 +6,7 @@ currency unit: all BIGINT. Every table has a natural key; that is what makes a s
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -106,11 +107,21 @@ subscriptions = Table(
     metadata,
     _key("id"),
     Column("tenant", TEXT, ForeignKey("tenants.tenant"), nullable=False, unique=True),
+    Column("anchor_day", SmallInteger, nullable=False),
     _big("version"),
     _count("mirrored_version"),
     _big("created_ms"),
     _big("changed_ms"),
+    # its state as the last row of `subscription_changes` left it, and when the timeline changes it
+    Column("state", TEXT),
+    Column("next_move_ms", BigInteger),
     _partial("ix_subscriptions_behind", "id", where="mirrored_version < version"),
+    _partial("ix_subscriptions_next_move", "next_move_ms", where="next_move_ms IS NOT NULL"),
+    _partial("ix_subscriptions_past_due", "id", where="state = 'past_due'"),
+    CheckConstraint(
+        "state IN ('trialing', 'active', 'paused', 'past_due', 'cancelled', 'expired')",
+        name="state",
+    ),
 )
 
 subscription_segments = Table(
@@ -122,7 +133,34 @@ subscription_segments = Table(
     Column("catalog_version", Integer, ForeignKey("catalog_versions.version"), nullable=False),
     _big("starts_ms"),
     Column("ends_ms", BigInteger),
+    _text("billing_interval"),
+    _text("phase"),
+    Column("is_cancelled", Boolean, nullable=False),
+    CheckConstraint("billing_interval IN ('month', 'year')", name="interval"),
+    CheckConstraint("phase IN ('trial', 'active', 'paused')", name="phase"),
     sqlite_with_rowid=False,
+)
+
+subscription_changes = Table(
+    "subscription_changes",
+    metadata,
+    _serial(),
+    Column("subscription", TEXT, ForeignKey("subscriptions.id"), nullable=False),
+    _text("command"),
+    _text("request"),
+    _text("key"),
+    _text("who"),
+    _text("why"),
+    _text("what"),
+    _big("recorded_ms"),
+    _big("effective_ms"),
+    Column("from_state", TEXT),
+    Column("to_state", TEXT),
+    _big("version"),
+    # the timeline as JSON, where the change is one of it
+    Column("before", TEXT),
+    Column("after", TEXT),
+    UniqueConstraint("subscription", "key"),
 )
 
 closings = Table(
@@ -228,6 +266,7 @@ invoices = Table(
     CheckConstraint("(state = 'draft') = (number IS NULL)", name="numbered"),
     Index("ix_invoices_month_order", "month", "tenant", "subscription"),
     Index("ix_invoices_tenant", "tenant"),
+    _partial("ix_invoices_past_due", "subscription", where="state = 'past_due'"),
     _partial("ix_invoices_behind", "id", where="mirrored_version < version AND state <> 'draft'"),
 )
 

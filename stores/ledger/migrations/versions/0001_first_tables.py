@@ -3,6 +3,7 @@
 from alembic import op
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -55,6 +56,7 @@ def upgrade() -> None:
     """Make all tables."""
     _price_list()
     _subscriptions()
+    _subscription_changes()
     _closings()
     _priced_lines()
     _invoices()
@@ -101,11 +103,20 @@ def _subscriptions() -> None:
         "subscriptions",
         _key("id"),
         Column("tenant", TEXT, ForeignKey("tenants.tenant"), nullable=False, unique=True),
+        Column("anchor_day", SmallInteger, nullable=False),
         _big("version"),
         _count("mirrored_version"),
         _big("created_ms"),
         _big("changed_ms"),
+        Column("state", TEXT),
+        Column("next_move_ms", BigInteger),
         _partial("ix_subscriptions_behind", "id", where="mirrored_version < version"),
+        _partial("ix_subscriptions_next_move", "next_move_ms", where="next_move_ms IS NOT NULL"),
+        _partial("ix_subscriptions_past_due", "id", where="state = 'past_due'"),
+        CheckConstraint(
+            "state IN ('trialing', 'active', 'paused', 'past_due', 'cancelled', 'expired')",
+            name="state",
+        ),
     )
     op.create_table(
         "subscription_segments",
@@ -115,7 +126,35 @@ def _subscriptions() -> None:
         Column("catalog_version", Integer, ForeignKey("catalog_versions.version"), nullable=False),
         _big("starts_ms"),
         Column("ends_ms", BigInteger),
+        _text("billing_interval"),
+        _text("phase"),
+        Column("is_cancelled", Boolean, nullable=False),
+        CheckConstraint("billing_interval IN ('month', 'year')", name="interval"),
+        CheckConstraint("phase IN ('trial', 'active', 'paused')", name="phase"),
         sqlite_with_rowid=False,
+    )
+
+
+def _subscription_changes() -> None:
+    """What was done to subscriptions."""
+    op.create_table(
+        "subscription_changes",
+        _serial(),
+        Column("subscription", TEXT, ForeignKey("subscriptions.id"), nullable=False),
+        _text("command"),
+        _text("request"),
+        _text("key"),
+        _text("who"),
+        _text("why"),
+        _text("what"),
+        _big("recorded_ms"),
+        _big("effective_ms"),
+        Column("from_state", TEXT),
+        Column("to_state", TEXT),
+        _big("version"),
+        Column("before", TEXT),
+        Column("after", TEXT),
+        UniqueConstraint("subscription", "key"),
     )
 
 
@@ -219,6 +258,7 @@ def _invoices() -> None:
         CheckConstraint("(state = 'draft') = (number IS NULL)", name="numbered"),
         Index("ix_invoices_month_order", "month", "tenant", "subscription"),
         Index("ix_invoices_tenant", "tenant"),
+        _partial("ix_invoices_past_due", "subscription", where="state = 'past_due'"),
         _partial(
             "ix_invoices_behind", "id", where="mirrored_version < version AND state <> 'draft'"
         ),
