@@ -12,14 +12,19 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from schemas.errors import Fenced
+from schemas.errors import DependencyUnreachable, Fenced
 from schemas.quota import POSITION_KEY, QuotaExceeded, StatePosition
+from streams.bounded import within
 from streams.counters import CountersConfig
 from streams.rows import Row, encode
 from streams.shard import Changes
 
 BATCH_BYTES = 512 * 1024
 TRANSACTION_TIMEOUT_MS = 30_000
+BROKER_SECONDS = 20
+"""A broker restarts in less. A journal that waits longer is dropped and opened anew."""
+
+CLOSE_SECONDS = 2
 
 Sent = asyncio.Future[object]
 
@@ -41,6 +46,10 @@ class JournalWriter:
 
     async def fence(self) -> None:
         """Become the owner. What an earlier one left unfinished is aborted when this returns."""
+        what = f"opening the journal of partition {self._partition}"
+        await within(BROKER_SECONDS, self._fence(), what)
+
+    async def _fence(self) -> None:
         await self._producer.start()
         async with self._producer.transaction():
             pass  # no transaction without the id that is the fence, whatever `start` asks for
@@ -50,15 +59,20 @@ class JournalWriter:
 
         Raises:
             Fenced: another owner has fenced this one.
-            KafkaError: the broker does not answer or refuses; what became of it is unknown.
+            KafkaError, DependencyUnreachable: the broker does not answer or refuses; what became
+                of it is unknown.
         """
         try:
-            async with self._producer.transaction():
-                await self._send_all(changes, entitlements_position)
+            what = f"a transaction of partition {self._partition}"
+            await within(BROKER_SECONDS, self._write(changes, entitlements_position), what)
         except (ProducerFenced, InvalidProducerEpoch, IllegalOperation):
             # The last: fenced between two sends, the transaction was ended behind our back.
             _notice_leftovers(self._producer)
             raise Fenced(f"partition {self._partition} has another owner now") from None
+
+    async def _write(self, changes: Changes, entitlements_position: int) -> None:
+        async with self._producer.transaction():
+            await self._send_all(changes, entitlements_position)
 
     async def _send_all(self, changes: Changes, entitlements_position: int) -> None:
         """The position comes first, which enlists the partition in the transaction, and last.
@@ -115,8 +129,9 @@ class JournalWriter:
 
     async def close(self) -> None:
         """Let the lease go; it stays valid until someone else takes it."""
-        with contextlib.suppress(KafkaError):  # a fenced producer says so once more
-            await self._producer.stop()
+        # a fenced producer says so once more
+        with contextlib.suppress(KafkaError, DependencyUnreachable):
+            await within(CLOSE_SECONDS, self._producer.stop(), "closing a producer")
 
 
 def _notice_leftovers(producer: AIOKafkaProducer) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from schemas.errors import Fenced
+from schemas.errors import DependencyUnreachable, Fenced
 from streams.counters import CountersConfig
 from streams.journal import Journal
 from streams.journal_reader import now_ms
@@ -124,6 +124,9 @@ class Tenure:
                 self._metrics.fenced.inc()
                 logger.warning("%s: its memory is dropped", fenced)
                 await self._rest(FENCED_REST_S)
+            except DependencyUnreachable as silence:
+                logger.warning("%s: the partition is loaded again", silence)
+                await self._rest(FAILED_REST_S)
             except Exception as error:
                 logger.exception(
                     "partition %d failed (%r): loaded again in %d s",

@@ -1,0 +1,54 @@
+"""Waiting no longer than a while."""
+
+import asyncio
+
+import pytest
+
+from schemas.errors import DependencyUnreachable
+from streams.bounded import within
+
+
+async def answer() -> int:
+    return 42
+
+
+async def fail() -> int:
+    raise ValueError("no")
+
+
+async def stubborn(ended: list[str]) -> int:
+    """Like a transaction whose end waits for what will not come."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        ended.append("tidying")
+        await asyncio.Event().wait()
+    return 0
+
+
+def test_what_comes_in_time_is_handed_on() -> None:
+    assert asyncio.run(within(5, answer(), "an answer")) == 42
+    with pytest.raises(ValueError, match="no"):
+        asyncio.run(within(5, fail(), "an answer"))
+
+
+def test_what_does_not_come_is_ended_however_it_resists() -> None:
+    ended: list[str] = []
+    with pytest.raises(DependencyUnreachable, match=r"an answer took longer than 0\.01 s"):
+        asyncio.run(within(0.01, stubborn(ended), "an answer"))
+    assert ended == ["tidying"]
+
+
+def test_being_cancelled_oneself_ends_it_too() -> None:
+    ended: list[str] = []
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(within(60, stubborn(ended), "an answer"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert ended == ["tidying"]
