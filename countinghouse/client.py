@@ -61,7 +61,8 @@ class UsageProducer:
     Delivery failures never reach `record`: the event is kept (in `spool_path`, JSON lines, else in
     memory; `max_spooled` at most, further ones are dropped) and `on_failure` is told. Kept events
     are sent again by the next producer with the same `spool_path`, or by `resend()`. An event that
-    arrives twice is counted once. `config` goes to librdkafka as it is.
+    arrives twice is counted once. `topic` has another name once it has grown (`countinghouse topics
+    show`); `config` goes to librdkafka as it is.
     """
 
     def __init__(
@@ -72,10 +73,12 @@ class UsageProducer:
         on_failure: OnFailure | None = None,
         spool_path: Path | None = None,
         max_spooled: int = MAX_SPOOLED,
+        topic: str = USAGE_EVENTS,
         config: Mapping[str, str | int | float | bool] | None = None,
     ) -> None:
         self._config = {"bootstrap.servers": kafka_servers, **PRODUCER_CONFIG, **(config or {})}
         self._producer = Producer(self._config)
+        self._topic = topic
         self._source = _name("source", source)
         self._on_failure = on_failure
         self._spool = Spool(spool_path, max_spooled)
@@ -153,7 +156,7 @@ class UsageProducer:
         sent_at = str(event.sent_ms).encode()
         try:
             self._producer.produce(
-                USAGE_EVENTS,
+                self._topic,
                 bytes(event.event),
                 event.tenant.encode(),
                 headers=[(SENT_AT_HEADER, sent_at)],

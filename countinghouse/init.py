@@ -9,7 +9,7 @@ from pathlib import Path
 from countinghouse.settings import Settings
 from pipelines import catalog_file
 from schemas.errors import InvalidInput, NotFound
-from schemas.topics import USAGE_EVENTS
+from schemas.topics import TopicNames
 from stores import ledger, log
 from stores.ledger import Ledger
 from stores.warehouse import client as warehouse
@@ -31,13 +31,20 @@ def prepare(settings: Settings) -> None:
         DependencyUnreachable: Kafka, ClickHouse or the ledger does not answer.
         Conflict: a topic exists with another shape.
     """
+    books = open_ledger(settings)
+    live = books.live_epoch()
+    generation = 1 if live is None else live.generation
     ensure_topics(
-        settings.kafka_servers, partitions=settings.partitions, replication=settings.replication
+        settings.kafka_servers,
+        partitions=settings.partitions if live is None else live.partitions,
+        replication=settings.replication,
+        generation=generation,
     )
     warehouse.migrate(warehouse.connect(settings.clickhouse_url))
-    books = open_ledger(settings)
-    live = log.topic_id(settings.kafka_servers)
-    books.open_epoch(live, USAGE_EVENTS, settings.partitions, now_ms())
+    usage = TopicNames.of(generation).usage
+    found = log.topic_id(settings.kafka_servers, usage)
+    partitions = log.KafkaLog(settings.kafka_servers, 0, topic=usage).partitions()
+    books.open_epoch(found, usage, partitions, now_ms())
 
 
 def open_ledger(settings: Settings, catalog: Path | None = None) -> Ledger:

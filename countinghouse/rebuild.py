@@ -5,6 +5,7 @@ Owns the choice and the wiring; how one partition is done is in `streams.rebuild
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from countinghouse.init import now_ms
 from countinghouse.settings import Settings
@@ -13,7 +14,6 @@ from schemas.catalog import Catalog
 from schemas.errors import InvalidInput
 from schemas.period import BillingPeriod
 from schemas.rebuild import Chosen, Part, PartitionCut
-from stores.log import KafkaLog
 from stores.warehouse.usage import WarehouseUsage
 from streams.counters import CountersConfig
 from streams.rebuilding import RebuildPlan, Rebuilt, rebuild_partition
@@ -34,31 +34,33 @@ def rebuild(
     """
     config = counters_config(settings)
     log = usage_log(settings)
-    chosen = Chosen(_streamed(config.catalog, meters), frozenset(tenants))
+    chosen = Chosen(streamed(config.catalog, meters), frozenset(tenants))
+    cuts = {
+        partition: offset
+        for (epoch, partition), offset in log.landed().items()
+        if epoch == config.epoch
+    }
     with usage_reader(settings) as usage:
-        plan = _plan(config, chosen, log, usage)
-        for partition in range(plan.partitions):
-            yield asyncio.run(rebuild_partition(plan, partition))
+        plan = replace(plan_of(config, chosen, log.partitions(), usage), cuts=cuts)
+        yield from rebuild_all(plan)
 
 
-def _plan(
-    config: CountersConfig, chosen: Chosen, log: KafkaLog, usage: WarehouseUsage
+def rebuild_all(plan: RebuildPlan) -> Iterator[Rebuilt]:
+    """Carry a plan out, partition by partition."""
+    for partition in range(plan.partitions):
+        yield asyncio.run(rebuild_partition(plan, partition))
+
+
+def plan_of(
+    config: CountersConfig, chosen: Chosen, partitions: int, usage: WarehouseUsage
 ) -> RebuildPlan:
+    """A plan for a topic of which nothing has landed yet."""
     from_ms = _from_ms(config, usage)
 
     def parts(cut: PartitionCut) -> list[Part]:
         return usage.parts(config.catalog, chosen, cut, from_ms)
 
-    return RebuildPlan(
-        remaking=Remaking(config, chosen, from_ms),
-        parts=parts,
-        cuts={
-            partition: offset
-            for (epoch, partition), offset in log.landed().items()
-            if epoch == config.epoch
-        },
-        partitions=log.partitions(),
-    )
+    return RebuildPlan(Remaking(config, chosen, from_ms), parts, {}, partitions)
 
 
 def _from_ms(config: CountersConfig, usage: WarehouseUsage) -> int:
@@ -74,7 +76,8 @@ def _from_ms(config: CountersConfig, usage: WarehouseUsage) -> int:
     return max(stored_ms, now_ms() - longest_ms)
 
 
-def _streamed(catalog: Catalog, wanted: Iterable[str]) -> frozenset[str]:
+def streamed(catalog: Catalog, wanted: Iterable[str] = ()) -> frozenset[str]:
+    """The wanted meters, without a wish all, of those that counters follow. Raises InvalidInput."""
     known = [meter.name for meter in catalog.meter_list if meter.is_streamed]
     chosen = frozenset(wanted) or frozenset(known)
     if unknown := sorted(chosen - set(known)):

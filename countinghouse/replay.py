@@ -42,6 +42,7 @@ class ReplayTarget:
     kafka_servers: str
     partitions: int
     dedupe_window: int
+    topic: str = USAGE_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def replay(
     plan = plan_replay(source.tenants, target.partitions, target.dedupe_window, extras)
     already = already or AlreadySent.nothing(len(source))
     watch = _Watch(throttle or _never, progress or _silent, look_seconds, len(source), pace)
-    sender = _Sender(target.kafka_servers, watch)
+    sender = _Sender(target, watch)
     result = sender.result
     _send_rows(source, plan, already, sender)
     missing = _beyond_missing(plan, already, extras)
@@ -171,11 +172,12 @@ class _Watch:
 class _Sender:
     """A producer that waits when its queue is full or the counters lag."""
 
-    def __init__(self, kafka_servers: str, watch: _Watch) -> None:
+    def __init__(self, target: ReplayTarget, watch: _Watch) -> None:
         config = {"linger.ms": 5, "queue.buffering.max.messages": RECORDS_UNDER_WAY}
-        servers = {"bootstrap.servers": kafka_servers}
+        servers = {"bootstrap.servers": target.kafka_servers}
         self._producer = Producer({**PRODUCER_CONFIG, **config, **servers})
-        self._servers = kafka_servers
+        self._servers = target.kafka_servers
+        self._topic = target.topic
         self._watch = watch
         self._done = 0
         self._failure: KafkaError | None = None
@@ -189,7 +191,7 @@ class _Sender:
         while True:
             try:
                 self._producer.produce(
-                    USAGE_EVENTS, value, key, headers=headers, on_delivery=self._delivered
+                    self._topic, value, key, headers=headers, on_delivery=self._delivered
                 )
             except BufferError:
                 self._producer.poll(0.05)

@@ -2,38 +2,44 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 
+from countinghouse.replay import ReplayTarget
 from countinghouse.settings import Settings
 from countinghouse.waiting import wait_until
 from payments.registry import ProviderSettings
+from schemas.epoch import Epoch
 from schemas.errors import Conflict
+from schemas.topics import USAGE_EVENTS, TopicNames, named
 from stores import ledger, log
 from stores.log import KafkaLog
 from stores.warehouse import client
 from stores.warehouse.usage import WarehouseUsage
-from streams.counters import CountersConfig
+from streams.counters import CountersConfig, CounterTopics
+from streams.landing import LandingConfig
 from streams.relay import RelayConfig
 
 PATIENCE_SECONDS = 30
+COUNTERS_GROUP = "countinghouse-counters"
 
 
-def live_epoch(settings: Settings) -> int:
-    """The epoch of the topic `usage.events` as it is now.
+def live_epoch(settings: Settings) -> Epoch:
+    """The live topic of usage, by the ledger.
 
     Raises:
         Conflict: it was never opened, so no process of ours has run yet.
     """
-    topic = log.topic_id(settings.kafka_servers)
-    epoch = ledger.connect(settings.ledger_url).epoch(topic)
-    if epoch is None:
-        raise Conflict("usage.events has no epoch yet: run `countinghouse up`")
-    return epoch
+    live = ledger.connect(settings.ledger_url).live_epoch()
+    if live is None or live.topic_id != log.topic_id(settings.kafka_servers, live.topic):
+        name = USAGE_EVENTS if live is None else live.topic
+        raise Conflict(f"{name} has no epoch yet: run `countinghouse up`")
+    return live
 
 
 def usage_log(settings: Settings) -> KafkaLog:
     """How far the log reaches and has been landed."""
-    return KafkaLog(settings.kafka_servers, live_epoch(settings))
+    return log.live_log(ledger.connect(settings.ledger_url), settings.kafka_servers)
 
 
 def await_landing(settings: Settings) -> None:
@@ -56,6 +62,12 @@ def usage_reader(
         connection.close()
 
 
+def replay_target(settings: Settings) -> ReplayTarget:
+    """Where usage is replayed to: the live topic."""
+    live = live_epoch(settings)
+    return ReplayTarget(settings.kafka_servers, live.partitions, settings.dedupe_window, live.topic)
+
+
 def provider_settings(settings: Settings) -> ProviderSettings:
     """What the payment providers need."""
     return ProviderSettings(
@@ -66,12 +78,13 @@ def provider_settings(settings: Settings) -> ProviderSettings:
     )
 
 
-def counters_config(settings: Settings) -> CountersConfig:
-    """What a worker of counters needs: the newest price list and the live topic's epoch."""
+def counters_config(settings: Settings, live: Epoch | None = None) -> CountersConfig:
+    """What a worker of counters needs: the newest price list and the live topics, if not others."""
     version, catalog = ledger.connect(settings.ledger_url).catalog()
+    live = live or live_epoch(settings)
     return CountersConfig(
         kafka_servers=settings.kafka_servers,
-        epoch=live_epoch(settings),
+        epoch=live.number,
         catalog_version=version,
         catalog=catalog,
         dedupe_window=settings.dedupe_window,
@@ -81,6 +94,29 @@ def counters_config(settings: Settings) -> CountersConfig:
         flush_interval_s=settings.flush_interval.total_seconds(),
         web_port=settings.counters_port,
         data_dir=settings.home / "counters",
+        group_id=named(COUNTERS_GROUP, live.generation),
+        topics=CounterTopics(**asdict(TopicNames.of(live.generation))),
+    )
+
+
+def landing_config(settings: Settings) -> LandingConfig:
+    """What a lander needs: the newest price list and the live topics."""
+    version, catalog = ledger.connect(settings.ledger_url).catalog()
+    live = live_epoch(settings)
+    names = TopicNames.of(live.generation)
+    return LandingConfig(
+        kafka_servers=settings.kafka_servers,
+        clickhouse_url=settings.clickhouse_url,
+        epoch=live.number,
+        catalog_version=version,
+        catalog=catalog,
+        max_age_ms=milliseconds(settings.max_event_age),
+        max_lead_ms=milliseconds(settings.max_event_lead),
+        max_bytes=settings.max_event_bytes,
+        batch_size=settings.landing_batch,
+        port=settings.landing_port,
+        usage_topic=names.usage,
+        state_topic=names.state,
     )
 
 
@@ -91,9 +127,12 @@ def milliseconds(limit: timedelta | None) -> int | None:
 
 def relay_config(settings: Settings) -> RelayConfig:
     """What the relay needs."""
+    live = ledger.connect(settings.ledger_url).live_epoch()
+    names = TopicNames.of(1 if live is None else live.generation)
     return RelayConfig(
         ledger_url=settings.ledger_url,
         kafka_servers=settings.kafka_servers,
         clickhouse_url=settings.clickhouse_url,
         port=settings.relay_port,
+        entitlements_topic=names.entitlements,
     )

@@ -14,7 +14,6 @@ from pydantic import Field
 
 from dagster_project.environment import Environment
 from payments.registry import Providers
-from schemas.errors import Conflict
 from schemas.ports import Log, UsageReader
 from stores import ledger, log
 from stores.ledger import Ledger
@@ -63,12 +62,8 @@ class LogResource(dg.ConfigurableResource[None]):
 
     @contextmanager
     def open(self, books: Ledger) -> Iterator[Log]:
-        """Find the live topic's epoch in the ledger. Raises Conflict: it has none yet."""
-        servers = self.kafka_servers or Environment().kafka_servers
-        epoch = books.epoch(log.topic_id(servers))
-        if epoch is None:
-            raise Conflict("usage.events has no epoch yet: run `countinghouse up`")
-        yield log.KafkaLog(servers, epoch)
+        """The log of the ledger's live topic. Raises Conflict: it has none yet."""
+        yield log.live_log(books, self.kafka_servers or Environment().kafka_servers)
 
 
 class ProvidersResource(dg.ConfigurableResource[None]):

@@ -1,6 +1,7 @@
 """The topics: names, keys, kinds, and who writes them. `docs/topics.md` is made from this table."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Literal
 
 USAGE_EVENTS = "usage.events"
@@ -10,6 +11,8 @@ USAGE_ALERTS = "usage.alerts"
 QUOTA_EXCEEDED = "quota.exceeded"
 QUOTA_STATE = "quota.state"
 BILLING_EVENTS = "billing.events"
+
+_GENERATION = re.compile(r"(?P<topic>.+)\.v(?P<generation>[1-9]\d*)")
 
 SENT_AT_HEADER = "sent-at"
 """Header of `usage.events`: the producer's send time in epoch milliseconds, as ASCII digits."""
@@ -30,6 +33,10 @@ class Topic:
     co_partitioned: bool = False
     retention_days: int | None = None
     append_time: bool = False
+
+    def of_generation(self, generation: int) -> "Topic":
+        """The topic as a generation names it; only topics with tenants' partitions have others."""
+        return replace(self, name=named(self.name, generation)) if self.co_partitioned else self
 
     def config(self) -> dict[str, str]:
         """The broker's settings of this topic."""
@@ -111,3 +118,42 @@ TOPICS = (
         retention_days=90,
     ),
 )
+
+
+def named(topic: str, generation: int) -> str:
+    """A topic's name in a generation: the first has the plain names, later ones end in .v2, …"""
+    return topic if generation == 1 else f"{topic}.v{generation}"
+
+
+def generation_of(topic: str) -> int:
+    """The generation that a topic's name tells."""
+    found = _GENERATION.fullmatch(topic)
+    return int(found["generation"]) if found else 1
+
+
+def topics_of(generation: int) -> tuple[Topic, ...]:
+    """All topics as a generation has them."""
+    return tuple(topic.of_generation(generation) for topic in TOPICS)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNames:
+    """The topics that belong together in a generation: a tenant has one partition in all."""
+
+    usage: str = USAGE_EVENTS
+    entitlements: str = ENTITLEMENTS
+    state: str = QUOTA_STATE
+    alerts: str = USAGE_ALERTS
+    exceeded: str = QUOTA_EXCEEDED
+
+    @classmethod
+    def of(cls, generation: int) -> "TopicNames":
+        """Those of a generation."""
+        first = cls()
+        return cls(
+            usage=named(first.usage, generation),
+            entitlements=named(first.entitlements, generation),
+            state=named(first.state, generation),
+            alerts=named(first.alerts, generation),
+            exceeded=named(first.exceeded, generation),
+        )

@@ -12,9 +12,10 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from schemas.errors import DependencyUnreachable
+from schemas.errors import Conflict, DependencyUnreachable
 from schemas.topics import USAGE_EVENTS
 from schemas.vector import Vector
+from stores.ledger import Ledger
 
 LANDING_GROUP = "countinghouse-landing"
 KAFKA_SECONDS = 10
@@ -27,10 +28,23 @@ COORDINATOR_IS_STARTING = {
 
 
 class KafkaLog:
-    """`schemas.ports.Log` on a broker; `epoch` is the ledger's for the live topic."""
+    """`schemas.ports.Log` on a broker; `epoch` is the ledger's for the live topic.
 
-    def __init__(self, kafka_servers: str, epoch: int, group: str = LANDING_GROUP) -> None:
+    `drained` is where the topics before it ended: they are landed as a whole.
+    """
+
+    def __init__(
+        self,
+        kafka_servers: str,
+        epoch: int,
+        group: str = LANDING_GROUP,
+        *,
+        topic: str = USAGE_EVENTS,
+        drained: Vector | None = None,
+    ) -> None:
         self._servers = kafka_servers
+        self._topic = topic
+        self._drained = drained or Vector()
         self._admin = _admin(kafka_servers)
         self._reader = _reader(kafka_servers, group)
         self._epoch = epoch
@@ -46,19 +60,18 @@ class KafkaLog:
         except KafkaException as failure:
             raise _unreachable(self._servers, failure) from failure
 
-    def ends(self) -> Vector:
-        """End offset of each partition, up to which a committed reader can read.
+    def ends(self, *, committed: bool = True) -> Vector:
+        """End offset of each partition, up to which a committed reader can read, or any reader.
 
         Raises:
             DependencyUnreachable: the broker does not answer.
         """
+        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
         try:
             newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
             asked = dict.fromkeys(self._places(), newest)
             answers = self._admin.list_offsets(
-                asked,
-                isolation_level=IsolationLevel.READ_COMMITTED,
-                request_timeout=KAFKA_SECONDS,
+                asked, isolation_level=level, request_timeout=KAFKA_SECONDS
             )
             found = {place.partition: answer.result().offset for place, answer in answers.items()}
         except KafkaException as failure:
@@ -66,7 +79,7 @@ class KafkaLog:
         return self._vector(found)
 
     def landed(self) -> Vector:
-        """What landing has inserted and committed.
+        """What landing has inserted and committed, with the topics before the live one.
 
         Raises:
             DependencyUnreachable: the broker does not answer.
@@ -75,7 +88,8 @@ class KafkaLog:
             places = self._committed(self._places())
         except KafkaException as failure:
             raise _unreachable(self._servers, failure) from failure
-        return self._vector({place.partition: place.offset for place in places})
+        live = self._vector({place.partition: place.offset for place in places})
+        return Vector({**self._drained, **live})
 
     def _committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
         """The group's offsets, asked again while its coordinator is just starting."""
@@ -90,14 +104,45 @@ class KafkaLog:
             time.sleep(RETRY_SECONDS)
 
     def _places(self) -> list[TopicPartition]:
-        topic = self._admin.list_topics(USAGE_EVENTS, timeout=KAFKA_SECONDS).topics[USAGE_EVENTS]
+        name = self._topic
+        topic = self._admin.list_topics(name, timeout=KAFKA_SECONDS).topics[name]
         if topic.error is not None:
             raise KafkaException(topic.error)
-        return [TopicPartition(USAGE_EVENTS, partition) for partition in topic.partitions]
+        return [TopicPartition(name, partition) for partition in topic.partitions]
 
     def _vector(self, offsets: dict[int, int]) -> Vector:
         known = {(self._epoch, partition): n for partition, n in offsets.items() if n > 0}
         return Vector(known)
+
+
+def live_log(books: Ledger, kafka_servers: str) -> KafkaLog:
+    """The log as the ledger's newest epoch has it.
+
+    Raises:
+        Conflict: no process of ours has opened that topic yet.
+        DependencyUnreachable: the broker does not answer.
+    """
+    live = books.live_epoch()
+    if live is None or live.topic_id != topic_id(kafka_servers, live.topic):
+        name = USAGE_EVENTS if live is None else live.topic
+        raise Conflict(f"{name} has no epoch yet: run `countinghouse up`")
+    return KafkaLog(kafka_servers, live.number, topic=live.topic, drained=books.drained())
+
+
+def group_members(kafka_servers: str, group: str) -> int:
+    """How many members a consumer group has; none when it never was.
+
+    Raises:
+        DependencyUnreachable: the broker does not answer.
+    """
+    admin = _admin(kafka_servers)
+    try:
+        answers = admin.describe_consumer_groups([group], request_timeout=KAFKA_SECONDS)
+        return len(answers[group].result().members)
+    except KafkaException as failure:
+        if failure.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return 0
+        raise _unreachable(kafka_servers, failure) from failure
 
 
 def topic_id(kafka_servers: str, topic: str = USAGE_EVENTS) -> str:

@@ -32,9 +32,9 @@ class NotCommitted(BillingError):
 
 
 class DeadLetters:
-    """Sends rejections and commits offsets, both or neither. For one thread."""
+    """Sends rejections of a topic and commits offsets, both or neither. For one thread."""
 
-    def __init__(self, kafka_servers: str, group: str) -> None:
+    def __init__(self, kafka_servers: str, group: str, topic: str = USAGE_EVENTS) -> None:
         self._config = {
             "bootstrap.servers": kafka_servers,
             "partitioner": "murmur2_random",
@@ -44,6 +44,7 @@ class DeadLetters:
             "logger": _log,
         }
         self._group = group
+        self._topic = topic
         self._producer: Producer | None = None
 
     def commit(
@@ -58,7 +59,7 @@ class DeadLetters:
             producer = self._producer = self._producer or self._opened()
             producer.begin_transaction()
             for element in rejected:
-                _send(producer, element)
+                _send(producer, letter(element, self._topic))
             metadata = consumer.consumer_group_metadata()
             producer.send_offsets_to_transaction(offsets, metadata, KAFKA_SECONDS)
             producer.commit_transaction(KAFKA_SECONDS)
@@ -83,11 +84,14 @@ class DeadLetters:
             self._producer = None
 
 
-def letter(element: RejectedElement) -> tuple[bytes | None, bytes, list[tuple[str, bytes]]]:
+Letter = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
+
+
+def letter(element: RejectedElement, topic: str = USAGE_EVENTS) -> Letter:
     """Key, value and headers of a rejection; what is too long to be sent again is cut."""
     rejection = element.rejection
     headers = {
-        "topic": USAGE_EVENTS,
+        "topic": topic,
         "partition": str(element.partition),
         "offset": str(element.offset),
         "item": str(rejection.item),
@@ -102,8 +106,8 @@ def letter(element: RejectedElement) -> tuple[bytes | None, bytes, list[tuple[st
     return key, rejection.element[:MAX_ELEMENT_BYTES], encoded
 
 
-def _send(producer: Producer, element: RejectedElement) -> None:
-    key, value, headers = letter(element)
+def _send(producer: Producer, sent: Letter) -> None:
+    key, value, headers = sent
     while True:
         try:
             producer.produce(USAGE_REJECTED, value, key, headers=headers)  # type: ignore[arg-type]

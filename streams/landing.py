@@ -71,6 +71,8 @@ class LandingConfig:
     batch_size: int = 50_000
     port: int = 18083
     group: str = GROUP
+    usage_topic: str = USAGE_EVENTS
+    state_topic: str = QUOTA_STATE
 
 
 def run(config: LandingConfig) -> None:
@@ -93,9 +95,9 @@ class Landing:
         admission = Admission(
             config.catalog, config.max_age_ms, config.max_lead_ms, config.max_bytes
         )
-        self._rules = Rules(config.catalog, admission, config.epoch)
+        self._rules = Rules(config.catalog, admission, config.epoch, config.usage_topic)
         self._sink = WarehouseSink(config.clickhouse_url)
-        self._letters = DeadLetters(config.kafka_servers, config.group)
+        self._letters = DeadLetters(config.kafka_servers, config.group, config.usage_topic)
         self._consumer = Consumer(_consumer_config(config))
         self._batch = Batch(self._rules)
         self._under_way: BatchUnderWay | None = None
@@ -108,7 +110,7 @@ class Landing:
         """Land until the event is set; then leave the group."""
         with serving(self.health, self._config.port, "COUNTINGHOUSE_LANDING_PORT"):
             self._consumer.subscribe(
-                [USAGE_EVENTS, QUOTA_STATE],
+                [self._config.usage_topic, self._config.state_topic],
                 on_assign=self._on_assign,
                 on_revoke=self._on_revoke,
                 on_lost=self._on_revoke,
@@ -203,7 +205,7 @@ class Landing:
 
     def _isolate(self, messages: Sequence[Record]) -> None:
         """Store what can be stored, and put aside the records that the warehouse refuses."""
-        usage = [m for m in messages if m.error() is None and m.topic() == USAGE_EVENTS]
+        usage = [m for m in messages if m.error() is None and m.topic() == self._config.usage_topic]
         if messages:
             self._batch.take(messages)
             self._batch.usage.clear()

@@ -38,11 +38,12 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What makes rows of records: one price list version, its admission, the topic's epoch."""
+    """What makes rows of records: a price list version, its admission, the topic and its epoch."""
 
     catalog: Catalog
     admission: Admission
     epoch: int
+    topic: str = USAGE_EVENTS
 
     def rows(self, records: Sequence[Record], rejected: list[RejectedElement]) -> pa.Table:
         """Rows of `usage_events`; what is rejected is put to the others."""
@@ -97,7 +98,7 @@ class Batch:
         for message in messages:
             topic, place = message.topic(), (message.topic(), message.partition())
             if (problem := message.error()) is None:
-                (usage if topic == USAGE_EVENTS else states).append(message)
+                (usage if topic == self.rules.topic else states).append(message)
                 self.reached[place] = message.offset() + 1
                 self.size += len(message)
             elif problem.code() == KafkaError._PARTITION_EOF:
@@ -119,7 +120,7 @@ class Batch:
     def tables(self) -> Tables:
         """All that is inserted, in this order."""
         tables = {
-            "rejected": rejected_table(self.rejected, USAGE_EVENTS, self.rules.epoch),
+            "rejected": rejected_table(self.rejected, self.rules.topic, self.rules.epoch),
             "rebuilds": rebuilds_table(self.counters),  # before the rows that they explain
             "counters": counters_table(self.counters),
             "counter_positions": positions_table(self.counters),

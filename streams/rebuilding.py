@@ -8,10 +8,10 @@ was written here. Until that is committed nothing has changed, so it may be kill
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from schemas.errors import Conflict, Fenced
-from schemas.quota import INTERNAL, StatePosition
+from schemas.quota import INTERNAL, QuotaState, StatePosition
 from schemas.rebuild import Part, PartitionCut
 from streams.counters import CountersConfig
 from streams.journal_reader import JournalReader
@@ -34,13 +34,14 @@ class RebuildPlan:
     """Which counters are made anew of what.
 
     `cuts` says by partition how far landing has come, of `partitions`; a rebuild begins there, or
-    earlier.
+    earlier. `inherited` are rows of a topic before this one, by the partition they belong to now.
     """
 
     remaking: Remaking
     parts: Parts
     cuts: Mapping[int, int]
     partitions: int
+    inherited: Mapping[int, Mapping[bytes, QuotaState]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,9 @@ async def rebuild_partition(plan: RebuildPlan, partition: int) -> Rebuilt:
 
 async def _rebuild(plan: RebuildPlan, partition: int) -> Rebuilt:
     config = plan.remaking.config
-    before = await _read_journal(config, partition)
+    inherited = plan.inherited.get(partition, {})
+    before = await read_journal(config, partition)
+    before.inherit(inherited)
     start = min(plan.cuts.get(partition, 0), before.counted_to)
     async with UsageFeed(config, partition) as usage:
         await usage.require(start)
@@ -86,7 +89,8 @@ async def _rebuild(plan: RebuildPlan, partition: int) -> Rebuilt:
         writer = JournalWriter(config, partition)
         try:
             await writer.fence()
-            found = await _read_journal(config, partition)
+            found = await read_journal(config, partition)
+            found.inherit(inherited)
             await usage.feed(shard, found.counted_to)
             changes = plan.remaking.changes(shard, found, start)
             await writer.write(changes, found.entitlements)
@@ -95,7 +99,12 @@ async def _rebuild(plan: RebuildPlan, partition: int) -> Rebuilt:
     return _told(partition, changes, found)
 
 
-async def _read_journal(config: CountersConfig, partition: int) -> JournalRows:
+async def read_journal(config: CountersConfig, partition: int) -> JournalRows:
+    """A partition's rows and timelines as they are committed.
+
+    Raises:
+        Conflict: its owner runs an older price list.
+    """
     found = JournalRows()
     reader = JournalReader(config, partition, found)
     try:

@@ -3,7 +3,7 @@
 Pure, but for the clock that judges. What was announced of a counter is never forgotten.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -25,9 +25,13 @@ CLOCK_SLACK_MS = DAY_MS
 
 @dataclass(slots=True)
 class JournalRows:
-    """A partition's journal as it was read: rows by key, timelines by tenant, positions."""
+    """A partition's journal as it was read: rows by key, timelines by tenant, positions.
+
+    `inherited` are rows of earlier topics that it does not have itself.
+    """
 
     rows: dict[bytes, QuotaState] = field(default_factory=dict)
+    inherited: dict[bytes, QuotaState] = field(default_factory=dict)
     published: dict[str, Entitlements] = field(default_factory=dict)
     counted_to: int = 0
     entitlements: int = 0
@@ -38,6 +42,11 @@ class JournalRows:
             self.rows.pop(key, None)
         else:
             self.rows[key] = decode_state(value)
+
+    def inherit(self, rows: Mapping[bytes, QuotaState]) -> None:
+        """Take over rows of another journal, where there is none here."""
+        self.inherited = {key: state for key, state in rows.items() if key not in self.rows}
+        self.rows |= self.inherited
 
     def start_at(self, counted_to: int) -> int:
         self.counted_to = counted_to
@@ -93,6 +102,7 @@ class Remaking:
         ]
         told = [_with_announced(row, found) for row in rows]
         told += self._emptied(found, {key for key, _ in rows}, changes.position)
+        told += _as_they_were(found.inherited, {key for key, _ in told})
         return replace(changes, rows=[*self._records(start, told), *told], crossings=crossings)
 
     def _emptied(self, found: JournalRows, made: Collection[bytes], position: int) -> list[Row]:
@@ -115,6 +125,10 @@ class Remaking:
             for meter in sorted(self.chosen.meters)
             for tenant in tenants
         ]
+
+
+def _as_they_were(rows: Mapping[bytes, QuotaState], made: Collection[bytes]) -> list[Row]:
+    return [(key, encode(state)) for key, state in rows.items() if key not in made]
 
 
 def _nothing(state: QuotaState, epoch: int, position: int) -> QuotaState:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
+    AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewTopic,
@@ -14,38 +15,74 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from schemas.errors import Conflict, DependencyUnreachable
-from schemas.topics import TOPICS, Topic
+from schemas.topics import TOPICS, Topic, topics_of
 
 KAFKA_SECONDS = 10
 POLL_SECONDS = 0.05
 
 
-def ensure_topics(kafka_servers: str, *, partitions: int, replication: int) -> list[str]:
-    """Create the topics that are missing and check all; returns what was created.
+def ensure_topics(
+    kafka_servers: str, *, partitions: int, replication: int, generation: int = 1
+) -> list[str]:
+    """Create a generation's topics that are missing and check all; returns what was created.
+
+    `partitions` is for the first time: a topic that is made again has as many as its companions.
 
     Raises:
         DependencyUnreachable: no broker answers.
         Conflict: a topic exists whose partitions or clock cannot be worked with.
     """
-    admin = AdminClient(
-        {"bootstrap.servers": kafka_servers, "socket.timeout.ms": 10_000, "log_level": 0}
-    )
+    admin = _admin(kafka_servers)
+    topics = topics_of(generation)
     try:
-        missing = [topic for topic in TOPICS if topic.name not in _existing(admin)]
-        _create(admin, missing, partitions, replication)
-        check_partitions(_all_known(admin))
-        check_clocks(_settings(admin))
+        existing = _existing(admin)
+        missing = [topic for topic in topics if topic.name not in existing]
+        known = [existing[t.name] for t in topics if t.co_partitioned and t.name in existing]
+        _create(admin, missing, max(known, default=partitions), replication)
+        check_partitions(_all_known(admin, topics), topics)
+        check_clocks(_settings(admin, topics), topics)
     except KafkaException as failure:
-        raise DependencyUnreachable(
-            f"Kafka at {kafka_servers} did not make the topics ({failure.args[0].str()}): start "
-            "the local stack with `countinghouse up`, or set COUNTINGHOUSE_KAFKA"
-        ) from failure
+        raise _unreachable(kafka_servers, "make the topics", failure) from failure
     return [topic.name for topic in missing]
 
 
-def check_partitions(existing: Mapping[str, int]) -> None:
+def partition_counts(kafka_servers: str) -> dict[str, int]:
+    """How many partitions each topic has.
+
+    Raises:
+        DependencyUnreachable: no broker answers.
+    """
+    try:
+        return _existing(_admin(kafka_servers))
+    except KafkaException as failure:
+        raise _unreachable(kafka_servers, "tell its topics", failure) from failure
+
+
+def seal(kafka_servers: str, topic: str) -> None:
+    """Let the broker refuse every further record of a topic; what is there can still be read.
+
+    A producer that still writes to it gets an error and keeps its events.
+
+    Raises:
+        DependencyUnreachable: no broker answers.
+    """
+    admin = _admin(kafka_servers)
+    nothing_fits = ConfigEntry(
+        "max.message.bytes", "1", incremental_operation=AlterConfigOpType.SET
+    )
+    wanted = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[nothing_fits])
+    try:
+        for answer in admin.incremental_alter_configs(
+            [wanted], request_timeout=KAFKA_SECONDS
+        ).values():
+            answer.result()
+    except KafkaException as failure:
+        raise _unreachable(kafka_servers, f"seal {topic}", failure) from failure
+
+
+def check_partitions(existing: Mapping[str, int], topics: Sequence[Topic] = TOPICS) -> None:
     """Raise Conflict unless the per-tenant topics have equal partition counts."""
-    counts = {topic.name: existing[topic.name] for topic in TOPICS if topic.co_partitioned}
+    counts = {topic.name: existing[topic.name] for topic in topics if topic.co_partitioned}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
         raise Conflict(
@@ -54,15 +91,30 @@ def check_partitions(existing: Mapping[str, int]) -> None:
         )
 
 
-def check_clocks(settings: Mapping[str, Mapping[str, str]]) -> None:
+def check_clocks(
+    settings: Mapping[str, Mapping[str, str]], topics: Sequence[Topic] = TOPICS
+) -> None:
     """Raise Conflict unless the broker's clock stamps the records where we rely on it."""
-    for topic in TOPICS:
+    for topic in topics:
         kind = settings[topic.name].get("message.timestamp.type")
         if topic.append_time and kind != "LogAppendTime":
             raise Conflict(
                 f"topic {topic.name} has message.timestamp.type={kind}: set it to LogAppendTime "
                 "(kafka-configs.sh --alter), the arrival time is the streams' only clock"
             )
+
+
+def _admin(kafka_servers: str) -> AdminClient:
+    return AdminClient(
+        {"bootstrap.servers": kafka_servers, "socket.timeout.ms": 10_000, "log_level": 0}
+    )
+
+
+def _unreachable(kafka_servers: str, what: str, failure: KafkaException) -> DependencyUnreachable:
+    return DependencyUnreachable(
+        f"Kafka at {kafka_servers} did not {what} ({failure.args[0].str()}): start the local stack "
+        "with `countinghouse up`, or set COUNTINGHOUSE_KAFKA"
+    )
 
 
 def _create(
@@ -85,9 +137,9 @@ def _existing(admin: AdminClient) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in topics.items()}
 
 
-def _all_known(admin: AdminClient) -> dict[str, int]:
+def _all_known(admin: AdminClient, topics: Sequence[Topic]) -> dict[str, int]:
     """Partition counts, once the broker knows all our topics; it learns of new ones a bit later."""
-    wanted = {topic.name for topic in TOPICS}
+    wanted = {topic.name for topic in topics}
     deadline = time.monotonic() + KAFKA_SECONDS
     while not wanted <= (existing := _existing(admin)).keys():
         if time.monotonic() > deadline:
@@ -96,9 +148,9 @@ def _all_known(admin: AdminClient) -> dict[str, int]:
     return existing
 
 
-def _settings(admin: AdminClient) -> dict[str, dict[str, str]]:
+def _settings(admin: AdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
     """The broker's settings of each of our topics."""
-    wanted = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in TOPICS]
+    wanted = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics]
     answers = admin.describe_configs(wanted, request_timeout=KAFKA_SECONDS)
     return {resource.name: _values(answer.result()) for resource, answer in answers.items()}
 

@@ -17,15 +17,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from countinghouse.client import PRODUCER_CONFIG
 from countinghouse.init import prepare
 from countinghouse.local.environment import settings_environment
 from countinghouse.settings import Settings
+from countinghouse.wiring import usage_log
 from schemas.period import format_instant
+from schemas.quota import INTERNAL, QuotaState
+from schemas.topics import TopicNames
 from stores.warehouse import client
+from stores.warehouse.comparison import counted_positions
 from tests.embedded import ROOT, free_ports, running_broker, running_front
 
 PATIENCE_SECONDS = 60
@@ -154,6 +159,11 @@ class Traffic:
                 self._put(*self._random.choice(self._recent[-60:]))
         assert self._producer.flush(PATIENCE_SECONDS) == 0
 
+    def go_on_with(self, topic: str) -> None:
+        """Send to another topic from here on, and nothing again that went to the one before."""
+        self.topic = topic
+        self._recent.clear()
+
     def send_again(self, back: int) -> tuple[str, int]:
         """Send the event once more that was sent so many events ago: its tenant and tokens."""
         tenant, value = self._recent[-back]
@@ -202,3 +212,68 @@ def wait_for(reached: Callable[[], bool], what: str) -> None:
     while not reached():
         assert time.monotonic() < deadline, f"waited too long for {what}"
         time.sleep(0.1)
+
+
+def records(plant: Plant, topic: str) -> Iterator[tuple[int, bytes, bytes | None]]:
+    """What a committed reader finds on a topic, to its end: partition, key and value."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": plant.settings.kafka_servers,
+            "group.id": "a-test",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
+    )
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in partitions])
+    unfinished = len(partitions)
+    while unfinished:
+        message = consumer.poll(10)
+        assert message is not None
+        if message.error() is not None:
+            unfinished -= 1
+        else:
+            yield message.partition() or 0, message.key() or b"", message.value()
+    consumer.close()
+
+
+def rows(plant: Plant, generation: int = 1) -> dict[bytes, tuple[int, QuotaState]]:
+    """The counters on `quota.state`, and the partition of each."""
+    topic = TopicNames.of(generation).state
+    found = {key: (place, value) for place, key, value in records(plant, topic)}
+    return {
+        key: (place, msgspec.json.decode(value, type=QuotaState))
+        for key, (place, value) in found.items()
+        if value is not None and not key.startswith(INTERNAL)
+    }
+
+
+def announced(plant: Plant, generations: int = 1) -> Counter[tuple[str, str]]:
+    """How often each fact was announced, by kind and id."""
+    names = [TopicNames.of(generation + 1) for generation in range(generations)]
+    return Counter(
+        (kind, json.loads(value or b"")["id"])
+        for each in names
+        for kind, topic in (("exceeded", each.exceeded), ("alert", each.alerts))
+        for _, _, value in records(plant, topic)
+    )
+
+
+def used(plant: Plant, meter: str, generation: int = 1) -> dict[str, int]:
+    """What the counters of a meter say, by tenant."""
+    states = [state for _, state in rows(plant, generation).values()]
+    return {state.tenant: int(state.used) for state in states if state.meter == meter}
+
+
+def wait_until_counted(plant: Plant) -> None:
+    """Return when counters and landing have read everything."""
+    log = usage_log(plant.settings)
+    ends = log.ends()
+
+    def counted() -> bool:
+        with plant.warehouse() as warehouse:
+            return counted_positions(warehouse).covers(ends)
+
+    wait_for(lambda: log.landed().covers(ends), "landing")
+    wait_for(counted, "the counters")

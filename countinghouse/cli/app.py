@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "entitlements": ("entitlements:entitlements", "Show or republish what tenants may use."),
     "usage": ("usage:usage", "Show what tenants have used."),
     "counters": ("counters:counters", "Make counters anew from stored usage."),
+    "topics": ("topics:topics", "Show the topics, or grow to more partitions."),
     "rejected": ("rejected:rejected", "List or replay events that were rejected."),
     "reconcile": ("reconcile:reconcile", "Compare counters, warehouse and invoices."),
     "close": ("close:close", "Close a month: from usage to invoices."),

@@ -15,14 +15,13 @@ from countinghouse.replay import (
     AlreadySent,
     Lag,
     ReplayResult,
-    ReplayTarget,
     find_sent,
 )
 from countinghouse.replay import replay as send
 from countinghouse.replay_file import ReplaySource, read_source
 from countinghouse.replay_plan import Extras
 from countinghouse.settings import Settings
-from countinghouse.wiring import await_landing
+from countinghouse.wiring import await_landing, replay_target
 from stores.warehouse import client
 
 
@@ -67,7 +66,7 @@ def _send(
     already: AlreadySent,
     pace: int | None,
 ) -> ReplayResult:
-    target = ReplayTarget(settings.kafka_servers, settings.partitions, settings.dedupe_window)
+    target = replay_target(settings)
     throttle = _throttle(settings)
     with Progress(console=Console(stderr=True), transient=True) as bars:
         bar = bars.add_task("replaying usage", total=len(source))

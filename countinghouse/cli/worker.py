@@ -33,25 +33,10 @@ def counters(settings: Settings) -> None:
 
 def landing(settings: Settings) -> None:
     """Land usage in the warehouse."""
-    from countinghouse.wiring import live_epoch, milliseconds
-    from stores import ledger
+    from countinghouse.wiring import landing_config
     from streams import landing
 
-    version, catalog = ledger.connect(settings.ledger_url).catalog()
-    landing.run(
-        landing.LandingConfig(
-            kafka_servers=settings.kafka_servers,
-            clickhouse_url=settings.clickhouse_url,
-            epoch=live_epoch(settings),
-            catalog_version=version,
-            catalog=catalog,
-            max_age_ms=milliseconds(settings.max_event_age),
-            max_lead_ms=milliseconds(settings.max_event_lead),
-            max_bytes=settings.max_event_bytes,
-            batch_size=settings.landing_batch,
-            port=settings.landing_port,
-        )
-    )
+    landing.run(landing_config(settings))
 
 
 def relay(settings: Settings) -> None:

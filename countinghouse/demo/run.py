@@ -19,12 +19,12 @@ from countinghouse.demo.report import Report, Stage
 from countinghouse.demo.story import breach_line
 from countinghouse.demo.subscriber import BreachSubscriber, Observed, read_all
 from countinghouse.init import now_ms, open_ledger, read_text
-from countinghouse.replay import ReplayResult, ReplayTarget, find_sent, replay
+from countinghouse.replay import ReplayResult, find_sent, replay
 from countinghouse.replay_file import ReplaySource, read_source
 from countinghouse.replay_plan import Extras
 from countinghouse.settings import Settings
 from countinghouse.waiting import wait_until
-from countinghouse.wiring import await_landing, usage_log, usage_reader
+from countinghouse.wiring import await_landing, replay_target, usage_log, usage_reader
 from pipelines import subscription_file
 from schemas.topics import QUOTA_EXCEEDED
 from stores.ledger import Ledger
@@ -104,7 +104,7 @@ def _replay(
     connection = client.connect(settings.clickhouse_url)
     already = find_sent(connection, source)
     connection.close()
-    target = ReplayTarget(settings.kafka_servers, settings.partitions, settings.dedupe_window)
+    target = replay_target(settings)
     found = int(already.landed.sum())
     if found:
         console.print(

@@ -107,6 +107,39 @@ class LocalStack:
         with self._locked():
             return self._stop()
 
+    @contextmanager
+    def without(self, names: Sequence[str], report: Report) -> Iterator[None]:
+        """Hold processes of the running stack back for the block; started again, whatever happens.
+
+        Raises:
+            BillingError: one does not come up again; the text names its log.
+        """
+        with self._locked():
+            report(f"{', '.join(names)} are stopped for a moment")
+            self._supervisor.stop(names)
+            try:
+                yield
+            finally:
+                self._start_again([one for one in self._all if one.name in names], report)
+
+    def restart(self, names: Sequence[str], report: Report) -> None:
+        """Stop and start processes of the running stack, one after the other.
+
+        Raises:
+            BillingError: one does not come up again; the text names its log.
+        """
+        with self._locked():
+            for process in [one for one in self._all if one.name in names]:
+                self._supervisor.stop([process.name])
+                self._start_again([process], report)
+
+    def _start_again(self, processes: Sequence[Process], report: Report) -> None:
+        for process in processes:
+            self._supervisor.start(process.name)
+        for process in processes:
+            self._wait_for(process)
+            report(f"{process.name} is ready again")
+
     def status(self) -> list[ProcessStatus]:
         """Every process of the stack."""
         infos = self._supervisor.infos()

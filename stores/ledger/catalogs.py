@@ -1,7 +1,4 @@
-"""Versions of the price list, and the epochs of the topic `usage.events`.
-
-Both only grow: a version never changes, an epoch belongs to one topic id for ever.
-"""
+"""Versions of the price list: there come more, and none ever changes."""
 
 import hashlib
 
@@ -10,11 +7,11 @@ import sqlalchemy as sa
 from schemas.catalog import Catalog
 from schemas.errors import NotFound
 from stores.ledger.part import LedgerPart, lock
-from stores.ledger.tables import catalog_versions, epochs
+from stores.ledger.tables import catalog_versions
 
 
 class Catalogs(LedgerPart):
-    """The tables `catalog_versions` and `epochs`."""
+    """The table `catalog_versions`."""
 
     def apply_catalog(self, document: bytes, now_ms: int) -> tuple[int, bool]:
         """Store a price list (canonical JSON) as the next version, unless it is the newest already.
@@ -56,26 +53,6 @@ class Catalogs(LedgerPart):
             if row is None:
                 raise NotFound(_missing_catalog(connection, version))
             return row.version, row.document
-
-    def epoch(self, topic_id: str) -> int | None:
-        """The epoch of a topic id; None until it is opened."""
-        query = sa.select(epochs.c.epoch).where(epochs.c.topic_id == topic_id)
-        with self._reading() as connection:
-            return connection.execute(query).scalar()
-
-    def open_epoch(self, topic_id: str, topic: str, partitions: int, now_ms: int) -> int:
-        """The epoch of a topic id, opened if it is a new one; the first is 1."""
-        with self._writing() as connection:
-            lock(connection, epochs)
-            known = sa.select(epochs.c.epoch).where(epochs.c.topic_id == topic_id)
-            epoch = connection.execute(known).scalar()
-            if epoch is not None:
-                return int(epoch)
-            last = connection.execute(sa.select(sa.func.max(epochs.c.epoch))).scalar()
-            row = {"topic_id": topic_id, "topic": topic, "partitions": partitions}
-            opened = {"epoch": (last or 0) + 1, "opened_ms": now_ms, **row}
-            connection.execute(sa.insert(epochs).values(opened))
-            return (last or 0) + 1
 
 
 def check_catalog_versions(connection: sa.Connection, versions: set[int]) -> None:

@@ -6,6 +6,7 @@ from schemas.ports import Clock
 from stores.ledger.catalogs import Catalogs
 from stores.ledger.closings import Closings
 from stores.ledger.connection import check_migrated, open_engine
+from stores.ledger.epochs import Epochs
 from stores.ledger.finalizing import Finalizing
 from stores.ledger.invoices import Invoices
 from stores.ledger.outbox import Outbox
@@ -22,6 +23,7 @@ def system_clock() -> int:
 
 class Ledger(
     Catalogs,
+    Epochs,
     Subscriptions,
     Published,
     Closings,

@@ -74,6 +74,7 @@ catalog_versions = Table(
     Column("document", LargeBinary, nullable=False),
     _text("document_hash"),
     _big("applied_ms"),
+    Column("rolled_out_ms", BigInteger),
 )
 
 epochs = Table(
@@ -84,6 +85,7 @@ epochs = Table(
     _text("topic"),
     Column("partitions", Integer, nullable=False),
     _big("opened_ms"),
+    Column("ends", TEXT),
 )
 
 tenants = Table(

@@ -5,19 +5,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
-from countinghouse.wiring import usage_log
-from schemas.quota import INTERNAL, QuotaState
-from schemas.topics import QUOTA_EXCEEDED, QUOTA_STATE, USAGE_ALERTS
-from stores.warehouse.comparison import counted_positions
+from schemas.topics import QUOTA_STATE
 from tests.embedded import ROOT
-from tests.plants import Plant, Traffic, running_plant, wait_for
+from tests.plants import (
+    Plant,
+    Traffic,
+    announced,
+    rows,
+    running_plant,
+    used,
+    wait_until_counted,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -31,65 +35,6 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 @pytest.fixture(scope="module")
 def traffic(plant: Plant) -> Traffic:
     return Traffic(plant)
-
-
-def records(plant: Plant, topic: str) -> Iterator[tuple[int, bytes, bytes | None]]:
-    """What a committed reader finds on a topic, to its end: partition, key and value."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": plant.settings.kafka_servers,
-            "group.id": "a-test",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
-    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in partitions])
-    unfinished = len(partitions)
-    while unfinished:
-        message = consumer.poll(10)
-        assert message is not None
-        if message.error() is not None:
-            unfinished -= 1
-        else:
-            yield message.partition() or 0, message.key() or b"", message.value()
-    consumer.close()
-
-
-def rows(plant: Plant) -> dict[bytes, tuple[int, QuotaState]]:
-    found = {key: (place, value) for place, key, value in records(plant, QUOTA_STATE)}
-    return {
-        key: (place, msgspec.json.decode(value, type=QuotaState))
-        for key, (place, value) in found.items()
-        if value is not None and not key.startswith(INTERNAL)
-    }
-
-
-def announced(plant: Plant) -> Counter[tuple[str, str]]:
-    """How often each fact was announced."""
-    return Counter(
-        (topic, json.loads(value or b"")["id"])
-        for topic in (QUOTA_EXCEEDED, USAGE_ALERTS)
-        for _, _, value in records(plant, topic)
-    )
-
-
-def used(plant: Plant, meter: str) -> dict[str, int]:
-    return {s.tenant: int(s.used) for _, s in rows(plant).values() if s.meter == meter}
-
-
-def wait_until_counted(plant: Plant) -> None:
-    """Return when counters and landing have read everything."""
-    log = usage_log(plant.settings)
-    ends = log.ends()
-
-    def counted() -> bool:
-        with plant.warehouse() as warehouse:
-            return counted_positions(warehouse).covers(ends)
-
-    wait_for(lambda: log.landed().covers(ends), "landing")
-    wait_for(counted, "the counters")
 
 
 def corrupt(plant: Plant) -> list[str]:

@@ -1,9 +1,19 @@
 """Topics that exist already must have the shape that the streams rely on."""
 
+from dataclasses import asdict
+
 import pytest
 
 from schemas.errors import Conflict
-from schemas.topics import ENTITLEMENTS, TOPICS, USAGE_EVENTS
+from schemas.topics import (
+    ENTITLEMENTS,
+    TOPICS,
+    USAGE_EVENTS,
+    TopicNames,
+    generation_of,
+    named,
+    topics_of,
+)
 from streams.topics import check_clocks, check_partitions
 
 EQUAL = {topic.name: 8 for topic in TOPICS}
@@ -29,3 +39,25 @@ def test_a_tenant_must_have_one_partition_in_all_its_topics() -> None:
 def test_the_broker_s_clock_must_stamp_usage(settings: dict[str, str]) -> None:
     with pytest.raises(Conflict, match="set it to LogAppendTime"):
         check_clocks({**CLOCKS, USAGE_EVENTS: settings})
+
+
+@pytest.mark.parametrize(
+    ("topic", "generation", "name"),
+    [
+        ("usage.events", 1, "usage.events"),
+        ("usage.events", 2, "usage.events.v2"),
+        ("quota.state", 13, "quota.state.v13"),
+    ],
+)
+def test_a_generation_s_topics_tell_it_by_their_names(
+    topic: str, generation: int, name: str
+) -> None:
+    assert named(topic, generation) == name
+    assert generation_of(name) == generation
+
+
+def test_only_topics_with_tenants_partitions_have_generations() -> None:
+    names = {topic.name for topic in topics_of(2)}
+    plain = {topic.name for topic in TOPICS if not topic.co_partitioned}
+    assert plain <= names
+    assert names - plain == set(asdict(TopicNames.of(2)).values())
