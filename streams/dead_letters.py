@@ -5,6 +5,7 @@ consumer group's generation, which travels with the offsets.
 """
 
 import logging
+import threading
 import uuid
 from collections.abc import Sequence
 
@@ -14,8 +15,9 @@ from schemas.errors import BillingError
 from schemas.topics import USAGE_EVENTS, USAGE_REJECTED
 from streams.batches import RejectedElement
 
-OPEN_SECONDS = 10
-KAFKA_SECONDS = 4
+OPEN_SECONDS = 4
+KAFKA_SECONDS = 3
+PATIENCE_SECONDS = 6
 ABORT_SECONDS = 2
 """How long is waited for each step, so that a stop takes less than ten seconds in all."""
 
@@ -55,16 +57,13 @@ class DeadLetters:
         Raises:
             NotCommitted: another generation owns the partitions, or Kafka failed.
         """
+        letters = [letter(element, self._topic) for element in rejected]
         try:
             producer = self._producer = self._producer or self._opened()
-            producer.begin_transaction()
-            for element in rejected:
-                _send(producer, letter(element, self._topic))
-            metadata = consumer.consumer_group_metadata()
-            producer.send_offsets_to_transaction(offsets, metadata, KAFKA_SECONDS)
-            producer.commit_transaction(KAFKA_SECONDS)
-        except KafkaException as failure:
-            self._abort()
+            attempt = _Attempt(producer, letters, offsets, consumer.consumer_group_metadata())
+            attempt.finish(PATIENCE_SECONDS)
+        except (KafkaException, TimeoutError) as failure:
+            self._abort(is_usable=isinstance(failure, KafkaException))
             raise NotCommitted(f"Kafka did not commit landing's batch: {failure}") from failure
 
     def _opened(self) -> Producer:
@@ -73,15 +72,55 @@ class DeadLetters:
         producer.init_transactions(OPEN_SECONDS)
         return producer
 
-    def _abort(self) -> None:
+    def _abort(self, *, is_usable: bool) -> None:
         """Leave no open transaction; a producer that cannot even abort is replaced."""
-        if self._producer is None:
+        producer, self._producer = self._producer, None
+        if producer is None or not is_usable:
             return
         try:
-            self._producer.abort_transaction(ABORT_SECONDS)
+            producer.abort_transaction(ABORT_SECONDS)
+            self._producer = producer
         except KafkaException as failure:
             _log.warning("a new producer follows, the old one could not abort: %s", failure)
-            self._producer = None
+
+
+class _Attempt:
+    """One transaction in a thread of its own, as librdkafka may not come back from a call.
+
+    An attempt that was given up never begins to commit. One that had begun is settled by the
+    broker before the group's offsets are told again, so that its batch is not read twice.
+    """
+
+    def __init__(
+        self, producer: Producer, letters: Sequence["Letter"], offsets: list[TopicPartition],
+        group: object,
+    ) -> None:  # fmt: skip
+        self._producer = producer
+        self._letters, self._offsets, self._group = letters, offsets, group
+        self._is_given_up = False
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def finish(self, seconds: float) -> None:
+        """Raises KafkaException, or TimeoutError: it was given up."""
+        self._thread.start()
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._is_given_up = True
+            raise TimeoutError(f"no answer for {seconds} s")
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            self._producer.begin_transaction()
+            for sent in self._letters:
+                _send(self._producer, sent)
+            self._producer.send_offsets_to_transaction(self._offsets, self._group, KAFKA_SECONDS)
+            if not self._is_given_up:
+                self._producer.commit_transaction(KAFKA_SECONDS)
+        except Exception as failure:
+            self._failure = failure
 
 
 Letter = tuple[bytes | None, bytes, list[tuple[str, bytes]]]
