@@ -4,7 +4,9 @@
     ├── InvalidInput            a file, argument or setting is wrong
     ├── NotFound                no such tenant, month, invoice
     ├── Conflict                it exists already, or another run holds it
-    │   └── Fenced              another owner has taken over this partition
+    │   ├── Fenced              another owner has taken over this partition
+    │   ├── ChangeRefused       a subscription's state does not allow the command
+    │   └── PeriodClosed        the change would reach into a closed month
     ├── PeriodNotOver           the month has not ended (plus its grace)
     ├── PeriodNotComplete       counters or landing have not read the month yet
     ├── ReconciliationFailed    a difference that is nobody's: the run stops
@@ -40,6 +42,14 @@ class Conflict(BillingError):
 
 class Fenced(Conflict):
     """Another owner has taken over this partition; whoever sees this must drop its state."""
+
+
+class ChangeRefused(Conflict):
+    """The subscription's state does not allow the command; the text says the state and a way."""
+
+
+class PeriodClosed(Conflict):
+    """The change would reach into a month that is closed."""
 
 
 class PeriodNotOver(BillingError):

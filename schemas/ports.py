@@ -11,6 +11,7 @@ from schemas.closing import Closing, CountersCompared, Reconciliation
 from schemas.invoice import Invoice, InvoiceState
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.period import BillingPeriod
+from schemas.plan_change import Decide
 from schemas.subscription import Subscription
 from schemas.tables import ArrowStream
 from schemas.vector import Vector
@@ -122,6 +123,38 @@ class ClosingLedger(Protocol):
         tenant: str | None = None,
     ) -> list[Invoice]:
         """Invoices with their lines, by month, tenant, subscription."""
+
+
+class SubscriptionLedger(Protocol):
+    """The ledger, as commands on subscriptions use it."""
+
+    def catalogs(self) -> dict[int, Catalog]:
+        """Every version of the price list."""
+
+    def decide_on(
+        self,
+        names: Sequence[str],
+        decide: Decide,
+        now_ms: int,
+        *,
+        opening: Subscription | None = None,
+        in_closed_months: bool = False,
+    ) -> None:
+        """Show each tenant's subscription to `decide` and write what it says, in one transaction.
+
+        `opening` stands for a tenant that has none. A timeline that changes raises the tenant's
+        entitlement version and is told as a billing event.
+
+        Raises:
+            NotFound: a tenant has no subscription. PeriodClosed: a change reaches into a closed
+                month; nothing is written.
+        """
+
+    def tenants_due(self, now_ms: int, *, after: str, limit: int) -> list[str]:
+        """Tenants whose state has changed by time or payments unrecorded, beyond one, in order."""
+
+    def tenants_holding(self, plan: str, catalog_version: int, now_ms: int) -> list[str]:
+        """Tenants with a plan by a version of the price list, now or later, in order."""
 
 
 class PaymentLedger(Protocol):

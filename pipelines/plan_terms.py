@@ -1,0 +1,82 @@
+"""Commands that change what a plan costs: another plan, price list, or interval of payment."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pipelines.plan_commands import Change, Move, SwitchInterval
+from pipelines.plan_moment import Effect, Moment
+from pipelines.plan_schedule import bound_in_words, terms_in_words
+from pipelines.plan_timeline import Segments, revised, unbroken
+from schemas.period import format_instant
+from schemas.subscription import PlanSegment, Subscription
+
+
+def carry_out(moment: Moment, command: Change | SwitchInterval | Move) -> Effect:
+    """See `pipelines.plan_commands`."""
+    match command:
+        case Change():
+            return _change(moment, command)
+        case SwitchInterval():
+            return _switch_interval(moment, command)
+        case Move():
+            return _move(moment, command)
+
+
+def _change(moment: Moment, command: Change) -> Effect:
+    at_ms = moment.instant(command.when)
+    old = moment.in_force(at_ms)
+    version = moment.version(command.version)
+
+    def changed(each: PlanSegment) -> PlanSegment:
+        interval = command.interval or each.interval
+        moment.ensure_offered(command.plan, version, interval)
+        return replace(each, plan=command.plan, catalog_version=version, interval=interval)
+
+    after = _each_from(moment.subscription, at_ms, changed)
+    return at_ms, after, _becomes(after, changed(old), at_ms)
+
+
+def _switch_interval(moment: Moment, command: SwitchInterval) -> Effect:
+    at_ms = moment.instant(command.when)
+    old = moment.in_force(at_ms)
+
+    def switched(each: PlanSegment) -> PlanSegment:
+        moment.ensure_offered(each.plan, each.catalog_version, command.interval)
+        return replace(each, interval=command.interval)
+
+    after = _each_from(moment.subscription, at_ms, switched)
+    return at_ms, after, _becomes(after, switched(old), at_ms)
+
+
+def _move(moment: Moment, command: Move) -> Effect:
+    """From an instant on, for all that is known to follow."""
+    is_running = moment.subscription.segment_at(moment.now_ms) is not None
+    at_ms = moment.instant(command.when if is_running else "now")
+    plan, version = command.to_plan or command.plan, moment.version(command.to_version)
+
+    def moved(each: PlanSegment) -> PlanSegment:
+        if (each.plan, each.catalog_version) != (command.plan, command.from_version):
+            return each
+        moment.ensure_offered(plan, version, each.interval)
+        return replace(each, plan=plan, catalog_version=version)
+
+    after = revised(moment.subscription, at_ms, lambda rest: [*map(moved, rest)])
+    what = f"{command.plan} of price list {command.from_version} → {plan} of {version}"
+    return at_ms, after, f"{what} at {format_instant(at_ms)}"
+
+
+def _becomes(after: Subscription, new: PlanSegment, at_ms: int) -> str:
+    words = bound_in_words(after, at_ms) or terms_in_words(new)
+    return f"{words} at {format_instant(at_ms)}"
+
+
+def _each_from(
+    subscription: Subscription, at_ms: int, change: Callable[[PlanSegment], PlanSegment]
+) -> Subscription:
+    """Every segment from an instant on changed, up to the end of that stretch."""
+
+    def revise(after: Segments) -> Segments:
+        run, rest = unbroken(after)
+        return [*map(change, run), *rest]
+
+    return revised(subscription, at_ms, revise)
