@@ -11,6 +11,7 @@ from stores.ledger.finalizing import Finalizing
 from stores.ledger.invoices import Invoices
 from stores.ledger.outbox import Outbox
 from stores.ledger.payments import Payments
+from stores.ledger.plan_changes import PlanChanges
 from stores.ledger.published import Published
 from stores.ledger.subscriptions import Subscriptions
 from stores.ledger.webhooks import Webhooks
@@ -25,6 +26,7 @@ class Ledger(
     Catalogs,
     Epochs,
     Subscriptions,
+    PlanChanges,
     Published,
     Closings,
     Invoices,
@@ -33,7 +35,8 @@ class Ledger(
     Webhooks,
     Outbox,
 ):
-    """Every table of the ledger; implements `schemas.ports.ClosingLedger` and `PaymentLedger`.
+    """Every table of the ledger; implements `ClosingLedger`, `PaymentLedger` and
+    `SubscriptionLedger` of `schemas.ports`.
 
     Threads may share one. The clock dates what a method's caller does not date itself.
     """

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.period import BillingPeriod, format_instant
+from schemas.plan_state import State
 from schemas.subscription import PlanSegment, Subscription
 from stores.ledger.tables import subscription_segments, subscriptions, tenants
 
@@ -25,11 +26,14 @@ SEGMENT_COLUMNS = (
 @dataclass(frozen=True, slots=True)
 class SubscribedTenant:
     """A subscription as stored. `version` counts its changes; `entitlement_version` also the
-    months' rollovers, and is the version of the tenant's entitlements."""
+    months' rollovers, and is the version of the tenant's entitlements. `state` is the one that was
+    last recorded; `next_move_ms` is when the timeline next changes something."""
 
     subscription: Subscription
     version: int
     entitlement_version: int
+    state: State | None = None
+    next_move_ms: int | None = None
 
     @property
     def tenant(self) -> str:
@@ -48,6 +52,8 @@ def load(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[S
             subscriptions.c.id,
             subscriptions.c.anchor_day,
             subscriptions.c.version,
+            subscriptions.c.state,
+            subscriptions.c.next_move_ms,
             *(subscription_segments.c[name] for name in SEGMENT_COLUMNS),
         )
         .join_from(tenants, subscriptions)
@@ -64,7 +70,9 @@ def _subscribed(rows: list[sa.Row[Any]]) -> SubscribedTenant:
     own = (first.id, first.tenant, first.currency, first.card)
     segments = tuple(_segment(row) for row in rows if row.plan is not None)
     subscription = Subscription(*own, segments, first.anchor_day)
-    return SubscribedTenant(subscription, first.version, first.entitlement_version)
+    return SubscribedTenant(
+        subscription, first.version, first.entitlement_version, first.state, first.next_move_ms
+    )
 
 
 def _segment(row: sa.Row[Any]) -> PlanSegment:
@@ -110,6 +118,16 @@ def segment_rows(saved: Iterable[Subscription]) -> list[dict[str, Any]]:
 
 def description(saved: Subscription, version: int) -> dict[str, Any]:
     """What the event `subscription.changed` and the audit log hold."""
+    return {
+        "subscription": saved.id,
+        "version": version,
+        "currency": saved.currency,
+        **timeline(saved),
+    }
+
+
+def timeline(saved: Subscription) -> dict[str, Any]:
+    """The plans over time, as they are told and recorded."""
     plans = [
         {
             "plan": segment.plan,
@@ -122,10 +140,4 @@ def description(saved: Subscription, version: int) -> dict[str, Any]:
         }
         for segment in saved.segments
     ]
-    return {
-        "subscription": saved.id,
-        "version": version,
-        "currency": saved.currency,
-        "anchor_day": saved.anchor_day,
-        "plans": plans,
-    }
+    return {"anchor_day": saved.anchor_day, "plans": plans}

@@ -1,7 +1,7 @@
-"""Tenants and their subscriptions; a change raises their versions in the transaction that makes it.
+"""Tenants and their subscriptions, as a file says them, and reading them.
 
-How far entitlements and the warehouse's copy trail behind those versions is in `published.py`.
-No plan rules and no charges here.
+Commands on single ones are in `plan_changes.py`; how far entitlements and the warehouse's copy
+trail behind is in `published.py`. No plan rules and no charges here.
 """
 
 from collections import Counter
@@ -13,18 +13,13 @@ import sqlalchemy as sa
 
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.period import BillingPeriod
+from schemas.plan_change import PlanEntry
+from schemas.plan_state import first_difference, next_bound, state_at
 from schemas.subscription import Subscription
-from stores.ledger.catalogs import check_catalog_versions
-from stores.ledger.outbox import BillingEvent, announce, as_json, audit
-from stores.ledger.part import IN_CHUNK, LedgerPart, chunks, insert_all, lock
-from stores.ledger.subscription_rows import (
-    SubscribedTenant,
-    description,
-    load,
-    reaches_into,
-    segment_rows,
-)
-from stores.ledger.tables import subscription_segments, subscriptions, tenants
+from stores.ledger.part import IN_CHUNK, LedgerPart, chunks, lock
+from stores.ledger.subscription_rows import SubscribedTenant, load, reaches_into
+from stores.ledger.subscription_writes import Written, write
+from stores.ledger.tables import subscriptions, tenants
 
 Saved = Literal["created", "changed", "unchanged"]
 
@@ -38,29 +33,43 @@ class SavedCounts:
     unchanged: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    now_ms: int
+    who: str
+    in_closed_months: bool
+
+
 class Subscriptions(LedgerPart):
     """The tables `tenants`, `subscriptions` and `subscription_segments`."""
 
     def save_subscriptions(
-        self, wanted: Sequence[Subscription], now_ms: int, who: str
+        self,
+        wanted: Sequence[Subscription],
+        now_ms: int,
+        who: str,
+        *,
+        in_closed_months: bool = False,
     ) -> SavedCounts:
         """Insert or replace each tenant's subscription; tenants not named stay as they are.
 
         A plan that is stored already, from the same instant on, keeps its price list version. An
-        unchanged subscription keeps its own versions; a change is told as `subscription.changed`
-        and written to the audit log with it.
+        unchanged subscription keeps its own versions; a change is told as `subscription.changed`,
+        recorded as the command `apply` and written to the audit log with it.
 
         Raises:
+            PeriodClosed: one changes within a closed month, and `in_closed_months` is not said.
             InvalidInput: a tenant is named twice, or a subscription has no plan.
             NotFound: its price list version was never applied.
             Conflict: the tenant has a subscription of another id.
         """
         _check(wanted)
         counts: Counter[Saved] = Counter()
+        order = _Applied(now_ms, who, in_closed_months)
         for chunk in chunks(wanted, IN_CHUNK):
             with self._writing() as connection:
                 lock(connection, tenants)
-                counts.update(_save(connection, chunk, now_ms, who))
+                counts.update(_save(connection, chunk, order))
         return SavedCounts(counts["created"], counts["changed"], counts["unchanged"])
 
     def subscriptions(self, period: BillingPeriod | None = None) -> list[Subscription]:
@@ -94,23 +103,40 @@ def _check(wanted: Iterable[Subscription]) -> None:
         seen.add(each.tenant)
 
 
-def _save(
-    connection: sa.Connection, wanted: list[Subscription], now_ms: int, who: str
-) -> list[Saved]:
-    segments = (segment for each in wanted for segment in each.segments)
-    check_catalog_versions(connection, {segment.catalog_version for segment in segments})
+def _save(connection: sa.Connection, wanted: list[Subscription], order: _Applied) -> list[Saved]:
     named = tenants.c.tenant.in_([each.tenant for each in wanted])
     stored = {each.tenant: each for each in load(connection, named)}
     wanted = [_keep_prices(each, stored.get(each.tenant)) for each in wanted]
     results = [_compare(each, stored.get(each.tenant)) for each in wanted]
-    todo = [(each, result) for each, result in zip(wanted, results, strict=True)]
-    created = [each for each, result in todo if result == "created"]
-    changed = [each for each, result in todo if result == "changed"]
-    _create(connection, created, now_ms)
-    _change(connection, changed, now_ms)
-    versions = {each.id: stored[each.tenant].version + 1 for each in changed}
-    _tell(connection, created + changed, versions, now_ms, who)
+    todo = [
+        _written(each, stored.get(each.tenant), order)
+        for each, result in zip(wanted, results, strict=True)
+        if result != "unchanged"
+    ]
+    write(connection, todo, order.now_ms, in_closed_months=order.in_closed_months)
     return results
+
+
+def _written(wanted: Subscription, stored: SubscribedTenant | None, order: _Applied) -> Written:
+    """A file says the whole timeline, so it may bring a subscription into any state."""
+    before = None if stored is None else stored.subscription
+    version = 1 if stored is None else stored.version + 1
+    old = None if stored is None else stored.state
+    new = state_at(wanted, order.now_ms, is_past_due=old == "past_due")
+    differs_ms = first_difference(before, wanted)
+    entry = PlanEntry(
+        command="apply",
+        request="{}",
+        key=f"apply:{version}",
+        who=order.who,
+        why="",
+        what="as a file says",
+        recorded_ms=order.now_ms,
+        effective_ms=order.now_ms if differs_ms is None else differs_ms,
+        from_state=old,
+        to_state=new,
+    )
+    return Written(before, wanted, version, new, next_bound(wanted, order.now_ms), [entry])
 
 
 def _compare(wanted: Subscription, stored: SubscribedTenant | None) -> Saved:
@@ -135,86 +161,3 @@ def _keep_prices(wanted: Subscription, stored: SubscribedTenant | None) -> Subsc
         for each in wanted.segments
     )
     return replace(wanted, segments=segments)
-
-
-def _create(connection: sa.Connection, created: list[Subscription], now_ms: int) -> None:
-    month = BillingPeriod.month_of(now_ms).key
-    profiles = [
-        {
-            "tenant": each.tenant,
-            "name": each.tenant,
-            "currency": each.currency,
-            "card": each.card,
-            "version": 1,
-            "month": month,
-        }
-        for each in created
-    ]
-    rows = [
-        {
-            "id": each.id,
-            "tenant": each.tenant,
-            "anchor_day": each.anchor_day,
-            "version": 1,
-            "created_ms": now_ms,
-            "changed_ms": now_ms,
-        }
-        for each in created
-    ]
-    insert_all(connection, tenants, profiles)
-    insert_all(connection, subscriptions, rows)
-    insert_all(connection, subscription_segments, segment_rows(created))
-
-
-def _change(connection: sa.Connection, changed: list[Subscription], now_ms: int) -> None:
-    if not changed:
-        return
-    profiles = [
-        {"changed_tenant": each.tenant, "new_currency": each.currency, "new_card": each.card}
-        for each in changed
-    ]
-    connection.execute(
-        sa.update(tenants)
-        .where(tenants.c.tenant == sa.bindparam("changed_tenant"))
-        .values(
-            currency=sa.bindparam("new_currency"),
-            card=sa.bindparam("new_card"),
-            version=tenants.c.version + 1,
-            month=BillingPeriod.month_of(now_ms).key,
-        ),
-        profiles,
-    )
-    ids = [each.id for each in changed]
-    connection.execute(
-        sa.update(subscriptions)
-        .where(subscriptions.c.id.in_(ids))
-        .values(version=subscriptions.c.version + 1, changed_ms=now_ms)
-    )
-    connection.execute(
-        sa.delete(subscription_segments).where(subscription_segments.c.subscription.in_(ids))
-    )
-    insert_all(connection, subscription_segments, segment_rows(changed))
-
-
-def _tell(
-    connection: sa.Connection,
-    saved: list[Subscription],
-    versions: dict[str, int],
-    now_ms: int,
-    who: str,
-) -> None:
-    told = {each.tenant: description(each, versions.get(each.id, 1)) for each in saved}
-    announce(
-        connection,
-        [
-            BillingEvent(
-                id=f"subscription.changed:{data['subscription']}:{data['version']}",
-                type="subscription.changed",
-                tenant=tenant,
-                at_ms=now_ms,
-                data=as_json(data),
-            )
-            for tenant, data in told.items()
-        ],
-    )
-    audit(connection, now_ms, who, "subscription.changed", told)
