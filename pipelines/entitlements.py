@@ -4,7 +4,6 @@ Owns the numbers that counters and gates compare with. It sends nothing and meas
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 
 from msgspec import structs
 
@@ -17,6 +16,7 @@ from schemas.entitlement import (
     Threshold,
 )
 from schemas.period import BillingPeriod, add_months, format_instant, from_ms, to_ms
+from schemas.plan_state import bounds
 from schemas.quantity import format_micro
 from schemas.rate_card import Grace, Quota, RateCard
 from schemas.subscription import PlanSegment, Subscription
@@ -29,24 +29,25 @@ DEFAULT_VERSION = 0
 
 
 def timeline(
-    subscription: Subscription, catalogs: Mapping[int, Catalog], period: BillingPeriod
+    subscription: Subscription, catalogs: Mapping[int, Catalog], running: BillingPeriod
 ) -> tuple[EntitlementEntry, ...]:
     """What is in force from when on, from the subscription's start to what is known to follow.
 
-    `period` is the running month: at most the three months before it are held, the next month
-    always, and later ones where a change is known. An entry stands at the start of each of them
-    and at each change; its pool is what is billed if nothing changes any more.
+    `running` is the running month: the billing periods of the three months before it are held, the
+    next one always, and later ones where a change is known. An entry stands at the start of each
+    of them and at each change; its pool is what is billed if nothing changes any more.
     Free (100,000) to pro (1,000,000) on 16 October: 100,000 before, 48,387.096774 +
     516,129.032258 = 564,516.129032 from then on, 1,000,000 in November.
 
-    `catalogs` are the versions that the segments name; where no plan is in force, the newest
-    one's default plan is.
+    `catalogs` are the versions that the segments name; where no plan is in force, as in a pause,
+    the newest one's default plan is. A trial lends its plan, and what it lent stays in the pool to
+    the period's end: its usage is counted in that period too.
 
     Raises:
         KeyError: a segment names a version or a plan that `catalogs` does not hold.
     """
-    months = _months(subscription, period)
-    return tuple(entry for month in months for entry in _entries(subscription, catalogs, month))
+    periods = _periods(subscription, running)
+    return tuple(entry for each in periods for entry in _entries(subscription, catalogs, each))
 
 
 def default_entry(catalog: Catalog) -> EntitlementEntry:
@@ -56,69 +57,68 @@ def default_entry(catalog: Catalog) -> EntitlementEntry:
     return _entry(0, catalog.default_plan, plan, pools)
 
 
-def _months(subscription: Subscription, running: BillingPeriod) -> list[BillingPeriod]:
-    """The months of the timeline; see `timeline`. A full month needs no other after it."""
-    bounds = [segment.starts_ms for segment in subscription.segments]
-    bounds += [end for segment in subscription.segments if (end := segment.ends_ms) is not None]
-    if not bounds:
+def _periods(subscription: Subscription, running: BillingPeriod) -> list[BillingPeriod]:
+    """The billing periods of the timeline; see `timeline`. A full one needs no other after it."""
+    changes = bounds(subscription)
+    if not changes:
         return []
     this = from_ms(running.start_ms)
-    first = max(_month_start(min(bounds)), add_months(this, -PAST_MONTHS))
-    starts = {add_months(first, n) for n in range(PAST_MONTHS + 2)}
-    starts = {start for start in starts if start <= add_months(this, 1)}
-    for changed in (_month_start(bound) for bound in bounds):
-        starts |= {changed, add_months(changed, 1)}
-    return [BillingPeriod.month_of(to_ms(start)) for start in sorted(starts) if start >= first]
-
-
-def _month_start(instant_ms: int) -> datetime:
-    return from_ms(BillingPeriod.month_of(instant_ms).start_ms)
+    near = (to_ms(add_months(this, n)) - 1 for n in range(-PAST_MONTHS, 3))
+    known = {subscription.period_around(instant_ms) for instant_ms in near}
+    for changed in map(subscription.period_around, changes):
+        known |= {changed, subscription.period_around(changed.end_ms)}
+    oldest = subscription.period_around(to_ms(add_months(this, -PAST_MONTHS)))
+    first = max(oldest, subscription.period_around(changes[0]))
+    return [each for each in sorted(known) if each >= first]
 
 
 def _entries(
-    subscription: Subscription, catalogs: Mapping[int, Catalog], month: BillingPeriod
+    subscription: Subscription, catalogs: Mapping[int, Catalog], period: BillingPeriod
 ) -> Iterator[EntitlementEntry]:
-    """One entry for each stretch of the month, with the pool of a plan that lasts to its end."""
+    """One entry for each stretch of the period, with the pool of a plan that lasts to its end."""
     newest = catalogs[max(catalogs)]
     earned: dict[str, int | None] = {}
-    for segment, part in _stretches(subscription, month):
+    for segment, part in _stretches(subscription, period):
         catalog = newest if segment is None else catalogs[segment.catalog_version]
         name = catalog.default_plan if segment is None else segment.plan
         plan = catalog.plans[name]
-        rest = BillingPeriod(part.start_ms, month.end_ms)
+        rest = BillingPeriod(part.start_ms, period.end_ms)
         pools = {
-            meter: _sum(earned.get(meter, 0), _share(card, rest, month))
+            meter: _sum(earned.get(meter, 0), _share(card, rest, period))
             for meter, card in plan.meters.items()
         }
-        yield _entry(part.start_ms, name, plan, pools)
+        yield structs.replace(
+            _entry(part.start_ms, name, plan, pools), anchor_day=subscription.anchor_day
+        )
         if segment is not None:  # what the default plan lent between two plans is not billed
             for meter, card in plan.meters.items():
-                earned[meter] = _sum(earned.get(meter, 0), _share(card, part, month))
+                earned[meter] = _sum(earned.get(meter, 0), _share(card, part, period))
 
 
 def _stretches(
-    subscription: Subscription, month: BillingPeriod
+    subscription: Subscription, period: BillingPeriod
 ) -> Iterator[tuple[PlanSegment | None, BillingPeriod]]:
-    """The month cut by the plans in force; a gap has no segment.
+    """The period cut by the plans in force; a gap and a pause have no segment.
 
     Time before the subscription's first segment is no gap: nothing was published for it.
     """
-    first = subscription.segments[0].starts_ms
-    reached = max(month.start_ms, first)
-    for segment, part in subscription.parts(month):
+    reached = max(period.start_ms, subscription.segments[0].starts_ms)
+    for segment, part in subscription.parts(period):
+        if segment.phase == "paused":
+            continue
         if reached < part.start_ms:
             yield None, BillingPeriod(reached, part.start_ms)
         yield segment, part
         reached = part.end_ms
-    if reached < month.end_ms:
-        yield None, BillingPeriod(reached, month.end_ms)
+    if reached < period.end_ms:
+        yield None, BillingPeriod(reached, period.end_ms)
 
 
-def _share(card: RateCard, part: BillingPeriod, month: BillingPeriod) -> int | None:
-    """What is included for a part of the month, floored to 1e-6 unit; None is unlimited."""
+def _share(card: RateCard, part: BillingPeriod, period: BillingPeriod) -> int | None:
+    """What is included for a part of the period, floored to 1e-6 unit; None is unlimited."""
     if card.included is None:
         return None
-    return card.included * part.duration_ms // month.duration_ms
+    return card.included * part.duration_ms // period.duration_ms
 
 
 def _sum(earned: int | None, more: int | None) -> int | None:

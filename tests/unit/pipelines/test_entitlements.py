@@ -17,6 +17,7 @@ from schemas.entitlement import (
 from schemas.period import BillingPeriod, parse_instant
 from schemas.quantity import to_micro
 from schemas.subscription import PlanSegment, Subscription
+from tests.plan_lives import a_life, shown
 
 
 def a_catalog(free: str = "100000") -> Catalog:
@@ -256,3 +257,46 @@ def test_quotas_of_windows_are_whole_whatever_part_of_the_month_is_left() -> Non
 def test_an_unlimited_meter_may_have_a_limit_of_the_period() -> None:
     found = limits_of(included=None, quotas={"billing_period": {"limit": "3"}})
     assert (found.included, found.hard, found.windows) == ("3", Threshold(100, "3"), {})
+
+
+@pytest.mark.parametrize(
+    ("life", "anchor_day", "month", "expected"),
+    [
+        # each period of an anniversary has the whole pool
+        ("pro 10-16", 16, "2026-10", ["10-16 pro 1000000", "11-16 pro 1000000"]),
+        ("pro 10-16", 16, "2026-11",
+         ["10-16 pro 1000000", "11-16 pro 1000000", "12-16 pro 1000000"]),
+        # the first one begins at noon and is half a day short of its 31 days
+        ("pro 10-16 12:00", 16, "2026-10",
+         ["10-16 12:00 pro 983870.967741", "11-16 pro 1000000"]),
+        ("pro 2027-01-31", 31, "2027-02",
+         ["2027-01-31 pro 1000000", "2027-02-28 pro 1000000", "2027-03-31 pro 1000000"]),
+        # upgraded after 15 of 30 days, 16 November to 16 December
+        ("free 11-16, pro 12-01", 16, "2026-11",
+         ["11-16 free 100000", "12-01 pro 550000", "12-16 pro 1000000"]),
+    ],
+)  # fmt: skip
+def test_periods_begin_on_the_anchors_day(
+    life: str, anchor_day: int, month: str, expected: list[str]
+) -> None:
+    entries = timeline(a_life(life, anchor_day), {1: a_catalog()}, BillingPeriod.month(month))
+    found = [
+        f"{shown(entry.from_ms)} {entry.plan} {entry.meters['tokens'].included}"
+        for entry in entries
+    ]
+    assert found == expected
+    assert {entry.anchor_day for entry in entries} == {anchor_day}
+
+
+def test_a_trial_lends_its_plan_and_its_pool_stays_for_its_usage_is_counted() -> None:
+    assert written(a_life("trial pro 10-01, pro 10-16")) == [
+        f"{OCT} pro 1000000 1500000",
+        f"{OCT_16} pro 999999.999999 1499999.999998",  # 483,870.967741 + 516,129.032258
+        f"{NOV} pro 1000000 1500000",
+    ]
+
+
+def test_in_a_pause_the_default_plan_is_lent_as_in_a_gap() -> None:
+    paused = written(a_life("pro 10-01, paused pro 10-11, pro 10-21 .. 12-16"))
+    assert paused == written(a_life("pro 10-01 .. 10-11, pro 10-21 .. 12-16"))
+    assert written(a_life("pro 10-01, paused pro 10-16")) == written(a_life("pro 10-01 .. 10-16"))
