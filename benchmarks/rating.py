@@ -44,9 +44,9 @@ class Month:
         self.usage = [dict(_usage(n, s)) for n, s in enumerate(self.subscriptions)]
         self.table = table_of(
             (
-                (s.tenant, meter, segment, quantity, 1)
+                (s.tenant, *key, quantity, 1)
                 for s, used in zip(self.subscriptions, self.usage, strict=True)
-                for (meter, segment), quantity in used.items()
+                for key, quantity in used.items()
             ),
             USAGE_COLUMNS,
         )
@@ -78,11 +78,11 @@ def _subscription(ordinal: int) -> Subscription:
     return Subscription(f"sub_{tenant}", tenant, "USD", GOOD_CARD, tuple(segments))
 
 
-def _usage(ordinal: int, subscription: Subscription) -> Iterator[tuple[tuple[str, int], int]]:
+def _usage(ordinal: int, subscription: Subscription) -> Iterator[tuple[tuple[str, int, str], int]]:
     """Three meters in every part, from nothing to twice what enterprise includes."""
     for part in parts(subscription, MONTH):
         for n, meter in enumerate(METERS):
-            yield (meter, part.number), (ordinal * 7_919 + n * 104_729) % 20_000_000 * MICRO
+            yield (meter, part.number, ""), (ordinal * 7_919 + n * 104_729) % 20_000_000 * MICRO
 
 
 def _of_table(lines: pa.Table) -> Lines:

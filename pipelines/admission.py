@@ -13,10 +13,10 @@ from pipelines.json_depth import is_too_deep, without_deep_elements
 from pipelines.meter_reading import (
     DataReader,
     Properties,
-    Reading,
     data_readers,
     properties_of,
 )
+from pipelines.quick_reading import Reading
 from schemas.catalog import Catalog
 from schemas.event import CloudEvent, Event, Reason, Rejection, UsualEvent, parse_time
 
@@ -98,10 +98,22 @@ class Admission:
             -self._max_age_ms <= time_ms - arrived_ms <= self._max_lead_ms
         ):
             raise _Unusual
-        values, members, model = self._quick_readers.get(kind, _read_unmetered)(sent.data)
+        values, members, dimensions, model = self._quick_readers.get(kind, _read_unmetered)(
+            sent.data
+        )
         # Positions, as names take twice as long here.
         return Event(
-            tenant, sent.source, sent.id, kind, time_ms, item, sent.data, values, model, members
+            tenant,
+            sent.source,
+            sent.id,
+            kind,
+            time_ms,
+            item,
+            sent.data,
+            values,
+            model,
+            members,
+            dimensions,
         )
 
     def _closely(
@@ -142,7 +154,8 @@ class Admission:
         if key != sent.subject.encode():
             raise _key_problem(key, sent.subject)
         time_ms = self._time(sent.time, arrived_ms)
-        values, members, model = _read(self._readers.get(sent.type, _UNMETERED), properties)
+        reader = self._readers.get(sent.type, _UNMETERED)
+        values, members, dimensions, model = _read(reader, properties)
         return Event(
             tenant=sent.subject,
             source=sent.source,
@@ -154,6 +167,7 @@ class Admission:
             values=values,
             model=model,
             members=members,
+            dimensions=dimensions,
         )
 
     def _time(self, json_text: msgspec.Raw, arrived_ms: int) -> int:

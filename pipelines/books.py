@@ -3,13 +3,12 @@
 Owns no rule and writes nothing; each record is read once, when it is first asked for.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import cached_property
 from itertools import pairwise
 
 import pyarrow as pa
 
-from pipelines.rating import UsageBySegment
 from pipelines.tables import as_table, lines_by_subscription, rows_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
@@ -69,11 +68,11 @@ class Books:
         return as_table(self._ledger.usage(self.month), USAGE_COLUMNS)
 
     @cached_property
-    def usage_by_tenant(self) -> dict[str, UsageBySegment]:
-        """The month's usage in 1e-6 units by tenant, then (meter, segment)."""
-        usage: defaultdict[str, dict[tuple[str, int], int]] = defaultdict(dict)
+    def usage_by_tenant(self) -> dict[str, Counter[tuple[str, int]]]:
+        """The month's usage in 1e-6 units by tenant, then (meter, segment), of whatever value."""
+        usage: defaultdict[str, Counter[tuple[str, int]]] = defaultdict(Counter)
         for row in rows_of(self.usage):
-            usage[row["tenant"]][row["meter"], row["segment"]] = row["quantity_micro"]
+            usage[row["tenant"]][row["meter"], row["segment"]] += row["quantity_micro"]
         return dict(usage)
 
     @cached_property

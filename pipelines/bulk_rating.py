@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.price_table import price_table
+from pipelines.price_table import matrix_table, price_table
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.money import MINOR_DIGITS, PICO, minor_per_major
@@ -65,6 +65,7 @@ def rate_charges(
         "segments": _segments(subscriptions),
         "cards": table_of(_cards(catalogs), _CARDS),
         "prices": price_table(catalogs),
+        "matrix_prices": matrix_table(catalogs),
         "divisors": table_of(_divisors(), _DIVISORS),
     }
     return _run(_CHARGES, period, tables)

@@ -25,6 +25,7 @@ _MODELS: dict[Path, type[BaseModel]] = {
     ("plans", "*", "meters", "*"): RateCard,
     ("plans", "*", "meters", "*", "overage"): PerUnit,
     ("plans", "*", "meters", "*", "overage", "tiers", "*"): Tier,
+    ("plans", "*", "meters", "*", "overage", "prices", "*"): PerUnit,
     ("plans", "*", "meters", "*", "grace"): Grace,
     ("plans", "*", "meters", "*", "quotas", "*"): Quota,
     ("plans", "*", "meters", "*", "quotas", "*", "grace"): Grace,

@@ -11,7 +11,7 @@ import msgspec
 
 from pipelines.books import Books
 from pipelines.proration import prorate
-from pipelines.rating import beyond, overage_amount, pool, priced_meters
+from pipelines.rating import beyond, overage_amount, pool, price_of, priced_meters
 from pipelines.segments import parts
 from schemas.invoice import Invoice, InvoiceLine
 from schemas.money import Money
@@ -44,9 +44,9 @@ def _quantity_findings(
     subscription: Subscription, lines: Collection[InvoiceLine], books: Books
 ) -> Iterator[str]:
     found = parts(subscription, books.period)
-    usage = books.usage_by_tenant.get(subscription.tenant, {})
+    usage = books.usage_by_tenant.get(subscription.tenant, Counter())
     for meter in sorted(priced_meters(found, books.catalogs)):
-        used = sum(usage.get((meter, part.number), 0) for part in found)
+        used = sum(usage[meter, part.number] for part in found)
         due = beyond(used, pool(found, meter, books.period, books.catalogs))
         of_meter = [(line.kind, line.quantity_micro or 0) for line in lines if line.meter == meter]
         billed = sum(quantity for _, quantity in of_meter)
@@ -80,7 +80,8 @@ def _dues(
             yield line, 0
         else:
             after = reached[line.meter or ""]
-            yield line, overage_amount(card.overage, before, after, subscription.currency)
+            price = price_of(card.overage, line.value)
+            yield line, overage_amount(price, before, after, subscription.currency)
 
 
 def _fee_due(line: InvoiceLine, fee_minor: int, period: BillingPeriod) -> int:

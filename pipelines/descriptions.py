@@ -31,11 +31,16 @@ def describe(line: InvoiceLine, period: BillingPeriod, currency: str) -> str:
         case "proration_credit":
             return f"{plan} unused, {when}: {_share_of_fee(line, period, currency)}"
         case "included":
-            return f"{plan}, {when}: {line.meter} included"
+            return f"{plan}, {when}: {metered(line)} included"
         case "not_billed":
-            return f"{plan}, {when}: {line.meter} beyond the included, not billed"
+            return f"{plan}, {when}: {metered(line)} beyond the included, not billed"
         case "overage":
-            return f"{plan}, {when}: {line.meter} beyond the included{_unit_price(line)}"
+            return f"{plan}, {when}: {metered(line)} beyond the included{_unit_price(line)}"
+
+
+def metered(line: InvoiceLine) -> str:
+    """The meter of a line, and the value that its price depends on: "tokens (small)"."""
+    return f"{line.meter}" if line.value is None else f"{line.meter} ({line.value or 'other'})"
 
 
 def _unit_price(line: InvoiceLine) -> str:

@@ -4,13 +4,14 @@ Recomputes every line by the specification (`pipelines.rating`, `pipelines.prora
 whether it agrees with what was billed.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from pipelines.books import Books
-from pipelines.descriptions import describe, plan_title, span
+from pipelines.descriptions import describe, metered, plan_title, span
 from pipelines.proration import prorate_fees
 from pipelines.rating import (
-    UsageBySegment,
+    Usage,
     beyond,
     included_share,
     pool,
@@ -90,7 +91,7 @@ class _Explanation:
     def _arithmetic(self, line: InvoiceLine) -> str:
         if line.fee_minor is not None:
             return self._fee_arithmetic(line)
-        quantity = f"{_quantity(line.quantity_micro or 0)} {line.meter}"
+        quantity = f"{_quantity(line.quantity_micro or 0)} {metered(line)}"
         if line.unit_price_pico is None:
             return f"{quantity}, {self._amount(line.amount_minor)}"
         product = (line.quantity_micro or 0) * line.unit_price_pico
@@ -116,13 +117,17 @@ class _Explanation:
             yield f"  {_where(part)}: {self._share(part, meter)}"
         cumulative = 0
         for part in self.parts:
-            used = self.usage.get((meter, part.number), 0)
+            used = self._used(meter, part)
             cumulative += used
             over = beyond(cumulative, pool_micro)
             yield (
                 f"  {_where(part)}: {_quantity(used)} used, {_quantity(cumulative)} so far, "
                 f"{_quantity(over)} beyond what is included"
             )
+
+    def _used(self, meter: str, part: Part) -> int:
+        keys = [key for key in self.usage if key[:2] == (meter, part.number)]
+        return sum(self.usage[key] for key in keys)
 
     def _share(self, part: Part, meter: str) -> str:
         card = self.catalogs[part.catalog_version].plans[part.plan].meters.get(meter)
@@ -148,14 +153,14 @@ class _Explanation:
         return format_minor(amount_minor, self.invoice.currency).replace("-", "−")
 
 
-def _usage(invoice: Invoice, found: list[Part]) -> UsageBySegment:
-    """What was used by (meter, segment), as the invoice's own lines say."""
+def _usage(invoice: Invoice, found: list[Part]) -> Usage:
+    """What was used by (meter, segment, value), as the invoice's own lines say."""
     numbers = {part.period: part.number for part in found}
-    usage: dict[tuple[str, int], int] = {}
+    usage: Counter[tuple[str, int, str]] = Counter()
     for line in invoice.lines:
         if line.meter is not None and line.period in numbers:
-            key = line.meter, numbers[line.period]
-            usage[key] = usage.get(key, 0) + (line.quantity_micro or 0)
+            key = line.meter, numbers[line.period], line.value or ""
+            usage[key] += line.quantity_micro or 0
     return usage
 
 

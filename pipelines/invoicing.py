@@ -98,6 +98,8 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
         document["fee_minor"] = line.fee_minor
     if line.meter is not None and line.quantity_micro is not None:
         document |= {"meter": line.meter, "quantity": format_micro(line.quantity_micro)}
+    if line.value is not None:
+        document["value"] = line.value
     if line.unit_price_pico is not None:
         document["unit_price"] = format_pico(line.unit_price_pico)
     return document

@@ -1,31 +1,24 @@
 """What the meters of one event type make of an event's data.
 
-Two readings that give the same. `exact` is the rule and says what is wrong. `quick` reads data of
-the usual form, whole numbers in range, and leaves all other data to `exact`.
+Two readings that give the same. `exact` is the rule and says what is wrong. `quick`, which is made
+in `pipelines.quick_reading`, reads data of the usual form and leaves all other data to `exact`.
 """
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 
+from pipelines.quick_reading import MODEL, Indexed, Reading, quick_reading
 from schemas.catalog import Catalog
-from schemas.decimals import scaled
-from schemas.event import MAX_NAME
+from schemas.labels import label
 from schemas.meter import Meter
-from schemas.quantity import MAX_QUANTITY, MICRO, format_micro, to_micro
-
-MODEL = "model"
-"""The property of `data` that is kept as a dimension."""
-
-Reading = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, str], ...], str]
-"""Values and members by the meter's index in the catalogue, and the model."""
+from schemas.quantity import MAX_QUANTITY, MICRO, MICRO_DIGITS, to_micro
 
 Properties = Mapping[str, msgspec.Raw]
 """An event's data by property, each still JSON text."""
 
-Indexed = list[tuple[int, Meter]]
 Read = TypeVar("Read")
 
 
@@ -41,9 +34,6 @@ _decode_properties = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_property = msgspec.json.Decoder(Any, float_hook=_number).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
-_Whole = Annotated[int, msgspec.Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
-_Member = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
-
 
 class DataReader:
     """Reads the data of one event type by its meters.
@@ -52,15 +42,10 @@ class DataReader:
     """
 
     def __init__(self, meters: Indexed) -> None:
-        self._summed = [(i, meter) for i, meter in meters if not _is_unique(meter)]
-        self._told_apart = [(i, meter) for i, meter in meters if _is_unique(meter)]
-        numbers = _properties(self._summed)
-        members = _properties(self._told_apart)
-        self.quick: Callable[[msgspec.Raw], Reading] = (
-            _no_quick_reading
-            if set(numbers) & set(members)
-            else _quick(self._summed, self._told_apart)
-        )
+        self._summed = [(i, meter) for i, meter in meters if not meter.tells_apart]
+        self._told_apart = [(i, meter) for i, meter in meters if meter.tells_apart]
+        self._priced = [(i, meter.priced_by) for i, meter in meters if meter.priced_by]
+        self.quick: Callable[[msgspec.Raw], Reading] = quick_reading(meters)
 
     def exact(self, properties: Properties) -> Reading:
         """Read property by property; one that no meter reads may hold any JSON.
@@ -68,13 +53,24 @@ class DataReader:
         Raises:
             ValueError: a property that a meter reads is missing or not what the meter takes.
         """
-        micros = {name: _read(properties, name, to_micro) for name in _properties(self._summed)}
+        micros = _Micros(properties)
         values = [
-            (index, sum(micros[name] for name in meter.value) if meter.value else MICRO)
+            (index, _value(meter, micros))
             for index, meter in self._summed
+            if _matches(meter, properties)
         ]
-        members = [(i, _read(properties, m.value[0], _member)) for i, m in self._told_apart]
-        return tuple(values), tuple(members), _model(properties)
+        members = [
+            (index, _read(properties, meter.properties[0], _member))
+            for index, meter in self._told_apart
+            if _matches(meter, properties)
+        ]
+        metered = {index for index, _ in values}
+        dimensions = [
+            (index, text)
+            for index, name in self._priced
+            if index in metered and (text := _dimension(properties, name))
+        ]
+        return tuple(values), tuple(members), tuple(dimensions), _model(properties)
 
 
 def properties_of(data: msgspec.Raw) -> Properties:
@@ -95,13 +91,51 @@ def data_readers(catalog: Catalog) -> dict[str, DataReader]:
     return {event_type: DataReader(meters) for event_type, meters in by_type.items()}
 
 
-def _is_unique(meter: Meter) -> bool:
-    return meter.aggregation == "unique_count"
+class _Micros(dict[str, int]):
+    """Properties as numbers in 1e-6 units, each read when it is asked for. Raises ValueError."""
+
+    def __init__(self, properties: Properties) -> None:
+        self._properties = properties
+
+    def __missing__(self, name: str) -> int:
+        self[name] = micro = _read(self._properties, name, to_micro)
+        return micro
 
 
-def _properties(meters: Indexed) -> list[str]:
-    """The properties that the meters read, each once."""
-    return list(dict.fromkeys(name for _, meter in meters for name in meter.value))
+def _value(meter: Meter, micros: _Micros) -> int:
+    """What a meter makes of an event, in 1e-6 units. Raises ValueError."""
+    if not meter.value:
+        return MICRO
+    if meter.expression is None:
+        return sum(micros[name] for name in meter.properties)
+    read = {name: micros[name] for name in meter.properties}
+    try:
+        micro = meter.expression.evaluate(read, MICRO_DIGITS)
+    except ValueError as problem:
+        raise ValueError(f"{meter.name}, {meter.value}: {problem}") from None
+    if abs(micro) > MAX_QUANTITY * MICRO:
+        raise ValueError(f"{meter.name}, {meter.value}: beyond {MAX_QUANTITY} units")
+    return micro
+
+
+def _matches(meter: Meter, properties: Properties) -> bool:
+    """Does the event have, for each property of the filter, one of its labels?"""
+    return all(_label(properties, name) in allowed for name, allowed in meter.filter.items())
+
+
+def _label(properties: Properties, name: str) -> str | None:
+    """A property's label; None where it has none, so that it matches nothing."""
+    try:
+        return label(_decode_property(properties[name]))
+    except (KeyError, ValueError, msgspec.DecodeError):
+        return None
+
+
+def _dimension(properties: Properties, name: str) -> str:
+    """The label that a price may depend on; '' where the property is missing, null or empty."""
+    if name not in properties or bytes(properties[name]) in (b"null", b'""'):
+        return ""
+    return _read(properties, name, label)
 
 
 def _read(properties: Properties, name: str, meaning: Callable[[Any], Read]) -> Read:
@@ -114,16 +148,10 @@ def _read(properties: Properties, name: str, meaning: Callable[[Any], Read]) -> 
 
 
 def _member(value: object) -> str:
-    """A text as it is; a number as decimal text, so that 7, 7.0 and "7" are one member."""
-    if isinstance(value, Decimal):
-        text = format_micro(scaled(value, 6))
-    elif isinstance(value, str) or type(value) is int:
-        text = str(value)
-    else:
+    """The label of a text or number: 7, 7.0 and "7" are one member."""
+    if isinstance(value, bool):
         raise ValueError(f"{value!r} is neither text nor a number")
-    if not 1 <= len(text) <= MAX_NAME:
-        raise ValueError(f"its length is {len(text)}, not 1 to {MAX_NAME} characters")
-    return text
+    return label(value)
 
 
 def _model(properties: Properties) -> str:
@@ -131,41 +159,3 @@ def _model(properties: Properties) -> str:
         return _decode_text(properties[MODEL])
     except (KeyError, msgspec.ValidationError):
         return ""
-
-
-def _no_quick_reading(data: msgspec.Raw) -> Reading:
-    raise msgspec.DecodeError("a property is read as a number and as a member")
-
-
-def _quick(summed: Indexed, told_apart: Indexed) -> Callable[[msgspec.Raw], Reading]:
-    """One decoding into a struct of just the properties that are read, and a tuple of them."""
-    kinds: dict[str, Any] = {
-        **dict.fromkeys(_properties(summed), _Whole),
-        **dict.fromkeys(_properties(told_apart), _Member),
-    }
-    # A property's name may be any text: the struct's own names are p0, p1, …
-    own = {name: f"p{n}" for n, name in enumerate([*kinds, MODEL])}
-    fields: list[Any] = [(own[name], kind) for name, kind in kinds.items()]
-    if MODEL not in kinds:
-        fields.append((own[MODEL], str, ""))
-    struct = msgspec.defstruct(
-        "Data", fields, gc=False, rename={text: name for name, text in own.items()}
-    )
-    made = {"decode": msgspec.json.Decoder(struct).decode}
-    exec(_source(summed, told_apart, own, kinds), made)  # noqa: S102  text of our own names alone
-    return cast("Callable[[msgspec.Raw], Reading]", made["read"])
-
-
-def _source(
-    summed: Indexed, told_apart: Indexed, own: Mapping[str, str], kinds: Mapping[str, Any]
-) -> str:
-    """A function that makes a `Reading`, written out: a third of the time of a loop over meters."""
-    micros = [f" {own[name]} = d.{own[name]} * {MICRO}" for name in _properties(summed)]
-    values = [
-        f"({index}, {' + '.join(own[name] for name in meter.value) or MICRO}), "
-        for index, meter in summed
-    ]
-    members = [f"({index}, d.{own[meter.value[0]]}), " for index, meter in told_apart]
-    model = "''" if kinds.get(MODEL) is _Whole else f"d.{own[MODEL]}"
-    reading = f" return ({''.join(values)}), ({''.join(members)}), {model}"
-    return "\n".join(["def read(data):", " d = decode(data)", *micros, reading])

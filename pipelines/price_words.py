@@ -2,7 +2,17 @@
 
 from collections.abc import Iterator
 
-from schemas.prices import Graduated, Package, Percentage, PerUnit, PriceModel, Tier, Volume
+from schemas.prices import (
+    DEFAULT,
+    Graduated,
+    Matrix,
+    Package,
+    Percentage,
+    PerUnit,
+    PriceModel,
+    Tier,
+    Volume,
+)
 from schemas.quantity import format_micro
 
 
@@ -19,6 +29,8 @@ def price_in_words(price: PriceModel, currency: str) -> str:
             return "; ".join(_tiers(price.tiers, currency))
         case Volume():
             return f"all at the tier of the whole: {'; '.join(_tiers(price.tiers, currency))}"
+        case Matrix():
+            return "; ".join(_matrix(price, currency))
 
 
 def _per(amount: str, per: int) -> str:
@@ -40,3 +52,9 @@ def _tiers(tiers: tuple[Tier, ...], currency: str) -> Iterator[str]:
         words = [_per(tier.price[currency], tier.per)] if tier.price else []
         words += [f"{tier.flat[currency]} once"] if tier.flat else []
         yield f"{' and '.join(words)} {bound}"
+
+
+def _matrix(price: Matrix, currency: str) -> Iterator[str]:
+    for value, each in price.prices.items():
+        whose = f"otherwise, by {price.by}" if value == DEFAULT else f"for {value}"
+        yield f"{_per(each.price[currency], each.per)} {whose}"

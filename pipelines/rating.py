@@ -5,18 +5,32 @@ The specification of usage lines, in plain integers that read like the price lis
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from pipelines.costs import cost, to_minor
 from pipelines.segments import Part, parts
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
 from schemas.period import BillingPeriod
-from schemas.prices import PerUnit, PriceModel
+from schemas.prices import Matrix, PerUnit, PriceModel
 from schemas.rate_card import RateCard
 from schemas.subscription import Subscription
 
-UsageBySegment = Mapping[tuple[str, int], int]
-"""Usage in 1e-6 units by (meter, segment): see `pipelines.segments.bounds`."""
+Usage = Mapping[tuple[str, int, str], int]
+"""Usage in 1e-6 units by (meter, segment, value): see `pipelines.segments.bounds`.
+
+The value is that of the meter's pricing key, '' where it has none.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What was used in a part, of one value where the part's price depends on it."""
+
+    part: Part
+    card: RateCard | None
+    quantity_micro: int
+    value: str | None = None
 
 
 def included_share(included_micro: int, part: BillingPeriod, period: BillingPeriod) -> int:
@@ -50,23 +64,44 @@ def rate_usage(
     subscription: Subscription,
     period: BillingPeriod,
     catalogs: Mapping[int, Catalog],
-    usage: UsageBySegment,
+    usage: Usage,
 ) -> list[InvoiceLine]:
-    """The usage lines of a subscription for a billing period, by meter, time and kind.
+    """The usage lines of a subscription for a billing period, by meter, time, value and kind.
 
     Only meters that a price list of the subscription prices make lines, and only quantities other
     than zero; the quantities of a meter's lines add up to its usage within the subscription.
     """
     found = parts(subscription, period)
+    by_part = _by_part(usage)
     lines: list[InvoiceLine] = []
     for meter in sorted(priced_meters(found, catalogs)):
         uses = [
-            (part, usage.get((meter, part.number), 0), _card(part, meter, catalogs))
+            use
             for part in found
+            for use in _uses(
+                part, _card(part, meter, catalogs), by_part.get((meter, part.number), {})
+            )
         ]
         pool_micro = pool(found, meter, period, catalogs)
         lines += _rate_meter(meter, subscription.currency, uses, pool_micro)
     return lines
+
+
+def _by_part(usage: Usage) -> dict[tuple[str, int], dict[str, int]]:
+    """Usage by value, for each meter and segment."""
+    found: dict[tuple[str, int], dict[str, int]] = {}
+    for (meter, segment, value), quantity in usage.items():
+        found.setdefault((meter, segment), {})[value] = quantity
+    return found
+
+
+def _uses(part: Part, card: RateCard | None, by_value: Mapping[str, int]) -> Iterator[_Use]:
+    """A matrix tells values apart; they use up a pool in their order, if there is one."""
+    if card is not None and isinstance(card.overage, Matrix):
+        for value in sorted(by_value):
+            yield _Use(part, card, by_value[value], value)
+    else:
+        yield _Use(part, card, sum(by_value.values()))
 
 
 def priced_meters(found: Iterable[Part], catalogs: Mapping[int, Catalog]) -> set[str]:
@@ -75,32 +110,43 @@ def priced_meters(found: Iterable[Part], catalogs: Mapping[int, Catalog]) -> set
 
 
 def _rate_meter(
-    meter: str, currency: str, uses: list[tuple[Part, int, RateCard | None]], pool_micro: int | None
+    meter: str, currency: str, uses: Iterable[_Use], pool_micro: int | None
 ) -> Iterator[InvoiceLine]:
     """The pool is used up in time order; what is beyond it costs the price of its own part."""
     cumulative = 0
-    for part, used, card in uses:
+    for use in uses:
         before = beyond(cumulative, pool_micro)
-        cumulative += used
+        cumulative += use.quantity_micro
         after = beyond(cumulative, pool_micro)
-        if used != after - before:
-            within = used - (after - before)
-            yield InvoiceLine("included", part.plan, part.period, 0, meter, within)
+        within = use.quantity_micro - (after - before)
+        if within:
+            plan, period = use.part.plan, use.part.period
+            yield InvoiceLine("included", plan, period, 0, meter, within, value=use.value)
         if after != before:
-            yield _overage_line(meter, currency, part, card, (before, after))
+            yield _overage_line(meter, currency, use, before, after)
 
 
-def _overage_line(
-    meter: str, currency: str, part: Part, card: RateCard | None, beyond_pool: tuple[int, int]
-) -> InvoiceLine:
+def _overage_line(meter: str, currency: str, use: _Use, before: int, after: int) -> InvoiceLine:
     """What is beyond the pool goes from one quantity to another: the line is the difference."""
-    before, after = beyond_pool
-    quantity = after - before
-    if card is None or card.overage is None:
-        return InvoiceLine("not_billed", part.plan, part.period, 0, meter, quantity)
-    amount = overage_amount(card.overage, before, after, currency)
-    unit_price = unit_price_pico(card.overage, currency)
-    return InvoiceLine("overage", part.plan, part.period, amount, meter, quantity, unit_price)
+    plan, period, quantity = use.part.plan, use.part.period, after - before
+    if use.card is None or use.card.overage is None:
+        return InvoiceLine("not_billed", plan, period, 0, meter, quantity)
+    price = price_of(use.card.overage, use.value)
+    return InvoiceLine(
+        "overage",
+        plan,
+        period,
+        overage_amount(price, before, after, currency),
+        meter,
+        quantity,
+        unit_price_pico(price, currency),
+        value=use.value,
+    )
+
+
+def price_of(price: PriceModel, value: str | None) -> PriceModel:
+    """The price that a line has: of a matrix, the one of its value."""
+    return price.price_of(value or "") if isinstance(price, Matrix) else price
 
 
 def unit_price_pico(price: PriceModel, currency: str) -> int | None:

@@ -51,6 +51,7 @@ def line_of(row: Mapping[str, Any]) -> InvoiceLine:
         quantity_micro=row["quantity_micro"],
         unit_price_pico=row["unit_price_pico"],
         fee_minor=row["fee_minor"],
+        value=row["value"],
     )
 
 

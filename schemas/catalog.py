@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from schemas.meter import Meter, Name
 from schemas.money import parse_minor
 from schemas.price_terms import Closed, Currency, Price, Problem, tell
-from schemas.prices import missing_currencies
+from schemas.prices import Matrix, missing_currencies
 from schemas.quota import WINDOW_KINDS, WindowKind
 from schemas.rate_card import RateCard, UnitCost
 
@@ -84,9 +84,15 @@ class Catalog(Closed):
 
     @cached_property
     def priced_meters(self) -> tuple[str, ...]:
-        """Meters that at least one plan has a rate card for, in order: they make invoice lines."""
-        priced = {meter for plan in self.plans.values() for meter in plan.meters}
-        return tuple(n for n, meter in self.meters.items() if n in priced and meter.is_additive)
+        """Meters that at least one plan has a pool for, in order: they make invoice lines.
+
+        One that every plan leaves unlimited is only counted.
+        """
+        plans = self.plans.values()
+        pooled = {
+            m for plan in plans for m, card in plan.meters.items() if card.included is not None
+        }
+        return tuple(name for name in self.meters if name in pooled)
 
     @cached_property
     def _windows(self) -> dict[str, tuple[WindowKind, ...]]:
@@ -141,9 +147,11 @@ def _broken_plan(plan: Plan, catalog: Catalog) -> Iterator[Problem]:
 
 
 def _broken_card(card: RateCard, name: str, meter: Meter) -> Iterator[Problem]:
-    if not meter.is_additive and card.included is not None:
-        text = f"{meter.aggregation} meters have no pool; write unlimited, and limits in `quotas`"
-        yield ("meters", name, "included"), text
-    if not meter.is_streamed and card.quotas:
-        text = f"counters do not follow {meter.aggregation} meters; leave the quotas out"
-        yield ("meters", name, "quotas"), text
+    if not meter.is_streamed:
+        text = f"counters do not follow {meter.aggregation} meters; leave it out"
+        for field in ("hard_limit", "soft_limit", "quotas"):
+            if getattr(card, field):
+                yield ("meters", name, field), text
+    if isinstance(card.overage, Matrix) and card.overage.by != meter.priced_by:
+        told = f"{card.overage.by!r} is not what {name} is priced by; set its `priced_by`"
+        yield ("meters", name, "overage", "by"), told

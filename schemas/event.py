@@ -126,7 +126,8 @@ class Event(msgspec.Struct, gc=False, frozen=True):
 
     `time_ms` is event time; `item` the index in the message's array; `data` its JSON text. Meters
     are named by their index in the catalogue: `members` has the value that a `unique_count` meter
-    tells apart, `values` a quantity in 1e-6 units for every other meter.
+    tells apart, `values` a quantity in 1e-6 units for every other meter, `dimensions` the label of
+    a meter's pricing key where it is not empty. A meter whose filter leaves the event out has none.
     """
 
     tenant: str
@@ -139,6 +140,7 @@ class Event(msgspec.Struct, gc=False, frozen=True):
     values: tuple[tuple[int, int], ...]
     model: str = ""
     members: tuple[tuple[int, str], ...] = ()
+    dimensions: tuple[tuple[int, str], ...] = ()
 
 
 @final

@@ -31,7 +31,8 @@ class InvoiceLine:
     """One line. Quantities in 1e-6 units, unit prices in 1e-12 major units, amounts in minor units.
 
     `period` is the service period; a fee has no meter, quantity or unit price. `fee_minor` is the
-    full monthly fee that a fee line is a part of.
+    full monthly fee that a fee line is a part of. `value` is the pricing key's where the price
+    depends on it, '' where the usage has none.
     """
 
     kind: LineKind
@@ -42,6 +43,7 @@ class InvoiceLine:
     quantity_micro: int | None = None
     unit_price_pico: int | None = None
     fee_minor: int | None = None
+    value: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class UsageReader(Protocol):
     def usage(
         self, month: BillingPeriod, as_of: Vector, bounds: Mapping[str, Sequence[int]]
     ) -> ArrowStream:
-        """Exact usage by tenant, meter and segment (`USAGE_COLUMNS`), cut by the vector.
+        """Exact usage by tenant, meter, segment and value (`USAGE_COLUMNS`), cut by the vector.
 
         `bounds` are instants per tenant, rising; an event's segment is the number of bounds at or
         before its time. A tenant that is not named has segment 0 only.
@@ -81,7 +81,7 @@ class ClosingLedger(Protocol):
         """The month's usage (`USAGE_COLUMNS`), whole."""
 
     def usage(self, month: str) -> ArrowStream:
-        """What `replace_usage` stored, ordered by tenant, meter, segment."""
+        """What `replace_usage` stored, ordered by tenant, meter, segment, value."""
 
     def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
         """The month's lines of one kind of work (`LINE_COLUMNS`), whole."""

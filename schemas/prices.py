@@ -11,12 +11,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
 
 from schemas.decimals import scaled
+from schemas.labels import Label
+from schemas.meter import Name
 from schemas.money import parse_pico
 from schemas.price_terms import Amounts, Closed, PerUnits, Problem, Quantity, tell, unlimited
 from schemas.quantity import format_micro
 
 PPM = 10**6
 """A rate is kept in millionths: 2.9 % is 29,000."""
+
+DEFAULT = "default"
+"""The row of a matrix that holds for all values without one of their own."""
 
 TAG = "model:"
 """Begins the part of an error's place that names the model, and is in no file."""
@@ -147,6 +152,27 @@ class Percentage(Closed):
         return self
 
 
+class Matrix(Closed):
+    """A price per unit for each value of the meter's pricing key `by`, such as each model's.
+
+    What `default` costs is the price of every value that is not named, and of usage without one.
+    """
+
+    model: Literal["matrix"]
+    by: Name
+    prices: dict[Label, PerUnit]
+
+    @model_validator(mode="after")
+    def _every_value_has_a_price(self) -> Self:
+        if DEFAULT not in self.prices:
+            tell([(("prices",), f"all other values have no price; add `{DEFAULT}`")])
+        return self
+
+    def price_of(self, value: str) -> PerUnit:
+        """The price of usage with this value, '' for none."""
+        return self.prices.get(value, self.prices[DEFAULT])
+
+
 def _model(value: Any) -> str:
     named = value.get("model", "per_unit") if isinstance(value, dict) else value.model
     return f"{TAG}{named}"
@@ -157,12 +183,13 @@ PriceModel = Annotated[
     | Annotated[Package, Tag(f"{TAG}package")]
     | Annotated[Graduated, Tag(f"{TAG}graduated")]
     | Annotated[Volume, Tag(f"{TAG}volume")]
-    | Annotated[Percentage, Tag(f"{TAG}percentage")],
+    | Annotated[Percentage, Tag(f"{TAG}percentage")]
+    | Annotated[Matrix, Tag(f"{TAG}matrix")],
     Discriminator(
         _model,
         custom_error_type="price_model",
         custom_error_message=(
-            "the model is not known; use per_unit, package, graduated, volume or percentage"
+            "the model is not known; use per_unit, package, graduated, volume, percentage or matrix"
         ),
     ),
 ]
@@ -188,5 +215,8 @@ def _amounts(price: PriceModel) -> Iterator[tuple[tuple[str | int, ...], Amounts
         for name in ("minimum", "maximum"):
             if amounts := getattr(price, name):
                 yield (name,), amounts
+    elif isinstance(price, Matrix):
+        for value, each in price.prices.items():
+            yield ("prices", value, "price"), each.price
     else:
         yield ("price",), price.price

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from schemas.decimals import scaled
 
+MICRO_DIGITS = 6
 MICRO = 10**6
 """Quantities are integers of 1e-6 of a meter's unit."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from schemas.price_terms import Closed, Percent, PerUnits, Problem, Quantity, tell, unlimited
-from schemas.prices import PriceModel
+from schemas.prices import Matrix, PriceModel
 from schemas.quota import WindowKind
 
 DEFAULT_THRESHOLDS = (80, 100, 120)
@@ -119,5 +119,7 @@ class RateCard(Closed):
         elif "billing_period" in self.quotas:
             text = "the pool is this window's limit; use `hard_limit` or `soft_limit`"
             yield ("quotas", "billing_period"), text
+        if self.included and isinstance(self.overage, Matrix):
+            yield ("included",), "prices by value leave nothing to be included; write 0"
         if self.grace and self.hard_limit is None:
             yield ("grace",), "there is no hard limit that it would put off; leave it out"

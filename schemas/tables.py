@@ -18,11 +18,13 @@ USAGE_COLUMNS = {
     "tenant": "string",
     "meter": "string",
     "segment": "int32",
+    "value": "string",
     "quantity_micro": "int64",
     "events": "int64",
 }
 """A month's usage. `segment` counts the tenant's bounds at or before the event's time (see
-`UsageReader.usage`): with bounds [s0, e0, e1, …] of a subscription, 0 is before it began."""
+`UsageReader.usage`): with bounds [s0, e0, e1, …] of a subscription, 0 is before it began. `value`
+is that of the meter's pricing key, '' where it has none."""
 
 LINE_COLUMNS = {
     "tenant": "string",
@@ -31,6 +33,7 @@ LINE_COLUMNS = {
     "ordinal": "int32",
     "kind": "string",
     "meter": "string",
+    "value": "string",
     "plan": "string",
     "period_start_ms": "int64",
     "period_end_ms": "int64",
@@ -39,5 +42,6 @@ LINE_COLUMNS = {
     "fee_minor": "int64",
     "amount_minor": "int64",
 }
-"""Priced lines before they become an invoice; `meter`, `quantity_micro`, `unit_price_pico` and
-`fee_minor` may be null. `ordinal` orders the lines of a subscription within their kind of work."""
+"""Priced lines before they become an invoice; `meter`, `value`, `quantity_micro`,
+`unit_price_pico` and `fee_minor` may be null. `ordinal` orders the lines of a subscription within
+their kind of work."""

@@ -26,7 +26,7 @@ MOMENT = pa.timestamp("ms", "UTC")
 QUANTITY = pa.decimal128(18, 6)
 _first, _second = itemgetter(0), itemgetter(1)
 
-MEMBERS = pa.list_(pa.string())
+TEXTS = pa.list_(pa.string())
 QUANTITY_LIMIT = 10**18
 """Quantities of one event are below this many 1e-6 units: eighteen digits."""
 
@@ -173,12 +173,19 @@ def _bytes(texts: Sequence[Any]) -> pa.Array:
 def _metered(events: list[Event], catalog: Catalog) -> dict[str, pa.Array]:
     """What the meters make of the events, as list columns that belong together."""
     pairs = [event.values for event in events]
-    texts: list[list[str]] | None = None
-    if any(meter.aggregation == "unique_count" for meter in catalog.meter_list):
-        texts = [[""] * len(e.values) + [text for _, text in e.members] for e in events]
+    texts: dict[str, pa.Array] = {}
+    if any(meter.tells_apart for meter in catalog.meter_list):
+        members = [[""] * len(e.values) + [text for _, text in e.members] for e in events]
         pairs = [(*e.values, *((meter, MICRO) for meter, _ in e.members)) for e in events]
+        texts["members"] = pa.array(members, TEXTS)
+    if any(meter.priced_by for meter in catalog.meter_list):
+        keys = [dict(event.dimensions) for event in events]
+        own = [[of.get(n, "") for n, _ in each] for of, each in zip(keys, pairs, strict=True)]
+        texts["dimensions"] = pa.array(own, TEXTS)
     micros = np.fromiter(map(_second, chain.from_iterable(pairs)), np.int64)
-    if len({event.type for event in events}) == 1:  # and so are their meters
+    if len({event.type for event in events}) == 1 and not any(
+        meter.filter for meter in catalog.meter_list
+    ):  # so all have the same meters
         ends = np.arange(len(events) + 1, dtype=np.int32) * len(pairs[0])
         meters = np.tile(np.array([meter for meter, _ in pairs[0]], np.int32), len(events))
     else:
@@ -187,11 +194,11 @@ def _metered(events: list[Event], catalog: Catalog) -> dict[str, pa.Array]:
         meters = np.fromiter(map(_first, chain.from_iterable(pairs)), np.int32)
     names = pa.array([meter.name for meter in catalog.meter_list])
     named = pa.DictionaryArray.from_arrays(pa.array(meters), names)
-    columns = {
+    return {
         "meters": pa.ListArray.from_arrays(pa.array(ends), named),
         "quantities": pa.ListArray.from_arrays(pa.array(ends), _quantities(micros)),
+        **texts,
     }
-    return columns if texts is None else columns | {"members": pa.array(texts, MEMBERS)}
 
 
 def _quantities(micros: NDArray[np.int64]) -> pa.Array:

@@ -276,6 +276,7 @@ def _line_rows(invoice: Invoice, version: int) -> list[LineRow]:
             period_start_ms=line.period.start_ms,
             period_end_ms=line.period.end_ms,
             version=version,
+            value=line.value,
         )
         for ordinal, line in enumerate(invoice.lines, 1)
     ]

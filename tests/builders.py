@@ -48,11 +48,18 @@ def units(quantity: int) -> int:
     return quantity * MICRO
 
 
+def used(
+    by_segment: Mapping[int, int], meter: str = "tokens", value: str = ""
+) -> dict[tuple[str, int, str], int]:
+    """Usage of a meter in whole units by segment, as it is rated."""
+    return {(meter, segment, value): units(quantity) for segment, quantity in by_segment.items()}
+
+
 def some_usage(usage: Mapping[tuple[str, str, int], int]) -> pa.Table:
     """A usage table of {(tenant, meter, segment): 1e-6 units}."""
-    return usage_table((*key, micro, 1) for key, micro in usage.items())
+    return usage_table((*key, "", micro, 1) for key, micro in usage.items())
 
 
-def usage_table(rows: Iterable[tuple[str, str, int, int, int]]) -> pa.Table:
-    """A usage table of (tenant, meter, segment, 1e-6 units, events)."""
+def usage_table(rows: Iterable[tuple[str, str, int, str, int, int]]) -> pa.Table:
+    """A usage table of (tenant, meter, segment, value, 1e-6 units, events)."""
     return table_of(rows, USAGE_COLUMNS)

@@ -78,7 +78,7 @@ class FakeLedger:
         self._write("replace_usage")
         table = as_table(usage, USAGE_COLUMNS)
         self._usage[month] = table.sort_by(
-            [(c, "ascending") for c in ("tenant", "meter", "segment")]
+            [(c, "ascending") for c in ("tenant", "meter", "segment", "value")]
         )
 
     def usage(self, month: str) -> ArrowStream:
@@ -218,7 +218,7 @@ class FakeWarehouse:
             segment = bisect_right(bounds.get(event.tenant, ()), event.time_ms)
             quantity[event.tenant, event.meter, segment] += event.quantity_micro
             events[event.tenant, event.meter, segment] += 1
-        rows = ((*key, quantity[key], n) for key, n in events.items())
+        rows = ((*key, "", quantity[key], n) for key, n in events.items())
         summed: ArrowStream = table_of(rows, USAGE_COLUMNS)
         return summed
 

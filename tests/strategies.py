@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pipelines.rating import UsageBySegment
+from pipelines.rating import Usage
 from pipelines.segments import bounds
 from schemas.catalog import Catalog
 from schemas.period import BillingPeriod
@@ -15,6 +15,9 @@ from tests.builders import OCTOBER
 
 PLANS = ("free", "pro", "enterprise")
 CURRENCIES = ("USD", "CNY")
+VALUES = ("", "small", "large", "odd")
+"""Of the pricing key of `tokens`; a price list names some of them."""
+
 _SECONDS = OCTOBER.duration_ms // 1000
 _DAYS_AROUND = 40
 
@@ -56,12 +59,11 @@ def quantities() -> st.SearchStrategy[int]:
 
 
 @st.composite
-def usage_of(
-    draw: st.DrawFn, subscription: Subscription, period: BillingPeriod = OCTOBER
-) -> UsageBySegment:
-    """Usage by meter and segment, also in segments where no plan is in force."""
+def usage_of(draw: st.DrawFn, subscription: Subscription, period: BillingPeriod = OCTOBER) -> Usage:
+    """Usage by meter, segment and value, also in segments where no plan is in force."""
     numbers = st.integers(0, len(bounds(subscription, period)))
-    keys = st.tuples(st.sampled_from(("tokens", "calls", "input_tokens")), numbers)
+    values = [("tokens", value) for value in VALUES] + [("calls", ""), ("input_tokens", "")]
+    keys = st.builds(lambda of, segment: (of[0], segment, of[1]), st.sampled_from(values), numbers)
     return draw(st.dictionaries(keys, quantities(), max_size=12))
 
 
@@ -69,10 +71,11 @@ def usage_of(
 def catalogs(draw: st.DrawFn) -> Catalog:
     """A price list of two priced meters and one that is only counted, with any prices."""
     plans = {name: draw(_plans()) for name in PLANS}
-    sums = {
+    sums: dict[str, dict[str, Any]] = {
         name: {"event_type": "x", "aggregation": "sum", "value": ["v"]}
         for name in ("tokens", "input_tokens")
     }
+    sums["tokens"] |= {"dimensions": ["model"], "priced_by": "model"}
     meters = sums | {"calls": {"event_type": "x", "aggregation": "count"}}
     body = {
         "name": "any",
@@ -87,18 +90,20 @@ def catalogs(draw: st.DrawFn) -> Catalog:
 @st.composite
 def _plans(draw: st.DrawFn) -> dict[str, Any]:
     fees = {currency: _decimal(draw(st.integers(0, 10**6)), 2) for currency in CURRENCIES}
-    cards = draw(st.dictionaries(st.sampled_from(("tokens", "calls")), _cards(), max_size=2))
+    named = draw(st.sets(st.sampled_from(("tokens", "calls"))))
+    cards = {meter: draw(_cards("model" if meter == "tokens" else None)) for meter in sorted(named)}
     return {"base_fee": fees, "meters": cards}
 
 
 @st.composite
-def _cards(draw: st.DrawFn) -> dict[str, Any]:
+def _cards(draw: st.DrawFn, priced_by: str | None) -> dict[str, Any]:
     if draw(st.integers(0, 5)) == 0:
         return {"included": None}
     included = _decimal(draw(st.integers(0, 3 * 10**13)), 6)
     if draw(st.booleans()):
         return {"included": included}
-    return {"included": included, "overage": draw(prices())}
+    overage = draw(prices(priced_by))
+    return {"included": "0" if "by" in overage else included, "overage": overage}
 
 
 @st.composite
@@ -108,9 +113,14 @@ def amounts(draw: st.DrawFn, most_pico: int = 10**12) -> dict[str, str]:
 
 
 @st.composite
-def prices(draw: st.DrawFn) -> dict[str, Any]:
-    """A price of any model."""
-    model = draw(st.sampled_from(["per_unit", "package", "graduated", "volume", "percentage"]))
+def prices(draw: st.DrawFn, priced_by: str | None = None) -> dict[str, Any]:
+    """A price of any model; by value where there is a pricing key."""
+    models = ["per_unit", "package", "graduated", "volume", "percentage"]
+    model = draw(st.sampled_from([*models, *(["matrix"] * 2 if priced_by else [])]))
+    if model == "matrix":
+        named = draw(st.sets(st.sampled_from(("small", "large"))))
+        rows = {value: {"price": draw(amounts())} for value in ("default", *sorted(named))}
+        return {"model": model, "by": priced_by, "prices": rows}
     if model == "per_unit":
         return {"price": draw(amounts())}
     if model == "package":

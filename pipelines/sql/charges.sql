@@ -1,5 +1,6 @@
 -- Usage lines of all subscriptions, in exact integers; pipelines.rating is the specification.
--- Tables: usage, parts (from parts.sql), cards, prices, divisors, period; cost.sql has the macro.
+-- Tables: usage, parts (from parts.sql), cards, prices, matrix_prices, divisors, period; cost.sql
+-- has the macro.
 WITH
 pools AS (
     -- One pool for a subscription and meter; a plan without limit makes the whole unlimited. Every
@@ -15,26 +16,37 @@ pools AS (
     CROSS JOIN period
     GROUP BY parts.subscription, cards.meter
 ),
+matrix_cards AS (
+    SELECT DISTINCT catalog_version, plan, meter
+    FROM matrix_prices
+),
 used AS (
+    -- Values are told apart in parts whose price is a matrix, and nowhere else.
     SELECT
         parts.subscription,
         usage.meter,
         parts.segment,
+        CASE WHEN matrix_cards.meter IS NOT NULL THEN usage.value END AS value,
         sum(usage.quantity_micro)::HUGEINT AS quantity_micro
     FROM usage
     JOIN parts USING (tenant, segment)
-    GROUP BY parts.subscription, usage.meter, parts.segment
+    LEFT JOIN matrix_cards
+        ON matrix_cards.catalog_version = parts.catalog_version
+        AND matrix_cards.plan = parts.plan
+        AND matrix_cards.meter = usage.meter
+    GROUP BY ALL
 ),
 cumulated AS (
     SELECT
         used.subscription,
         used.meter,
         used.segment,
+        used.value,
         used.quantity_micro,
         pools.pool_micro,
         pools.is_unlimited,
         sum(used.quantity_micro) OVER (
-            PARTITION BY used.subscription, used.meter ORDER BY used.segment
+            PARTITION BY used.subscription, used.meter ORDER BY used.segment, used.value
         ) AS cumulative_micro
     FROM used
     JOIN pools USING (subscription, meter)
@@ -44,6 +56,7 @@ split AS (
         subscription,
         meter,
         segment,
+        value,
         quantity_micro,
         CASE
             WHEN is_unlimited THEN 0::HUGEINT
@@ -65,12 +78,18 @@ priced AS (
         parts.start_ms,
         parts.end_ms,
         split.meter,
+        split.value,
         split.quantity_micro,
         split.after_micro - split.before_micro AS overage_micro,
         prices.model,
-        prices.unit_price_pico,
-        -- Tiers are those of the whole period: a part costs what it adds.
-        cost(prices, split.after_micro) - cost(prices, split.before_micro) AS amount_atto,
+        coalesce(matrix_prices.unit_price_pico, prices.unit_price_pico) AS unit_price_pico,
+        CASE
+            WHEN prices.model = 'matrix'
+                THEN (split.after_micro - split.before_micro)
+                    * coalesce(matrix_prices.unit_price_pico, prices.unit_price_pico)
+            -- Tiers are those of the whole period: a part costs what it adds.
+            ELSE cost(prices, split.after_micro) - cost(prices, split.before_micro)
+        END AS amount_atto,
         divisors.divisor
     FROM split
     JOIN parts USING (subscription, segment)
@@ -80,6 +99,12 @@ priced AS (
         AND prices.plan = parts.plan
         AND prices.meter = split.meter
         AND prices.currency = parts.currency
+    LEFT JOIN matrix_prices
+        ON matrix_prices.catalog_version = parts.catalog_version
+        AND matrix_prices.plan = parts.plan
+        AND matrix_prices.meter = split.meter
+        AND matrix_prices.currency = parts.currency
+        AND matrix_prices.value = split.value
 ),
 lines AS (
     SELECT
@@ -109,10 +134,11 @@ SELECT
     subscription,
     currency,
     (row_number() OVER (
-        PARTITION BY subscription ORDER BY meter, segment, kind_order
+        PARTITION BY subscription ORDER BY meter, segment, value, kind_order
     ) - 1)::INTEGER AS ordinal,
     kind,
     meter,
+    value,
     plan,
     start_ms AS period_start_ms,
     end_ms AS period_end_ms,

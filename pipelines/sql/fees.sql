@@ -54,6 +54,7 @@ SELECT
     ) - 1)::INTEGER AS ordinal,
     kind,
     NULL::VARCHAR AS meter,
+    NULL::VARCHAR AS value,
     line_plan AS plan,
     lines.start_ms AS period_start_ms,
     run_end_ms AS period_end_ms,

@@ -73,11 +73,12 @@ class Closings(LedgerPart):
         usage_slice(month).replace(self._engine, usage, USAGE_COLUMNS)
 
     def usage(self, month: str) -> ArrowStream:
-        """What `replace_usage` stored, ordered by tenant, meter, segment."""
+        """What `replace_usage` stored, ordered by tenant, meter, segment, value."""
         rows = closed_usage.c
         query = sa.select(*(rows[name] for name in USAGE_COLUMNS))
         query = query.where(usage_slice(month).live_rows)
-        return self._stream(query.order_by(rows.tenant, rows.meter, rows.segment), USAGE_COLUMNS)
+        order = (rows.tenant, rows.meter, rows.segment, rows.value)
+        return self._stream(query.order_by(*order), USAGE_COLUMNS)
 
     def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
         """The month's lines of one kind of work (`LINE_COLUMNS`), whole.

@@ -30,6 +30,7 @@ DRAFT_LINE_COLUMNS = {
     "kind": "string",
     "plan": "string",
     "meter": "string",
+    "value": "string",
     "period_start_ms": "int64",
     "period_end_ms": "int64",
     "quantity_micro": "int64",
@@ -83,6 +84,7 @@ def _line_row(invoice: str, ordinal: int, line: InvoiceLine) -> tuple[Any, ...]:
         line.kind,
         line.plan,
         line.meter,
+        line.value,
         line.period.start_ms,
         line.period.end_ms,
         line.quantity_micro,
@@ -115,6 +117,7 @@ def _line(row: sa.Row[Any]) -> InvoiceLine:
         quantity_micro=row.quantity_micro,
         unit_price_pico=row.unit_price_pico,
         fee_minor=row.fee_minor,
+        value=row.value,
     )
 
 

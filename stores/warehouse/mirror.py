@@ -57,6 +57,7 @@ class LineRow(NamedTuple):
     period_start_ms: int
     period_end_ms: int
     version: int
+    value: str | None = None
 
 
 class SubscriptionRow(NamedTuple):
@@ -106,6 +107,7 @@ LINE_COLUMNS = (
     "period_start",
     "period_end",
     "version",
+    "value",
 )
 INVOICE_COLUMNS = (
     "invoice",
@@ -133,7 +135,7 @@ def _line(row: LineRow) -> tuple[object, ...]:
     quantity = _decimal(row.quantity_micro, QUANTITY_DIGITS)
     price = _decimal(row.unit_price_pico, PRICE_DIGITS)
     period = (from_ms(row.period_start_ms), from_ms(row.period_end_ms))
-    return (*row[:7], quantity, price, row.amount_minor, row.currency, *period, row.version)
+    return (*row[:7], quantity, price, row.amount_minor, row.currency, *period, *row[13:])
 
 
 def _subscription(row: SubscriptionRow) -> tuple[object, ...]:

@@ -2,7 +2,8 @@
 -- resend stays visible beside the first. `ver` falls as the log grows (bitNot of epoch and offset).
 -- `event_key` is the identity of an event within its tenant and is defined here alone: SipHash-2-4
 -- of 128 bits, without a key, of the source's length in bytes, a colon, source and id.
--- `meters`, `quantities` and `members` belong together; only a unique_count meter has a member.
+-- `meters`, `quantities`, `members` and `dimensions` belong together; only a unique_count meter has
+-- a member, only one with a pricing key a dimension, and that is '' where the event has none.
 CREATE TABLE IF NOT EXISTS usage_events
 (
     tenant       String,
@@ -16,7 +17,8 @@ CREATE TABLE IF NOT EXISTS usage_events
     meters       Array(LowCardinality(String)),
     quantities   Array(Decimal(18, 6)),
     members      Array(String) DEFAULT arrayWithConstant(length(meters), ''),
-    content_hash UInt64 MATERIALIZED cityHash64(type, toUnixTimestamp64Milli(time), meters, quantities, members),
+    dimensions   Array(LowCardinality(String)) DEFAULT arrayWithConstant(length(meters), ''),
+    content_hash UInt64 MATERIALIZED cityHash64(type, toUnixTimestamp64Milli(time), meters, quantities, members, dimensions),
     repeated     Bool,
     partition    UInt16,
     ver          UInt64,

@@ -1,6 +1,7 @@
 -- What each meter makes of each event: one row for (event, meter), the first delivery's. `ver` is
 -- highest for the lowest position, so the engine's "keep the highest version" keeps the first.
 -- `member` is the value that a unique_count meter tells apart ('' of other meters); its `value` is 1.
+-- `dimension` is the value of the meter's pricing key, '' where it has none.
 CREATE TABLE IF NOT EXISTS metered_usage
 (
     tenant    String,
@@ -8,6 +9,7 @@ CREATE TABLE IF NOT EXISTS metered_usage
     meter     LowCardinality(String),
     value     Decimal(18, 6),
     member    String,
+    dimension LowCardinality(String),
     model     LowCardinality(String),
     type      LowCardinality(String),
     source    LowCardinality(String),

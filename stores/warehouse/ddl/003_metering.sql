@@ -7,6 +7,7 @@ SELECT
     meter,
     value,
     member,
+    dimension,
     model,
     type,
     source,
@@ -20,5 +21,6 @@ FROM usage_events
 ARRAY JOIN
     meters AS meter,
     quantities AS value,
-    members AS member
+    members AS member,
+    dimensions AS dimension
 WHERE NOT repeated

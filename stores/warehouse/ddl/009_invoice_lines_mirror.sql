@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS invoice_lines_mirror
     currency     LowCardinality(String),
     period_start DateTime64(3, 'UTC'),
     period_end   DateTime64(3, 'UTC'),
-    version      UInt64
+    version      UInt64,
+    value        Nullable(String)
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (month, invoice, ordinal)

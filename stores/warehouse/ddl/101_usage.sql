@@ -9,6 +9,7 @@ SELECT
     type,
     source,
     id,
-    arrived
+    arrived,
+    dimension
 FROM metered_usage FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1

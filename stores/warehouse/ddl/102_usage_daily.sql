@@ -1,4 +1,5 @@
--- Usage by day (UTC), tenant, meter and model, each event once.
+-- Usage by day (UTC), tenant, meter and model, each event once: what the events add up to, also of
+-- a meter that does not add them up.
 CREATE OR REPLACE VIEW usage_daily AS
 SELECT
     toDate(time) AS day,

@@ -13,5 +13,6 @@ SELECT
     amount_minor,
     currency,
     period_start,
-    period_end
+    period_end,
+    value
 FROM invoice_lines_mirror FINAL

@@ -14,14 +14,14 @@ from tests.warehouses import Delivery, deliver
 pytestmark = pytest.mark.integration
 
 COLUMNS = {
-    "usage": "tenant meter model time quantity type source id arrived",
+    "usage": "tenant meter model time quantity type source id arrived dimension",
     "usage_daily": "day tenant meter model quantity events",
     "invoices": (
         "invoice tenant subscription month number currency total_minor state issued_at due_at held"
     ),
     "invoice_lines": (
         "invoice ordinal tenant month kind meter plan quantity unit_price amount_minor currency "
-        "period_start period_end"
+        "period_start period_end value"
     ),
     "rejected_usage": "arrived reason detail key element topic epoch partition offset item",
     "conflicts": (

@@ -11,6 +11,7 @@ from pipelines.admission import Admission
 from pipelines.event_times import EventTimes
 from schemas.catalog import Catalog
 from schemas.event import Event, Rejection, parse_time
+from schemas.quantity import MICRO
 
 CATALOG = Catalog.model_validate(
     {
@@ -26,6 +27,28 @@ CATALOG = Catalog.model_validate(
             "seats": {"event_type": "s", "aggregation": "latest", "value": ["model"]},
             "both": {"event_type": "b", "aggregation": "sum", "value": ["in"]},
             "both_too": {"event_type": "b", "aggregation": "unique_count", "value": ["in"]},
+            "weighed": {
+                "event_type": "f",
+                "aggregation": "sum",
+                "value": "in * 3 + out * 0.5 - 1",
+                "filter": {"tier": ["gold", 7, True], "model": ["m", "x"]},
+                "dimensions": ["user"],
+                "priced_by": "user",
+            },
+            "golden": {"event_type": "f", "aggregation": "count", "filter": {"tier": ["gold"]}},
+            "plain": {
+                "event_type": "f",
+                "aggregation": "count",
+                "dimensions": ["model"],
+                "priced_by": "model",
+            },
+            "chosen": {
+                "event_type": "f",
+                "aggregation": "unique_count",
+                "value": ["user"],
+                "filter": {"tier": ["gold"]},
+            },
+            "fine": {"event_type": "g", "aggregation": "sum", "value": "in * 0.0000001"},
         },
         "plans": {"free": {"base_fee": {"USD": "0"}, "meters": {"tokens": {"included": "1"}}}},
     }
@@ -76,7 +99,14 @@ TIMES = [
 ]
 values = st.one_of(*(st.sampled_from(kind) for kind in (NUMBERS, TEXTS, OTHERS)))
 spaces = st.sampled_from([b"", b"", b"", b" ", b"\n", b"\t "])
-USUAL = {b"in": b"3", b"out put": b"4", b"user": b'"u"', b"model": b'"m"'}
+USUAL = {
+    b"in": b"3",
+    b"out put": b"4",
+    b"out": b"5",
+    b"user": b'"u"',
+    b"model": b'"m"',
+    b"tier": b'"gold"',
+}
 
 
 @st.composite
@@ -101,7 +131,9 @@ def elements(draw: st.DrawFn) -> bytes:
         b"specversion": b'"1.0"',
         b"id": b'"1"',
         b"source": b'"s"',
-        b"type": draw(st.sampled_from([b'"t"', b'"t"', b'"s"', b'"b"', b'"unmetered"'])),
+        b"type": draw(
+            st.sampled_from([b'"t"', b'"t"', b'"s"', b'"b"', b'"f"', b'"f"', b'"unmetered"'])
+        ),
         b"subject": b'"a"',
         b"time": draw(st.sampled_from(TIMES)),
         b"data": data,
@@ -120,7 +152,15 @@ GOOD = {
     "time": b'"2026-09-21T14:13:20Z"',
     "other": b"1",
 }
-GOOD_DATA = {"in": b"3", "out put": b"4", "user": b'"u"', "model": b'"m"', "other": b"1"}
+GOOD_DATA = {
+    "in": b"3",
+    "out put": b"4",
+    "out": b"4",
+    "user": b'"u"',
+    "model": b'"m"',
+    "tier": b'"gold"',
+    "other": b"1",
+}
 ODD = [*NUMBERS, *TEXTS, *OTHERS, *TIMES, b'"' + b"y" * 1_700 + b'"', b'"' + b"y" * 1_900 + b'"']
 
 
@@ -130,7 +170,7 @@ def an_object(texts: dict[str, bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
-@pytest.mark.parametrize("event_type", [b'"t"', b'"s"', b'"b"', b'"unmetered"'])
+@pytest.mark.parametrize("event_type", [b'"t"', b'"s"', b'"b"', b'"f"', b'"g"', b'"unmetered"'])
 def test_one_odd_part_is_judged_alike_wherever_it_is(event_type: bytes, odd: bytes) -> None:
     good = GOOD | {"type": event_type}
     found = [an_object({**good, "data": an_object(GOOD_DATA | {name: odd})}) for name in GOOD_DATA]
@@ -243,6 +283,100 @@ def test_what_cannot_be_told_apart_is_rejected(text: bytes) -> None:
     assert isinstance(rejection, Rejection)
     assert rejection.reason == "invalid_value"
     assert rejection.detail.startswith("data.user")
+
+
+WEIGHED, GOLDEN, PLAIN, CHOSEN, FINE = range(8, 13)
+
+
+def metered(**data: object) -> Event | Rejection:
+    """What is made of an event of the filtered meters."""
+    texts = {name: msgspec.json.encode(value) for name, value in data.items()}
+    element = an_object({**GOOD, "type": b'"f"', "data": an_object(texts)})
+    assert_same(b"a", element)
+    [judged] = OPEN.admit(b"a", element, NOON_MS)
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("tier", "meters"),
+    [
+        ("gold", (WEIGHED, GOLDEN, PLAIN)),
+        (7, (WEIGHED, PLAIN)),
+        (7.0, (WEIGHED, PLAIN)),
+        ("7", (WEIGHED, PLAIN)),
+        (True, (WEIGHED, PLAIN)),
+        ("true", (WEIGHED, PLAIN)),
+        ("silver", (PLAIN,)),
+        (7.5, (PLAIN,)),
+        ("", (PLAIN,)),
+        (None, (PLAIN,)),
+        ({"a": 1}, (PLAIN,)),
+        (["gold"], (PLAIN,)),
+    ],
+)
+def test_a_meter_reads_what_its_filter_lets_through(tier: object, meters: tuple[int]) -> None:
+    event = metered(**{"in": 1, "out": 2, "user": "u", "model": "x", "tier": tier})
+    assert isinstance(event, Event)
+    assert tuple(index for index, _ in event.values) == meters
+    assert event.members == (((CHOSEN, "u"),) if GOLDEN in meters else ())
+
+
+def test_what_a_filter_leaves_out_may_hold_anything() -> None:
+    event = metered(**{"in": "many", "model": "x", "tier": "silver"})
+    assert isinstance(event, Event)
+    assert event.values == ((PLAIN, MICRO),)
+    assert isinstance(metered(**{"in": "many", "model": "x", "tier": "gold"}), Rejection)
+
+
+@pytest.mark.parametrize(
+    ("user", "dimensions"),
+    [
+        ("u", ((WEIGHED, "u"), (PLAIN, "m"))),
+        (7, ((WEIGHED, "7"), (PLAIN, "m"))),
+        (False, ((WEIGHED, "false"), (PLAIN, "m"))),
+        ("", ((PLAIN, "m"),)),
+        (None, ((PLAIN, "m"),)),
+    ],
+)
+def test_a_pricing_key_is_kept_where_there_is_one(user: object, dimensions: object) -> None:
+    event = metered(**{"in": 1, "out": 2, "user": user, "model": "m", "tier": 7})
+    assert isinstance(event, Event)
+    assert event.dimensions == dimensions
+
+
+@pytest.mark.parametrize("user", ["y" * 201, [], {}, 0.0000001])
+def test_a_pricing_key_that_is_no_label_is_rejected(user: object) -> None:
+    rejection = metered(**{"in": 1, "out": 2, "user": user, "model": "m", "tier": 7})
+    assert isinstance(rejection, Rejection)
+    assert rejection.reason == "invalid_value"
+    assert rejection.detail.startswith("data.user: ")
+
+
+@pytest.mark.parametrize(
+    ("out", "micro", "told"),
+    [
+        (4, 4_000_000, None),
+        (0.000002, 2_000_001, None),
+        (0.000001, None, "weighed, in * 3 + out * 0.5 - 1: the value has more than 6 decimals"),
+        (10**11, 50_000_000_002_000_000, None),
+    ],
+)
+def test_an_expression_is_exact_or_rejected(
+    out: object, micro: int | None, told: str | None
+) -> None:
+    judged = metered(**{"in": 1, "out": out, "user": "u", "model": "m", "tier": 7})
+    if told is None:
+        assert isinstance(judged, Event)
+        assert judged.values[0] == (WEIGHED, micro)
+    else:
+        assert isinstance(judged, Rejection)
+        assert (judged.reason, judged.detail) == ("invalid_value", told)
+
+
+def test_an_expression_out_of_range_is_rejected() -> None:
+    judged = metered(**{"in": 10**11, "out": 0, "user": "u", "model": "m", "tier": 7})
+    assert isinstance(judged, Rejection)
+    assert judged.detail == "weighed, in * 3 + out * 0.5 - 1: beyond 100000000000 units"
 
 
 def test_a_property_that_no_meter_reads_may_hold_any_number() -> None:

@@ -10,17 +10,26 @@ from hypothesis import strategies as st
 
 from pipelines import bulk_rating
 from pipelines.proration import prorate_fees
-from pipelines.rating import UsageBySegment, rate_usage
+from pipelines.rating import Usage as Used
+from pipelines.rating import rate_usage
 from pipelines.tables import line_of, lines_by_subscription, rows_of
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS
-from tests.builders import OCTOBER, a_subscription, llm_tokens, some_usage, units
+from tests.builders import (
+    OCTOBER,
+    a_subscription,
+    llm_tokens,
+    some_usage,
+    units,
+    usage_table,
+    used,
+)
 from tests.strategies import catalogs, subscriptions, usage_of
 
 Lines = dict[str, tuple[InvoiceLine, ...]]
-Usage = dict[str, UsageBySegment]
+Usage = dict[str, Used]
 
 
 @st.composite
@@ -57,16 +66,16 @@ def test_the_order_of_rows_does_not_matter(
 ) -> None:
     versions, found, usage = month
     once = bulk_rating.rate_charges(_table(usage), found, OCTOBER, versions)
-    rows = [(t, m, n, q) for t, used in usage.items() for (m, n), q in used.items()]
+    rows = [(t, *key, q, 1) for t, own in usage.items() for key, q in own.items()]
     random.shuffle(rows)
     random.shuffle(found)
-    shuffled = some_usage({(t, m, n): q for t, m, n, q in rows})
+    shuffled = usage_table(rows)
     again = bulk_rating.rate_charges(shuffled, found, OCTOBER, versions)
     assert again.equals(once)
 
 
 @pytest.mark.parametrize(
-    ("plans", "used"),
+    ("plans", "quantities"),
     [
         ("pro 09-01, pro 10-16", {1: 1_001_250, 2: -625}),  # half a cent back is a cent back
         ("pro 09-01, pro 10-16", {1: 1_001_250, 2: 625}),
@@ -77,9 +86,9 @@ def test_the_order_of_rows_does_not_matter(
         ("pro 10-05 03:04:05, free 10-05 03:04:06, pro 10-31 23:59:59", {1: 1, 2: 1, 3: 1}),
     ],
 )
-def test_worked_subscriptions_are_rated_alike(plans: str, used: dict[int, int]) -> None:
+def test_worked_subscriptions_are_rated_alike(plans: str, quantities: dict[int, int]) -> None:
     subscription, prices = a_subscription(plans), {1: llm_tokens()}
-    usage = {("tokens", segment): units(quantity) for segment, quantity in used.items()}
+    usage = used(quantities)
     charges = bulk_rating.rate_charges(_table({"acme": usage}), [subscription], OCTOBER, prices)
     fees = bulk_rating.prorate_fees([subscription], OCTOBER, prices)
     assert [line_of(row) for row in rows_of(charges)] == rate_usage(
@@ -126,9 +135,7 @@ def test_an_amount_beyond_64_bits_is_an_error_and_never_wraps() -> None:
 
 
 def _table(usage: Usage) -> Any:
-    return some_usage(
-        {(tenant, m, n): q for tenant, used in usage.items() for (m, n), q in used.items()}
-    )
+    return usage_table((t, *key, q, 1) for t, own in usage.items() for key, q in own.items())
 
 
 def _lines(table: Any) -> Lines:

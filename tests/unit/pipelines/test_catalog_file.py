@@ -83,8 +83,32 @@ def test_the_shipped_price_list_is_what_it_says() -> None:
          "'latest', 'unique_count', 'min', 'avg' or 'time_weighted'"),
         ("aggregation: sum", "aggregation: count", "tokens:",
          "meters.tokens: a count meter has no value; leave `value` out"),
-        ("value: [input_tokens, output_tokens]", "value: input_tokens", "input_tokens",
-         "meters.tokens.value: a list is wanted here, such as [a, b]"),
+        ("value: [input_tokens, output_tokens]", "value: {a: 1}", "value",
+         "meters.tokens.value: a list of properties is wanted here, such as [a, b], or a * 3 + b"),
+        ("value: [input_tokens, output_tokens]", "value: input_tokens / 2", "input_tokens / 2",
+         "meters.tokens.value: character 14: '/' cannot be used; "
+         "multiply by a decimal such as 0.001"),
+        ("dimensions: [model]", "priced_by: model", "tokens:",
+         "meters.tokens: 'model' is not a dimension; add it to `dimensions`"),
+        ("dimensions: [model]", "filter: {tier: []}", "[]",
+         "meters.tokens.filter.tier: it is empty; name at least one"),
+        ("overage:\n          per: 1_000_000\n          price: {USD: 8.00, CNY: 56.00}",
+         "overage: {model: matrix, by: model, prices: {default: {price: {USD: 1, CNY: 1}}}}",
+         "1_000_000",
+         "plans.pro.meters.tokens.included: "
+         "prices by value leave nothing to be included; write 0"),
+        ("included: 1_000_000\n        overage:\n          per: 1_000_000\n          "
+         "price: {USD: 8.00, CNY: 56.00}\n        hard_limit: 150%",
+         "included: 0\n        overage: {model: matrix, by: model, "
+         "prices: {default: {price: {USD: 1, CNY: 1}}}}", "model, prices",
+         "plans.pro.meters.tokens.overage.by: "
+         "'model' is not what tokens is priced by; set its `priced_by`"),
+        ("included: 1_000_000\n        overage:\n          per: 1_000_000\n          "
+         "price: {USD: 8.00, CNY: 56.00}\n        hard_limit: 150%",
+         "included: 0\n        overage: {model: matrix, by: model, "
+         "prices: {small: {price: {USD: 1, CNY: 1}}}}", "prices",
+         "plans.pro.meters.tokens.overage.prices: "
+         "all other values have no price; add `default`"),
         ("default_plan: free", "default_plan: basic", "basic",
          "default_plan: 'basic' is not a plan; there are free, pro, enterprise"),
         ("currencies: [USD, CNY]", "currencies: []", "[]",

@@ -5,15 +5,15 @@ import pytest
 from pipelines.descriptions import describe, plan_title, share, span
 from pipelines.proration import prorate_fees
 from pipelines.rating import rate_usage
+from schemas.invoice import InvoiceLine
 from schemas.period import BillingPeriod
-from tests.builders import OCTOBER, a_subscription, at, llm_tokens, units
+from tests.builders import OCTOBER, a_subscription, at, llm_tokens, used
 
 
-def described(plans: str, used: dict[int, int]) -> list[str]:
+def described(plans: str, quantities: dict[int, int]) -> list[str]:
     subscription, catalogs = a_subscription(plans), {1: llm_tokens()}
-    usage = {("tokens", segment): units(quantity) for segment, quantity in used.items()}
     lines = prorate_fees(subscription, OCTOBER, catalogs)
-    lines += rate_usage(subscription, OCTOBER, catalogs, usage)
+    lines += rate_usage(subscription, OCTOBER, catalogs, used(quantities))
     return [describe(line, OCTOBER, "USD") for line in lines]
 
 
@@ -31,6 +31,19 @@ def test_usage_says_what_is_included_billed_and_not_billed() -> None:
         "Free, 11–20 October: tokens beyond the included, not billed",
         "Pro, 21–31 October: tokens beyond the included, 0.000008 each",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "Pro, October: tokens beyond the included, 0.000008 each"),
+        ("small", "Pro, October: tokens (small) beyond the included, 0.000008 each"),
+        ("", "Pro, October: tokens (other) beyond the included, 0.000008 each"),
+    ],
+)
+def test_a_line_names_the_value_that_its_price_depends_on(value: str | None, text: str) -> None:
+    line = InvoiceLine("overage", "pro", OCTOBER, 1, "tokens", 1, 8_000_000, value=value)
+    assert describe(line, OCTOBER, "USD") == text
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from pipelines import bulk_rating, catalog_file
 from pipelines.invoicing import Basis, basis, draft, draft_all
 from pipelines.proration import prorate_fees
-from pipelines.rating import UsageBySegment, rate_usage
+from pipelines.rating import Usage, rate_usage
 from pipelines.tables import as_table
 from schemas.closing import Closing
 from schemas.invoice import Invoice
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS
 from schemas.vector import Vector
-from tests.builders import OCTOBER, a_subscription, llm_tokens, units
+from tests.builders import OCTOBER, a_subscription, llm_tokens, used
 from tests.fakes import FakeLedger
 from tests.strategies import subscriptions, usage_of
 
@@ -27,9 +27,7 @@ CATALOGS = {1: llm_tokens()}
 CLOSING = Closing("2026-10", Vector({(1, 0): 5, (1, 10): 7, (1, 2): 9}), 1, "1.0", 0)
 
 
-def an_invoice(
-    subscription: Subscription, usage: UsageBySegment, rests_on: Basis | None = None
-) -> Invoice:
+def an_invoice(subscription: Subscription, usage: Usage, rests_on: Basis | None = None) -> Invoice:
     lines = prorate_fees(subscription, OCTOBER, CATALOGS)
     lines += rate_usage(subscription, OCTOBER, CATALOGS, usage)
     return draft(subscription, tuple(lines), rests_on or basis(CLOSING, CATALOGS))
@@ -37,7 +35,7 @@ def an_invoice(
 
 def test_a_document_is_this_text() -> None:
     subscription = a_subscription("pro 10-31", "müller", currency="CNY")
-    invoice = an_invoice(subscription, {("tokens", 1): units(1_000_000)})
+    invoice = an_invoice(subscription, used({1: 1_000_000}))
     digest = hashlib.sha256(catalog_file.canonical(CATALOGS[1])).hexdigest()
     day = '"period":{"end":"2026-11-01T00:00:00Z","start":"2026-10-31T00:00:00Z"},"plan":"pro"'
     assert invoice.document.decode() == (

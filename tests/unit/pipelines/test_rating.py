@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -9,14 +10,14 @@ from hypothesis import strategies as st
 
 from pipelines.costs import to_minor
 from pipelines.proration import prorate_fees
-from pipelines.rating import UsageBySegment, beyond, pool, rate_usage
+from pipelines.rating import Usage, beyond, pool, rate_usage
 from pipelines.segments import parts
 from schemas.catalog import Catalog
 from schemas.money import PICO
 from schemas.prices import Volume
 from schemas.quantity import MICRO, format_micro
 from schemas.subscription import Subscription
-from tests.builders import OCTOBER, a_subscription, llm_tokens, units
+from tests.builders import OCTOBER, a_subscription, llm_tokens, units, used
 from tests.strategies import catalogs, quantities, subscriptions, usage_of
 
 CATALOGS = {1: llm_tokens()}
@@ -25,15 +26,15 @@ K, M = 1_000, 1_000_000
 
 def tokens(plans: str, by_segment: Mapping[int, int], currency: str = "USD") -> list[str]:
     """Lines for whole tokens by segment, as: kind, plan, quantity, cents."""
-    usage = {("tokens", segment): units(quantity) for segment, quantity in by_segment.items()}
-    lines = rate_usage(a_subscription(plans, currency=currency), OCTOBER, CATALOGS, usage)
+    subscription = a_subscription(plans, currency=currency)
+    lines = rate_usage(subscription, OCTOBER, CATALOGS, used(by_segment))
     return [
         f"{x.kind} {x.plan} {format_micro(x.quantity_micro or 0)} {x.amount_minor}" for x in lines
     ]
 
 
 @pytest.mark.parametrize(
-    ("plans", "used", "expected"),
+    ("plans", "quantities", "expected"),
     [
         ("free 09-01", {1: 100 * K}, ["included free 100000 0"]),
         ("free 09-01", {1: 100 * K + 1}, ["included free 100000 0", "not_billed free 1 0"]),
@@ -79,15 +80,16 @@ def tokens(plans: str, by_segment: Mapping[int, int], currency: str = "USD") -> 
         ("pro 09-01", {1: -5}, ["included pro -5 0"]),
     ],
 )  # fmt: skip
-def test_token_lines_of_october(plans: str, used: dict[int, int], expected: list[str]) -> None:
-    assert tokens(plans, used) == expected
+def test_token_lines_of_october(
+    plans: str, quantities: dict[int, int], expected: list[str]
+) -> None:
+    assert tokens(plans, quantities) == expected
 
 
 def test_free_to_pro_on_the_sixteenth_costs_27_dollars_36() -> None:
     subscription = a_subscription("free 09-01, pro 10-16")
-    usage = {("tokens", 1): units(60 * K), ("tokens", 2): units(700 * K)}
     lines = prorate_fees(subscription, OCTOBER, CATALOGS)
-    lines += rate_usage(subscription, OCTOBER, CATALOGS, usage)
+    lines += rate_usage(subscription, OCTOBER, CATALOGS, used({1: 60 * K, 2: 700 * K}))
     found = parts(subscription, OCTOBER)
     assert pool(found, "tokens", OCTOBER, CATALOGS) == 564_516_129_032
     assert sum(line.amount_minor for line in lines) == 2736
@@ -98,7 +100,7 @@ def test_overage_has_a_price_in_each_currency() -> None:
 
 
 def test_meters_that_no_plan_prices_make_no_line() -> None:
-    usage = {("input_tokens", 1): units(5), ("unheard_of", 1): units(5)}
+    usage = used({1: 5}, "input_tokens") | used({1: 5}, "unheard_of")
     assert rate_usage(a_subscription("pro 09-01"), OCTOBER, CATALOGS, usage) == []
 
 
@@ -107,8 +109,61 @@ def test_a_plan_without_limit_makes_the_whole_pool_unlimited() -> None:
     body["plans"]["enterprise"]["meters"]["tokens"] = {"included": None}
     prices = {1: Catalog.model_validate(body)}
     subscription = a_subscription("free 09-01, enterprise 10-31")
-    [line] = rate_usage(subscription, OCTOBER, prices, {("tokens", 1): units(9 * M)})
+    [line] = rate_usage(subscription, OCTOBER, prices, used({1: 9 * M}))
     assert (line.kind, line.quantity_micro) == ("included", units(9 * M))
+
+
+def by_model(free: Mapping[str, Any]) -> dict[int, Catalog]:
+    """Prices by model in pro: small 1 USD a million, large 20, all others 5."""
+    prices = {
+        value: {"per": M, "price": {"USD": usd, "CNY": usd}}
+        for value, usd in (("small", "1"), ("large", "20"), ("default", "5"))
+    }
+    body = llm_tokens().model_dump(mode="json")
+    body["meters"]["tokens"]["priced_by"] = "model"
+    body["plans"]["free"]["meters"]["tokens"] = free
+    overage = {"model": "matrix", "by": "model", "prices": prices}
+    body["plans"]["pro"]["meters"]["tokens"] = {"included": 0, "overage": overage}
+    return {1: Catalog.model_validate(body)}
+
+
+@pytest.mark.parametrize(
+    ("plans", "by_value", "expected"),
+    [
+        (
+            "pro 09-01",
+            {(1, "small"): 3 * M, (1, "large"): M, (1, "odd"): M, (1, ""): M},
+            ["overage pro '' 1000000 500", "overage pro 'large' 1000000 2000",
+             "overage pro 'odd' 1000000 500", "overage pro 'small' 3000000 300"],
+        ),
+        (  # each part has its own lines; a line is rounded by itself
+            "pro 09-01, pro 10-16",
+            {(1, "small"): 4_999, (2, "small"): 5_000},
+            ["overage pro 'small' 4999 0", "overage pro 'small' 5000 1"],
+        ),
+        (  # what free includes is used up first, in order of time, then of value
+            "free 09-01, pro 10-16",
+            {(1, "large"): 10 * K, (2, "large"): 40 * K, (2, "small"): M},
+            ["included free None 10000 0", "included pro 'large' 38387.096774 0",
+             "overage pro 'large' 1612.903226 3", "overage pro 'small' 1000000 100"],
+        ),
+        (  # a correction is a credit at its own value's price
+            "pro 09-01",
+            {(1, "large"): 2 * M, (1, "small"): -M},
+            ["overage pro 'large' 2000000 4000", "overage pro 'small' -1000000 -100"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_price_by_value_has_a_line_for_each_value(
+    plans: str, by_value: Mapping[tuple[int, str], int], expected: list[str]
+) -> None:
+    usage = {("tokens", n, value): units(quantity) for (n, value), quantity in by_value.items()}
+    prices = by_model({"included": 100 * K})
+    lines = rate_usage(a_subscription(plans), OCTOBER, prices, usage)
+    assert expected == [
+        f"{x.kind} {x.plan} {x.value!r} {format_micro(x.quantity_micro or 0)} {x.amount_minor}"
+        for x in lines
+    ]
 
 
 @pytest.mark.parametrize(
@@ -152,15 +207,13 @@ def test_the_quantities_of_a_meter_add_up_to_its_usage(
     assert {m: q for m, q in billed.items() if q} == _used_within(subscription, catalog, usage)
 
 
-def _used_within(
-    subscription: Subscription, catalog: Catalog, usage: UsageBySegment
-) -> dict[str, int]:
+def _used_within(subscription: Subscription, catalog: Catalog, usage: Usage) -> dict[str, int]:
     numbers = {part.number for part in parts(subscription, OCTOBER)}
-    used: Counter[str] = Counter()
-    for (meter, number), quantity in usage.items():
+    within: Counter[str] = Counter()
+    for (meter, number, _), quantity in usage.items():
         if number in numbers and meter in catalog.priced_meters:
-            used[meter] += quantity
-    return {meter: quantity for meter, quantity in used.items() if quantity}
+            within[meter] += quantity
+    return {meter: quantity for meter, quantity in within.items() if quantity}
 
 
 @given(st.data(), subscriptions(), catalogs())
@@ -171,11 +224,12 @@ def test_overage_is_what_is_beyond_the_pool_whatever_the_segments(
     found = parts(subscription, OCTOBER)
     lines = rate_usage(subscription, OCTOBER, {1: catalog}, usage)
     for meter in catalog.priced_meters:
-        used = sum(usage.get((meter, part.number), 0) for part in found)
+        numbers = {part.number for part in found}
+        total = sum(q for (name, n, _), q in usage.items() if name == meter and n in numbers)
         over = sum(
             x.quantity_micro or 0 for x in lines if x.meter == meter and x.kind != "included"
         )
-        assert over == beyond(used, pool(found, meter, OCTOBER, {1: catalog}))
+        assert over == beyond(total, pool(found, meter, OCTOBER, {1: catalog}))
 
 
 @given(st.data(), subscriptions(), catalogs())
@@ -196,12 +250,12 @@ def test_more_usage_in_a_part_never_costs_less(
     cards = [plan.meters.get("tokens") for plan in catalog.plans.values()]
     assume(not any(card and isinstance(card.overage, Volume) for card in cards))
     for part in parts(subscription, OCTOBER)[-1:]:
-        less = {("tokens", part.number): quantity}
-        grown = {("tokens", part.number): quantity + more}
+        less = {("tokens", part.number, ""): quantity}
+        grown = {("tokens", part.number, ""): quantity + more}
         assert _total(subscription, catalog, less) <= _total(subscription, catalog, grown)
 
 
-def _total(subscription: Subscription, catalog: Catalog, usage: UsageBySegment) -> int:
+def _total(subscription: Subscription, catalog: Catalog, usage: Usage) -> int:
     lines = rate_usage(subscription, OCTOBER, {1: catalog}, usage)
     return sum(line.amount_minor for line in lines)
 

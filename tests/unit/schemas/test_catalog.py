@@ -81,6 +81,10 @@ def test_a_price_list_does_not_change() -> None:
         ("max", [], "needs `value`"),
         ("unique_count", ["a", "b"], "of one property"),
         ("sum", ["a"] * 10, "at most 9"),
+        ("sum", [""], "not empty"),
+        ("sum", "a +", "character 4: the end is no property"),
+        ("count", "a + b", "has no value"),
+        ("unique_count", "a", "of one property"),
     ],
 )
 def test_a_meter_has_a_value_exactly_when_it_adds(
@@ -90,6 +94,37 @@ def test_a_meter_has_a_value_exactly_when_it_adds(
         Meter.model_validate(
             {"name": "m", "event_type": "t", "aggregation": aggregation, "value": value}
         )
+
+
+@pytest.mark.parametrize("aggregation", ["max", "min", "avg", "latest", "unique_count"])
+def test_what_does_not_add_up_over_values_has_no_pricing_key(aggregation: str) -> None:
+    body = {"name": "m", "event_type": "t", "aggregation": aggregation, "value": ["a"]}
+    with pytest.raises(ValidationError, match=f"values of a {aggregation} do not add up"):
+        Meter.model_validate(body | {"dimensions": ["model"], "priced_by": "model"})
+
+
+@pytest.mark.parametrize("aggregation", ["max", "min", "avg", "latest", "unique_count"])
+def test_every_meter_may_have_a_pool_and_overage(aggregation: str) -> None:
+    changed = body()
+    changed["meters"]["output_tokens"]["aggregation"] = aggregation
+    overage = {"price": {"USD": "1", "CNY": "1"}}
+    changed["plans"]["free"]["meters"]["output_tokens"] = {"included": 5, "overage": overage}
+    catalog = Catalog.model_validate(changed)
+    assert catalog.priced_meters == ("tokens", "output_tokens")
+
+
+def test_a_meter_that_every_plan_leaves_unlimited_is_only_counted() -> None:
+    changed = body()
+    changed["plans"]["free"]["meters"]["output_tokens"] = {"included": "unlimited"}
+    assert Catalog.model_validate(changed).priced_meters == ("tokens",)
+
+
+def test_labels_are_written_as_text_number_or_truth_value() -> None:
+    meter = {"name": "m", "event_type": "t", "aggregation": "count"}
+    named = Meter.model_validate(meter | {"filter": {"tier": ["gold", 7, True]}})
+    assert named.filter == {"tier": ("gold", "7", "true")}
+    with pytest.raises(ValidationError, match="neither text nor a number"):
+        Meter.model_validate(meter | {"filter": {"tier": [[]]}})
 
 
 def with_quotas(**quotas: Any) -> Catalog:
@@ -119,11 +154,12 @@ def test_what_counters_do_not_follow_has_no_window(aggregation: str) -> None:
 @pytest.mark.parametrize(
     ("aggregation", "card", "reason"),
     [
-        ("max", {"included": 5}, "max meters have no pool"),
         ("avg", {"included": None, "quotas": {"day": {"limit": 5}}}, "do not follow avg meters"),
+        ("min", {"included": 5, "hard_limit": 100}, "do not follow min meters"),
+        ("time_weighted", {"included": 5, "soft_limit": 100}, "follow time_weighted meters"),
     ],
 )
-def test_a_meter_that_does_not_add_up_has_no_pool(
+def test_a_meter_that_counters_do_not_follow_has_no_limits(
     aggregation: str, card: dict[str, Any], reason: str
 ) -> None:
     changed = body()

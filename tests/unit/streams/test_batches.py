@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from pipelines.admission import Admission
+from schemas.catalog import Catalog
 from schemas.event import Event, Rejection
 from schemas.quantity import MICRO
 from streams.batches import Deliveries, RejectedElement, judge, rejected_table, usage_table
@@ -143,6 +144,45 @@ def test_a_model_that_is_no_text_is_no_dimension() -> None:
     found = judged(ARecord(0, an_event("x", data=data)))
     [row] = usage_table(found, CATALOG, 1).to_pylist()
     assert row["model"] == ""
+
+
+FILTERED = Catalog.model_validate(
+    {
+        "name": "filtered",
+        "currencies": ["USD"],
+        "default_plan": "free",
+        "meters": {
+            "golden": {"event_type": "r", "aggregation": "count", "filter": {"tier": ["gold"]}},
+            "tokens": {
+                "event_type": "r",
+                "aggregation": "sum",
+                "value": ["n"],
+                "dimensions": ["model"],
+                "priced_by": "model",
+            },
+            "users": {"event_type": "r", "aggregation": "unique_count", "value": ["user"]},
+        },
+        "plans": {"free": {"base_fee": {"USD": "0"}, "meters": {}}},
+    }
+)
+
+
+def test_members_and_pricing_keys_stand_beside_their_meters() -> None:
+    data = {"n": 2, "user": "u", "tier": "gold", "model": "small"}
+    records = [
+        ARecord(0, an_event("x", type="r", data=data)),
+        ARecord(1, an_event("y", type="r", data=data | {"tier": "silver", "model": None})),
+    ]
+    found = judged(*records, admission=Admission(FILTERED, None, None, 65_536))
+    rows = usage_table(found, FILTERED, 1).to_pylist()
+    assert [(row["meters"], row["members"], row["dimensions"]) for row in rows] == [
+        (["golden", "tokens", "users"], ["", "", "u"], ["", "small", ""]),
+        (["tokens", "users"], ["", "u"], ["", ""]),
+    ]
+    assert [[int(quantity) for quantity in row["quantities"]] for row in rows] == [
+        [1, 2, 1],
+        [2, 1],
+    ]
 
 
 def test_a_rejected_element_keeps_its_place_and_its_bytes() -> None:

@@ -100,13 +100,18 @@ def a_payment(attempt: PaymentAttempt, state: str, **changes: Any) -> ProviderPa
 
 
 def usage_table(*rows: tuple[str, str, int, int, int]) -> pa.Table:
-    return _table(USAGE_COLUMNS, rows)
+    """Rows of tenant, meter, segment, quantity, events; no meter has a pricing key."""
+    return _table(USAGE_COLUMNS, [(*row[:3], "", *row[3:]) for row in rows])
+
+
+_REST = (None, None, "pro", 0, 1, None, None, 4999)
+"""Meter, value, plan, period, quantity, unit price and fee of a line."""
 
 
 def line_table(*rows: tuple[Any, ...]) -> pa.Table:
     """Rows of tenant, ordinal, kind, amount; the rest is the same for all."""
     filled = [
-        (tenant, f"sub_{tenant}", "USD", ordinal, kind, None, "pro", 0, 1, None, None, 4999, amount)
+        (tenant, f"sub_{tenant}", "USD", ordinal, kind, *_REST, amount)
         for tenant, ordinal, kind, amount in rows
     ]
     return _table(LINE_COLUMNS, filled)

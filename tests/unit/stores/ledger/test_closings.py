@@ -80,11 +80,11 @@ def test_usage_is_replaced_as_a_whole_and_read_in_order(ledger: Ledger) -> None:
     for _ in range(2):
         ledger.replace_usage(MONTH, FIRST)
         assert rows_of(ledger.usage(MONTH)) == [
-            ("acme", "tokens", 1, 7, 2),
-            ("bolt", "tokens", 0, 5, 1),
+            ("acme", "tokens", 1, "", 7, 2),
+            ("bolt", "tokens", 0, "", 5, 1),
         ]
     ledger.replace_usage(MONTH, SECOND)
-    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
+    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, "", 9, 3)]
     assert stored(ledger) == 1
 
 
@@ -116,7 +116,7 @@ def test_killed_between_any_two_transactions_the_old_figures_stand(
     with pytest.raises(Killed):
         ledger.replace_usage(MONTH, usage_table(*[("acme", "tokens", n, 1, 1) for n in range(3)]))
     sa.event.remove(ledger._engine, "commit", kill)
-    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
+    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, "", 9, 3)]
     ledger.replace_usage(MONTH, FIRST)
     assert len(rows_of(ledger.usage(MONTH))) == stored(ledger) == 2
 
@@ -129,7 +129,7 @@ def test_a_stream_that_breaks_leaves_the_old_figures(ledger: Ledger) -> None:
     ledger.replace_usage(MONTH, SECOND)
     with pytest.raises(InvalidInput, match="Killed"):
         ledger.replace_usage(MONTH, pa.RecordBatchReader.from_batches(FIRST.schema, broken()))
-    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
+    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, "", 9, 3)]
 
 
 def test_of_two_runs_at_once_the_later_one_wins(ledger: Ledger) -> None:
@@ -141,7 +141,7 @@ def test_of_two_runs_at_once_the_later_one_wins(ledger: Ledger) -> None:
         writing(ledger._engine) as connection,
     ):
         usage_slice(MONTH).complete(connection, mine, 1)
-    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, 9, 3)]
+    assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, "", 9, 3)]
 
 
 def test_other_columns_are_refused_by_name(ledger: Ledger) -> None:
