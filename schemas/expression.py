@@ -48,7 +48,8 @@ class Expression:
         for product, factor in self.coefficients.items():
             missing: int = 10 ** (digits * (degree - len(product)))
             total += factor * missing * prod(values[name] for name in product)
-        value, rest = divmod(total, 10 ** (self.digits + digits * (degree - 1)))
+        unit: int = 10 ** (self.digits + digits * (degree - 1))
+        value, rest = divmod(total, unit)
         if rest:
             raise ValueError(f"the value has more than {digits} decimals")
         return value
