@@ -77,8 +77,7 @@ def move_all(ledger: SubscriptionLedger, order: Order) -> list[Carried]:
         raise TypeError("only a Move is for all tenants")
     carrier = _Carrier(order, ledger.catalogs(), is_lenient=True)
     holders = ledger.tenants_holding(order.command.plan, order.command.from_version, order.now_ms)
-    for first in range(0, len(holders), CHUNK):
-        chunk = holders[first : first + CHUNK]
+    for chunk in _chunks(holders):
         ledger.decide_on(
             chunk, carrier.decide, order.now_ms, in_closed_months=order.in_closed_months
         )
@@ -99,16 +98,13 @@ def record_due_transitions(ledger: SubscriptionLedger, now_ms: int) -> int:
         following_ms = next_bound(life.subscription, now_ms)
         return Decision(life.subscription, settled.entries, settled.state, following_ms)
 
-    for chunk in _due(ledger, now_ms):
+    for chunk in _chunks(ledger.tenants_due(now_ms)):
         ledger.decide_on(chunk, decide, now_ms)
     return recorded
 
 
-def _due(ledger: SubscriptionLedger, now_ms: int) -> Iterator[Sequence[str]]:
-    last = ""
-    while tenants := ledger.tenants_due(now_ms, after=last, limit=CHUNK):
-        yield tenants
-        last = tenants[-1]
+def _chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[first : first + CHUNK] for first in range(0, len(names), CHUNK))
 
 
 class _Carrier:

@@ -150,8 +150,8 @@ class SubscriptionLedger(Protocol):
                 month; nothing is written.
         """
 
-    def tenants_due(self, now_ms: int, *, after: str, limit: int) -> list[str]:
-        """Tenants whose state has changed by time or payments unrecorded, beyond one, in order."""
+    def tenants_due(self, now_ms: int) -> list[str]:
+        """Tenants whose state has changed by time or payments unrecorded, in order."""
 
     def tenants_holding(self, plan: str, catalog_version: int, now_ms: int) -> list[str]:
         """Tenants with a plan by a version of the price list, now or later, in order."""

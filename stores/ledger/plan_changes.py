@@ -18,6 +18,10 @@ from stores.ledger.subscription_rows import SubscribedTenant, load
 from stores.ledger.subscription_writes import Written, write
 from stores.ledger.tables import invoices, subscription_segments, subscriptions, tenants
 
+# Literals, so that SQLite sees that the partial indexes of the same conditions fit.
+_PAST_DUE = invoices.c.state == sa.literal_column(f"'{InvoiceState.PAST_DUE.value}'")
+_OF_INVOICE = subscriptions.c.id == invoices.c.subscription
+
 
 class PlanChanges(LedgerPart):
     """The table `subscription_changes`, and the subscriptions that it tells of."""
@@ -47,22 +51,18 @@ class PlanChanges(LedgerPart):
             written = [_written(life, found) for life, found in decided if found is not None]
             write(connection, written, now_ms, in_closed_months=in_closed_months)
 
-    def tenants_due(self, now_ms: int, *, after: str, limit: int) -> list[str]:
-        """Tenants whose state has changed by time or payments unrecorded, beyond one, in order."""
-        owing = subscriptions.c.id.in_(_owing())
-        due = sa.or_(
-            subscriptions.c.next_move_ms <= now_ms,
-            sa.and_(subscriptions.c.state == "active", owing),
-            sa.and_(subscriptions.c.state == "past_due", ~owing),
-        )
-        query = (
-            sa.select(subscriptions.c.tenant)
-            .where(due, subscriptions.c.tenant > after)
-            .order_by(subscriptions.c.tenant)
-            .limit(limit)
+    def tenants_due(self, now_ms: int) -> list[str]:
+        """Tenants whose state has changed by time or payments unrecorded, in order."""
+        tenant, state = subscriptions.c.tenant, subscriptions.c.state
+        is_owing = sa.exists().where(invoices.c.subscription == subscriptions.c.id, _PAST_DUE)
+        of_unpaid = sa.select(tenant).join_from(invoices, subscriptions, _OF_INVOICE)
+        due = sa.union(
+            sa.select(tenant).where(subscriptions.c.next_move_ms <= now_ms),
+            of_unpaid.where(_PAST_DUE, state == "active"),
+            sa.select(tenant).where(state == sa.literal_column("'past_due'"), ~is_owing),
         )
         with self._reading() as connection:
-            return list(connection.execute(query).scalars())
+            return sorted(connection.execute(due).scalars())
 
     def tenants_holding(self, plan: str, catalog_version: int, now_ms: int) -> list[str]:
         """Tenants with a plan by a version of the price list, now or later, in order."""
@@ -83,12 +83,6 @@ class PlanChanges(LedgerPart):
             return history(connection, tenant)
 
 
-def _owing() -> sa.Select[str]:
-    # A literal, so that SQLite sees that the partial index of the same condition fits.
-    past_due: sa.ColumnElement[str] = sa.literal_column(f"'{InvoiceState.PAST_DUE.value}'")
-    return sa.select(invoices.c.subscription).where(invoices.c.state == past_due)
-
-
 def _lives(
     connection: sa.Connection, names: Sequence[str], opening: Subscription | None
 ) -> list[PlanLife]:
@@ -97,7 +91,7 @@ def _lives(
         raise NotFound(f"tenant {missing[0]!r} has no subscription")
     ids = [each.subscription.id for each in stored.values()]
     given = commands(connection, ids)
-    owing = _owing().where(invoices.c.subscription.in_(ids))
+    owing = sa.select(invoices.c.subscription).where(invoices.c.subscription.in_(ids), _PAST_DUE)
     owe = set(connection.execute(owing).scalars())
     lives = [_life(stored[name], given, owe) for name in names if name in stored]
     return lives or ([] if opening is None else [PlanLife(opening)])
