@@ -34,6 +34,7 @@ POLL_MS = 500
 COMMIT_SECONDS = 0.5
 LEAVE_SECONDS = 3
 FAILED_REST_S = 1
+REBALANCE_REST_S = 0.05
 WARN_MS = 60_000
 FIRST_RETRY_S, LONGEST_RETRY_S = 1, 60
 
@@ -116,8 +117,10 @@ class NoticeIntake(Service):
     async def _safely(self, step: Callable[[], Awaitable[None]]) -> None:
         """Whatever happens: an error that came out of a task would stop the counting beside it."""
         try:
-            with contextlib.suppress(ConsumerStoppedError, IllegalStateError):
-                await step()
+            await step()
+        except (ConsumerStoppedError, IllegalStateError):
+            # A rebalance under way, which needs the loop that a retry at once would starve.
+            await self.sleep(REBALANCE_REST_S)
         except Exception as error:
             level = logging.WARNING if isinstance(error, KafkaError) else logging.ERROR
             logger.log(level, "notices to %s: %r", self._receiver.name, error)
@@ -156,8 +159,8 @@ class NoticeIntake(Service):
         return int(end if found is None else found.offset)
 
     def _make_room(self) -> None:
-        for tp, progress in self._held.items():
-            if progress.waiting < WINDOW:
+        for tp in self._consumer.assignment() & self._held.keys():
+            if self._held[tp].waiting < WINDOW:
                 self._consumer.resume(tp)
             else:
                 self._consumer.pause(tp)
