@@ -30,7 +30,8 @@ def cut(ends: Vector, log: Log, usage: UsageReader, *, with_counters: bool = Tru
     """The closing vector: how far landing and counters have both come, once past `ends`.
 
     `ends` are the log's ends when the month was first asked for, remembered: read anew they would
-    run ahead for ever while usage comes in. Without counters the cut is `ends` itself.
+    run ahead for ever while usage comes in. Without counters the cut is `ends` itself. Topics
+    before the live one were read to their ends by both, before another followed.
 
     Raises:
         PeriodNotComplete: "landing: partition 3: 1,204 records behind".
@@ -38,11 +39,10 @@ def cut(ends: Vector, log: Log, usage: UsageReader, *, with_counters: bool = Tru
     landed = log.landed()
     _ensure_reached("landing", landed, ends)
     if not with_counters:
-        return _with_earlier_epochs(ends, landed)
-    counted = usage.counted()
+        return Vector({**ends, **log.drained()})
+    counted = Vector({**usage.counted(), **log.drained()})
     _ensure_reached("counters", counted, ends)
-    both = Vector({place: min(offset, landed[place]) for place, offset in counted.items()})
-    return _with_earlier_epochs(both, landed)
+    return Vector({place: min(offset, landed[place]) for place, offset in counted.items()})
 
 
 def ensure_covered(compared: CountersCompared) -> None:
@@ -67,10 +67,3 @@ def _not_complete(reader: str, behind: Mapping[int, int], whom: str = "") -> Per
         for partition, records in sorted(behind.items())
     )
     return PeriodNotComplete(f"{reader}: {places}; try again when `status` shows no lag")
-
-
-def _with_earlier_epochs(live: Vector, landed: Vector) -> Vector:
-    """The cut with the topics before the live one, which are drained and so fully landed."""
-    newest = max((epoch for epoch, _ in live), default=0)
-    earlier = {key: offset for key, offset in landed.items() if key[0] < newest}
-    return Vector(dict(live) | earlier)

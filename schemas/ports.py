@@ -32,7 +32,10 @@ class Log(Protocol):
         """End offset of each partition of the live topic."""
 
     def landed(self) -> Vector:
-        """What landing has put into the warehouse and committed."""
+        """What landing has put into the warehouse and committed, of all topics there were."""
+
+    def drained(self) -> Vector:
+        """Where the topics before the live one ended; counters and landing have read them."""
 
 
 class UsageReader(Protocol):

@@ -91,6 +91,10 @@ class KafkaLog:
         live = self._vector({place.partition: place.offset for place in places})
         return Vector({**self._drained, **live})
 
+    def drained(self) -> Vector:
+        """Where the topics before the live one ended."""
+        return self._drained
+
     def _committed(self, places: list[TopicPartition]) -> list[TopicPartition]:
         """The group's offsets, asked again while its coordinator is just starting."""
         deadline = time.monotonic() + KAFKA_SECONDS

@@ -177,12 +177,16 @@ class FakeLog:
 
     end: Vector = field(default_factory=Vector)
     landing: Vector = field(default_factory=Vector)
+    earlier: Vector = field(default_factory=Vector)
 
     def ends(self) -> Vector:
         return self.end
 
     def landed(self) -> Vector:
-        return self.landing
+        return Vector({**self.earlier, **self.landing})
+
+    def drained(self) -> Vector:
+        return self.earlier
 
 
 @dataclass(frozen=True, slots=True)

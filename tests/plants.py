@@ -27,7 +27,7 @@ from countinghouse.local.environment import settings_environment
 from countinghouse.settings import Settings
 from countinghouse.wiring import usage_log
 from schemas.period import format_instant
-from schemas.quota import INTERNAL, QuotaState
+from schemas.quota import INTERNAL, QuotaState, WindowKind
 from schemas.topics import TopicNames
 from stores.warehouse import client
 from stores.warehouse.comparison import counted_positions
@@ -136,6 +136,7 @@ class Traffic:
     topic: str = "usage.events"
     tokens: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
+    largest: dict[str, int] = field(default_factory=dict)
     _sent: int = 0
     _recent: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -154,6 +155,7 @@ class Traffic:
             self._put(tenant, value)
             self.tokens[tenant] += tokens
             self.requests[tenant] += 1
+            self.largest[tenant] = max(tokens, self.largest.get(tenant, 0))
             self._recent.append((tenant, value))
             if self._sent % 20 == 0:
                 self._put(*self._random.choice(self._recent[-60:]))
@@ -260,10 +262,15 @@ def announced(plant: Plant, generations: int = 1) -> Counter[tuple[str, str]]:
     )
 
 
-def used(plant: Plant, meter: str, generation: int = 1) -> dict[str, int]:
-    """What the counters of a meter say, by tenant."""
-    states = [state for _, state in rows(plant, generation).values()]
-    return {state.tenant: int(state.used) for state in states if state.meter == meter}
+def used(
+    plant: Plant, meter: str, generation: int = 1, kind: WindowKind = "billing_period"
+) -> dict[str, int]:
+    """What the counters of a meter say, by tenant; windows of a kind are added up."""
+    found: Counter[str] = Counter()
+    for _, state in rows(plant, generation).values():
+        if (state.meter, state.window.kind) == (meter, kind):
+            found[state.tenant] += int(state.used)
+    return dict(found)
 
 
 def wait_until_counted(plant: Plant) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -51,9 +52,40 @@ def apply(file: FileArgument, as_script: JsonOption = False) -> None:
     if as_script:
         typer.echo(json.dumps({"version": version, "changed": is_new}))
     elif is_new:
-        typer.echo(f"version {version} is applied; counters and landing read it when they start")
+        typer.echo(
+            f"version {version} is applied; `countinghouse catalog rollout` brings it to counters, "
+            "landing and the usage that is there already"
+        )
     else:
         typer.echo(f"nothing changed: this is version {version}, the newest")
+
+
+@catalog.command("rollout")
+def rollout(as_script: JsonOption = False) -> None:
+    """Bring the newest price list to counters and landing, and fill what it counts anew.
+
+    Restarts them in the local stack, one after the other; elsewhere restart all of them first. May
+    be repeated.
+    """
+    from countinghouse.local.stack import LocalStack
+    from countinghouse.rollout import roll_out
+
+    settings = Settings()
+    stack = LocalStack(settings)
+
+    def tell(line: str) -> None:
+        typer.echo(line, err=True)
+
+    def restart() -> None:
+        if stack.is_running():
+            stack.restart(("landing", "counters"), tell)
+
+    done = roll_out(settings, restart, tell)
+    if as_script:
+        typer.echo(json.dumps(asdict(done)))
+        return
+    meters = f", with {', '.join(done.meters)} counted anew" if done.meters else ""
+    typer.echo(f"version {done.version} is rolled out{meters}")
 
 
 @catalog.command("show")

@@ -43,6 +43,26 @@ class Catalogs(LedgerPart):
             rows = connection.execute(sa.select(catalog_versions))
             return {row.version: Catalog.model_validate_json(row.document) for row in rows}
 
+    def mark_rolled_out(self, version: int, now_ms: int) -> None:
+        """Counters and landing run this version, and its new meters are filled."""
+        this = catalog_versions.c.version == version
+        with self._writing() as connection:
+            connection.execute(sa.update(catalog_versions).where(this).values(rolled_out_ms=now_ms))
+
+    def rolled_out(self) -> int:
+        """The newest version that was rolled out; the first is so by itself. Raises NotFound."""
+        query = sa.select(sa.func.max(catalog_versions.c.version)).where(
+            catalog_versions.c.rolled_out_ms.is_not(None)
+        )
+        with self._reading() as connection:
+            newest = connection.execute(query).scalar()
+            if newest is None:
+                query = sa.select(sa.func.min(catalog_versions.c.version))
+                newest = connection.execute(query).scalar()
+            if newest is None:
+                raise NotFound(_missing_catalog(connection, None))
+            return int(newest)
+
     def catalog_document(self, version: int | None = None) -> tuple[int, bytes]:
         """The bytes of a version as they were applied, the newest without one. Raises NotFound."""
         query = _newest_catalog()

@@ -31,9 +31,14 @@ _NEVER_MS = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """Counters of one moment, kept as a slice: how far they read, where their windows end."""
+    """Counters of one moment, kept as a slice: how far they read, where their windows end.
+
+    `epoch` is the newest that any of them has begun, `partitions` are its own.
+    """
 
     name: str
+    epoch: int
+    partitions: tuple[int, ...]
     counted: Vector
     reached: Vector
     end_ms: int
@@ -78,16 +83,21 @@ class Comparison:
         Their complete positions are read before them: a counter that is newer than these carries
         its own position, one that is older has not changed since.
         """
-        counted = counted_positions(self._client)
+        counted = ask(self._client, "counted")
         name = uuid4().hex
         bounds = {"slice": name, "start_ms": month.start_ms, "end_ms": month.end_ms}
         with reachable(self._client.uri):
             self._client.command(statement("snapshot_counters"), parameters=bounds)
         try:
             rows = ask(self._client, "snapshot_reached", bounds)
+            begun = [(at >> OFFSET_BITS, partition) for partition, at, _, _ in rows]
+            begun += [(epoch, partition) for partition, epoch, _ in counted]
+            newest = max((epoch for epoch, _ in begun), default=0)
             yield _Taken(
                 name,
-                counted,
+                newest,
+                tuple(sorted({partition for epoch, partition in begun if epoch == newest})),
+                Vector({(epoch, partition): offset for partition, epoch, offset in counted}),
                 Vector({(at >> OFFSET_BITS, p): at & _OFFSETS for p, at, _, _ in rows}),
                 max((end_ms for _, _, end_ms, _ in rows), default=month.end_ms),
                 has_anniversaries=any(row[3] for row in rows),
@@ -107,8 +117,9 @@ class Comparison:
             time.sleep(POLL_SECONDS)
 
     def _parameters(self, month: BillingPeriod, taken: _Taken, landed: Vector) -> dict[str, object]:
-        epoch = max((epoch for epoch, _ in [*taken.counted, *taken.reached]), default=0)
-        partitions = sorted({p for e, p in [*taken.counted, *landed] if e == epoch}) or [0]
+        epoch = taken.epoch
+        known = {p for e, p in landed if e == epoch}
+        partitions = sorted(known.union(taken.partitions)) or [0]
         ends = [_landed_at(landed, epoch, p) for p in partitions]
         cuts = [
             min(position(epoch, taken.counted[epoch, p]), end)

@@ -43,6 +43,11 @@ class WarehouseUsage:
         """The counters' positions whose rows are all in the `counters` table."""
         return counted_positions(self._client)
 
+    def counted_by(self, epoch: int) -> int:
+        """The oldest version of the price list that any partition of an epoch is counted by."""
+        [[version]] = ask(self._client, "counted_version", {"epoch": epoch})
+        return int(version)
+
     def usage(
         self, month: BillingPeriod, as_of: Vector, bounds: Mapping[str, Sequence[int]]
     ) -> pa.Table:

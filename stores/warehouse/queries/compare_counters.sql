@@ -30,12 +30,12 @@ WITH
             epoch,
             lagInFrame(toNullable(position)) OVER (
                 PARTITION BY tenant, event_key
-                ORDER BY position, item
+                ORDER BY position, item, length(meters) DESC
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
             ) AS previous,
             lagInFrame(toNullable(position)) OVER (
                 PARTITION BY tenant, event_key, toYYYYMM(time)
-                ORDER BY position, item
+                ORDER BY position, item, length(meters) DESC
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
             ) AS previous_of_month,
             bitShiftRight(previous, 48) != epoch

@@ -1,5 +1,6 @@
 -- A month's usage by tenant and meter from the deliveries themselves: the first delivery of each
--- event, found by grouping and not by the engine. Shares no table with usage.sql.
+-- event, found by grouping and not by the engine. Shares no table with usage.sql. Of a delivery that
+-- was written again for a new meter, the row with more meters counts.
 SELECT
     tenant,
     meter,
@@ -8,7 +9,7 @@ FROM
 (
     SELECT
         tenant,
-        argMin((meters, quantities), (position, item)) AS first
+        argMin((meters, quantities), (position, item, -length(meters))) AS first
     FROM usage_events
     WHERE time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
         AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')

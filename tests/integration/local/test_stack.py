@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -77,6 +78,28 @@ def wait_until(is_true: Callable[[], bool]) -> None:
 
 def all_ready(stack: LocalStack) -> bool:
     return all(one.is_ready for one in stack.status())
+
+
+def test_a_process_is_restarted_and_the_others_go_on(stack: LocalStack) -> None:
+    told: list[str] = []
+    stack.start(told.append)
+    before = pids(stack)
+    stack.restart(["plain"], told.append)
+    assert all_ready(stack)
+    assert pids(stack)["plain"] != before["plain"]
+    assert pids(stack)["parent"] == before["parent"]
+    assert told[-1] == "plain is ready again"
+
+
+def test_processes_held_back_come_again_whatever_happens(stack: LocalStack) -> None:
+    stack.start(lambda _: None)
+    held_back: dict[str, int | None] = {}
+    with suppress(ZeroDivisionError), stack.without(["plain"], lambda _: None):
+        held_back = pids(stack)
+        raise ZeroDivisionError
+    assert held_back["plain"] is None
+    assert held_back["parent"] is not None
+    assert all_ready(stack)
 
 
 def kill(pid: int | None) -> None:

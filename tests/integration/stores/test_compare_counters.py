@@ -31,6 +31,9 @@ class Landed:
     def landed(self) -> Vector:
         return self.vector
 
+    def drained(self) -> Vector:
+        return Vector()
+
 
 FAR = Landed(Vector({(epoch, p): 10_000 for epoch in (1, 2) for p in range(8)}))
 
@@ -162,6 +165,20 @@ def test_a_counter_s_newest_row_wins(warehouse: Client) -> None:
     count(warehouse, 12, at=2, state_offset=8)
     count(warehouse, 5, at=1, state_offset=3)
     assert units(compare(warehouse)["a"]) == (12, 12, 0)
+
+
+def test_a_new_topic_of_which_nothing_is_read_yet_compares_the_one_before(
+    warehouse: Client,
+) -> None:
+    deliver(warehouse, Delivery(700, "x", 5), Delivery(701, "y", 1, partition=5))
+    deliver(warehouse, Delivery(0, "not counted yet", 9), epoch=2)
+    count(warehouse, 6, at=0, epoch=2, partition=3)
+    for partition in range(8):
+        reach(warehouse, 0, partition=partition, epoch=2)
+    drained = Landed(Vector({(1, 0): 701, (1, 5): 702}))
+    found = compare_all(warehouse, drained)
+    assert found.behind == {}
+    assert [units(row) for row in found.rows if row.meter == "tokens"] == [(6, 6, 0)]
 
 
 def landed_to(offset: int) -> Landed:

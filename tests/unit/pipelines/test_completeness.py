@@ -21,8 +21,7 @@ def a_cut(
     with_counters: bool = True,
 ) -> Vector:
     """The cut for offsets by partition in epoch 2; epoch 1 is drained and landed up to 70."""
-    before = {(1, 0): 70}
-    log = FakeLog(_epoch_2(ends), Vector(dict(_epoch_2(landed)) | before))
+    log = FakeLog(_epoch_2(ends), _epoch_2(landed), earlier=Vector({(1, 0): 70}))
     usage = FakeWarehouse(counters_at=_epoch_2(counted))
     return cut(log.end, log, usage, with_counters=with_counters)
 
@@ -45,8 +44,18 @@ def test_an_idle_partition_has_nothing_to_wait_for() -> None:
     assert a_cut({0: 10, 1: 0}, {0: 10}, {0: 10}) == {(1, 0): 70, (2, 0): 10}
 
 
+def test_a_new_topic_without_usage_leaves_the_one_before_it() -> None:
+    assert a_cut({}, {}, {}) == {(1, 0): 70}
+
+
 def test_an_empty_log_is_complete() -> None:
-    assert a_cut({}, {}, {}) == {}
+    assert cut(Vector(), FakeLog(), FakeWarehouse()) == {}
+
+
+def test_a_month_that_waits_for_a_topic_is_complete_when_another_has_followed_it() -> None:
+    log = FakeLog(landing=Vector({(2, 0): 5}), earlier=Vector({(1, 0): 70}))
+    usage = FakeWarehouse(counters_at=Vector({(2, 0): 4}))
+    assert cut(Vector({(1, 0): 60}), log, usage) == {(1, 0): 70, (2, 0): 4}
 
 
 @pytest.mark.parametrize(

@@ -36,3 +36,11 @@ def test_a_topic_id_keeps_its_epoch(ledger: Ledger) -> None:
     assert ledger.open_epoch("second", "usage.events", 16, NOW) == 2
     assert ledger.open_epoch("first", "usage.events", 8, NOW) == 1
     assert ledger.epoch("second") == 2
+
+
+def test_the_first_price_list_is_rolled_out_by_itself(ledger: Ledger) -> None:
+    assert ledger.rolled_out() == 1
+    version, _ = ledger.apply_catalog(DEARER_CATALOG, NOW)
+    assert (version, ledger.rolled_out()) == (2, 1)
+    ledger.mark_rolled_out(2, NOW)
+    assert ledger.rolled_out() == 2

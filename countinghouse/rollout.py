@@ -1,0 +1,111 @@
+"""Bringing a new price list to counters and landing, and to the usage that is there already.
+
+Owns the order: every process runs the new version, then stored usage gets its new meters, then
+their counters are made of it. It may be killed and repeated anywhere.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from countinghouse.init import now_ms
+from countinghouse.rebuild import rebuild
+from countinghouse.settings import Settings
+from countinghouse.waiting import wait_until
+from countinghouse.wiring import live_epoch, usage_log, usage_reader
+from schemas.catalog import Catalog
+from schemas.errors import Conflict
+from stores import ledger
+from streams.rebuilding import Rebuilt
+from streams.refill import refill
+
+Report = Callable[[str], None]
+PASSES = 5
+PATIENCE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class RolledOut:
+    """What a rollout did; `meters` are those that are new, or counted in new windows."""
+
+    version: int
+    meters: tuple[str, ...]
+    filled: int
+    counters: int
+    announced: int
+
+
+def roll_out(settings: Settings, restart: Callable[[], None], report: Report) -> RolledOut:
+    """Roll the newest price list out; nothing is done twice that was done.
+
+    `restart` starts counters and landing anew, one after the other, where we may.
+
+    Raises:
+        NotFound: no price list was applied.
+        Conflict: counters or landing still run an older price list.
+        DependencyUnreachable: a store does not answer.
+    """
+    with closing(ledger.connect(settings.ledger_url)) as books:
+        version, catalog = books.catalog()
+        before = books.rolled_out()
+        _, known = books.catalog(before)
+        if before == version:
+            return RolledOut(version, (), 0, 0, 0)
+        restart()
+        _await_counters(settings, version)
+        meters = new_meters(known, catalog)
+        filled = _fill(settings, catalog, report)
+        done = list(_rebuilt(settings, meters, report))
+        books.mark_rolled_out(version, now_ms())
+    counters, announced = sum(d.counters for d in done), sum(d.announced for d in done)
+    return RolledOut(version, meters, filled, counters, announced)
+
+
+def _await_counters(settings: Settings, version: int) -> None:
+    epoch = live_epoch(settings).number
+    with usage_reader(settings) as usage:
+        wait_until(
+            lambda: usage.counted_by(epoch) >= version,
+            f"all workers of counters to run version {version} of the price list (restart them)",
+            progress=lambda: usage.counted_by(epoch),
+            patience_seconds=PATIENCE_SECONDS,
+        )
+
+
+def new_meters(before: Catalog, now: Catalog) -> tuple[str, ...]:
+    """Meters that counters follow and did not, or not in all their windows."""
+    return tuple(
+        name
+        for name in now.meters
+        if set(now.windows_of(name)) - set(before.windows_of(name) if name in before.meters else ())
+    )
+
+
+def _fill(settings: Settings, catalog: Catalog, report: Report) -> int:
+    """Fill stored usage until what lands brings its meters along."""
+    log = usage_log(settings)
+    total = 0
+    for _ in range(PASSES):
+        ends = log.ends()
+        filled = refill(settings.clickhouse_url, catalog)
+        total += filled
+        if not filled:
+            return total
+        report(f"{filled:,} stored deliveries have their new meters")
+        wait_until(
+            lambda ends=ends: log.landed().covers(ends),  # type: ignore[misc]
+            "landing to go on",
+            progress=log.landed,
+        )
+    raise Conflict(
+        "usage still lands without the new meters: restart every process of landing, so that it "
+        "reads the newest price list, then run `countinghouse catalog rollout` again"
+    )
+
+
+def _rebuilt(settings: Settings, meters: tuple[str, ...], report: Report) -> Iterator[Rebuilt]:
+    if not meters:
+        return
+    for one in rebuild(settings, meters):
+        report(f"partition {one.partition}: {one.counters:,} counters of {', '.join(meters)}")
+        yield one
