@@ -39,9 +39,10 @@ def test_counts_are_the_truth_whatever_was_sent_again(town: Town) -> None:
         metrics = worker.get("/metrics")
         assert "countinghouse_counters_events_total 8000.0" in metrics
         assert 'countinghouse_counters_lag_seconds{partition="1"} 0.0' in metrics
+        told = "hard limit reached tenant=tenant-"
+        wait_for(lambda: told in worker.log.read_text(), "a line about a hard limit")
         assert worker.terminate() < 5
     assert_exact(town)
-    assert "hard limit reached tenant=tenant-" in worker.log.read_text()
 
 
 def test_a_killed_worker_goes_on_where_the_log_says(town: Town) -> None:
