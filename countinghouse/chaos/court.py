@@ -4,24 +4,20 @@ Owns the reading; what follows from it is in `verdict` and `announcements`, whic
 """
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from countinghouse.chaos import announcements, verdict
 from countinghouse.chaos.announcements import Announced, Timelines
+from countinghouse.chaos.auditor import reconciled
 from countinghouse.chaos.topics import Read, StateReading, log_places, read_all
 from countinghouse.chaos.town import Town
 from countinghouse.chaos.traffic import Traffic
 from countinghouse.chaos.truth import Truth
 from countinghouse.chaos.verdict import Verdict
 from countinghouse.chaos.warehouse import Place, opened
-from countinghouse.local.environment import ROOT, child_environment
 from schemas.topics import ENTITLEMENTS, QUOTA_EXCEEDED, USAGE_ALERTS, USAGE_EVENTS, USAGE_REJECTED
-
-RECONCILE_SECONDS = 120
 
 
 @dataclass
@@ -46,7 +42,8 @@ class Court:
         yield verdict.rejections(name, truth.rejected, places, letters)
         yield from self._on_warehouse(places)
         for month in sorted({key.start[:7] for key in truth.tallies}):
-            yield self._reconciled(month)
+            found = reconciled(self.town.settings, month)
+            yield Verdict(f"reconcile {month}", found.compared, found.differences)
 
     def _on_announcements(self) -> Iterator[Verdict]:
         for topic in (USAGE_ALERTS, QUOTA_EXCEEDED):
@@ -66,27 +63,6 @@ class Court:
             yield verdict.counters("table counters = truth", truth.tallies, warehouse.counters())
             name = "table rejected = malformed"
             yield verdict.rejections(name, truth.rejected, places, warehouse.rejected())
-
-    def _reconciled(self, month: str) -> Verdict:
-        """What `countinghouse reconcile` says of a month."""
-        done = subprocess.run(
-            [sys.executable, "-m", "countinghouse", "reconcile", month, "--json"],
-            cwd=ROOT,
-            env=child_environment(self.town.settings),
-            capture_output=True,
-            text=True,
-            timeout=RECONCILE_SECONDS,
-            check=False,
-        )
-        rows = json.loads(done.stdout) if done.stdout.startswith("[") else []
-        differences = [
-            f"{row['tenant']}/{row['meter']} differs by {row['difference']}"
-            for row in rows
-            if row["difference"] != "0"
-        ]
-        if done.returncode and not differences:
-            differences.append(done.stderr.strip()[-300:])
-        return Verdict(f"reconcile {month}", len(rows), tuple(differences))
 
     def _read(self, topic: str) -> list[Read]:
         settings = self.town.settings

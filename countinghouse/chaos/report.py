@@ -48,6 +48,11 @@ class Outcome:
         """Is every verdict clean?"""
         return all(verdict.is_ok for verdict in self.verdicts)
 
+    @property
+    def disturbances(self) -> int:
+        """How often a process was disturbed."""
+        return sum(done.fault.is_of_a_process for done in self.faults)
+
     def fault_counts(self) -> dict[str, int]:
         """How often each kind of fault was done to each kind of process."""
         return dict(sorted(Counter(_kind(done) for done in self.faults).items()))
@@ -57,6 +62,7 @@ class Outcome:
         return {
             "seed": self.seed,
             "ok": self.is_ok,
+            "disturbances": self.disturbances,
             "figures": asdict(self.figures),
             "fault_counts": self.fault_counts(),
             "faults": [
@@ -84,7 +90,7 @@ def _kind(done: Done) -> str:
 def lines(outcome: Outcome) -> Iterator[str]:
     """The report as lines of text."""
     figures = outcome.figures
-    yield f"seed {outcome.seed}, {figures.seconds} s, {len(outcome.faults)} faults:"
+    yield f"seed {outcome.seed}, {figures.seconds} s, {outcome.disturbances} faults of processes:"
     yield from (f"  {count:4} × {kind}" for kind, count in outcome.fault_counts().items())
     yield ""
     yield from (

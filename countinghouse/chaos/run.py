@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countinghouse.chaos import verdict
+from countinghouse.chaos.auditor import Auditor
 from countinghouse.chaos.court import Court
 from countinghouse.chaos.plans import Plans
 from countinghouse.chaos.progress import LandingWatch, Settling
@@ -65,12 +66,15 @@ class ChaosRun:
         started = time.monotonic()
         plans = self._open()
         self._report(f"everything runs in {self._town.settings.home}")
+        auditor = Auditor(self._town.settings)
+        auditor.start()
         siege, traffic, landing_stood_ms = self._besiege(plans)
+        audit = auditor.stop()
         stopped = time.monotonic()
         state = self._settle(plans)
         settled_ms = int((time.monotonic() - stopped) * 1000)
         self._report("comparing with the truth")
-        verdicts = list(self._court.verdicts(state, traffic))
+        verdicts = [*self._court.verdicts(state, traffic), audit]
         self._town.close()
         verdicts.append(verdict.stops(self._town.stops))
         figures = self._figures(

@@ -19,7 +19,11 @@ RELAY = "relay"
 CREWS = (COUNTERS, LANDING)
 
 MEAN_MS = 12_000
-"""One fault in so long, on average."""
+"""One process is disturbed in so long, on average."""
+
+CHANGE_MS = 5_000
+JUMP_MS = 20_000
+"""How often plans change and clocks jump, beside that."""
 
 SESSION_MS = 10_000
 """The longest session time-out of a member of ours: a second kill comes within it."""
@@ -52,6 +56,11 @@ class Fault:
     target: str
     lasts_ms: int
     amount: int = 0
+
+    @property
+    def is_of_a_process(self) -> bool:
+        """Is a process disturbed, or just the world it counts?"""
+        return bool(self.target)
 
     def __str__(self) -> str:
         name = f"{self.kind} {self.target}".strip()
@@ -89,8 +98,6 @@ _DRAWS = (
     _Draw(2, "kill", FRONT, 20_000, 20_000),
     _Draw(2, "freeze", FRONT, 5_000, 15_000),
     _Draw(2, "kill", RELAY, 200, 4_000),
-    _Draw(10, "change plans", "", 0, 0),
-    _Draw(8, "jump clock", "", 2_000, 8_000),
 )
 
 _MUSTS = (
@@ -110,13 +117,29 @@ def schedule(seed: int, duration_ms: int, workers: int, landers: int) -> list[Fa
     draws += random.choices(_DRAWS, [draw.weight for draw in _DRAWS], k=more)
     random.shuffle(draws)
     crew = _Crew({COUNTERS: workers, LANDING: landers})
+    moments = sorted(_moments(draws, duration_ms, random), key=lambda moment: moment[0])
+    faults = [crew.fault(draw, at_ms, random) for at_ms, draw in moments]
+    return sorted([*faults, *_changes(duration_ms, random)])
+
+
+def _moments(draws: list[_Draw], duration_ms: int, random: Random) -> Iterator[tuple[int, _Draw]]:
+    """One draw in each slot of time; a double kill has its second within the session."""
     slot_ms = duration_ms // len(draws)
-    faults = [
-        fault
-        for index, draw in enumerate(draws)
-        for fault in crew.faults(draw, index * slot_ms + random.randrange(slot_ms), random)
-    ]
-    return sorted(faults)
+    for index, draw in enumerate(draws):
+        at_ms = index * slot_ms + random.randrange(slot_ms)
+        yield at_ms, draw
+        if draw.is_twice:
+            yield at_ms + random.randrange(500, SESSION_MS // 2), draw
+
+
+def _changes(duration_ms: int, random: Random) -> Iterator[Fault]:
+    """Plans that change and clocks that jump while all that happens."""
+    for begin in range(0, duration_ms - CHANGE_MS, CHANGE_MS):
+        at_ms = begin + random.randrange(CHANGE_MS)
+        yield Fault(at_ms, "change plans", "", 0, random.randint(1, 3))
+    for begin in range(0, duration_ms - JUMP_MS, JUMP_MS):
+        at_ms, lasts_ms = begin + random.randrange(JUMP_MS), random.randint(2_000, 8_000)
+        yield Fault(at_ms, "jump clock", "", lasts_ms, random.choice(JUMPS_MS))
 
 
 @dataclass
@@ -132,25 +155,15 @@ class _Crew:
         for role, size in self.sizes.items():
             self.members[role] = [f"{role}-{number}" for number in range(1, size + 1)]
 
-    def faults(self, draw: _Draw, at_ms: int, random: Random) -> Iterator[Fault]:
-        """One fault, or two for a double kill."""
-        yield self._fault(draw, at_ms, random)
-        if draw.is_twice:
-            later_ms = at_ms + random.randrange(500, SESSION_MS // 2)
-            yield self._fault(draw, later_ms, random)
-
-    def _fault(self, draw: _Draw, at_ms: int, random: Random) -> Fault:
+    def fault(self, draw: _Draw, at_ms: int, random: Random) -> Fault:
+        """The fault of a draw; to be called in the order of time."""
         lasts_ms = random.randint(draw.least_ms, draw.most_ms)
-        kind, amount = draw.kind, 0
-        if kind == "change plans":
-            amount = random.randint(1, 6)
-        elif kind == "jump clock":
-            amount = random.choice(JUMPS_MS)
-        elif kind in ("add", "remove"):
+        kind = draw.kind
+        if kind in ("add", "remove"):
             kind = self._sized(kind, draw.role)
         target = self._target(kind, draw.role, at_ms, random)
         self.busy_until[target] = at_ms + lasts_ms + (STOP_MS if kind == "terminate" else 0)
-        return Fault(at_ms, kind, target, lasts_ms, amount)
+        return Fault(at_ms, kind, target, lasts_ms)
 
     def _sized(self, kind: Kind, role: str) -> Kind:
         """Never fewer than one less than at first, nor more than two beyond."""

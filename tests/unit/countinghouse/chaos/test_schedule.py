@@ -44,11 +44,16 @@ def test_the_shortest_run_has_a_kill_a_freeze_the_broker_and_the_front(seed: int
 def test_half_an_hour_has_over_a_hundred_faults_of_every_kind() -> None:
     faults = schedule(7, 30 * MINUTE_MS, 3, 2)
     kinds = Counter(fault.kind for fault in faults)
-    assert len(faults) >= 100
+    assert sum(fault.is_of_a_process for fault in faults) >= 100
     assert set(kinds) == {
         "kill", "terminate", "freeze", "add", "remove", "change plans", "jump clock",
     }  # fmt: skip
     assert any(fault.target == FRONT and fault.lasts_ms == 20_000 for fault in faults)
+
+
+def test_plans_change_all_the_time_and_clocks_jump() -> None:
+    kinds = Counter(fault.kind for fault in schedule(7, 2 * MINUTE_MS, 3, 2))
+    assert (kinds["change plans"], kinds["jump clock"]) == (23, 5)
 
 
 @pytest.mark.parametrize("seed", range(20))
