@@ -9,13 +9,16 @@ from itertools import pairwise
 
 import pyarrow as pa
 
+from pipelines.adjustments.bulk import Offered
+from pipelines.adjustments.given import given_by_tenant, versions_of
 from pipelines.tables import as_table, lines_by_subscription, rows_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
 from schemas.errors import Conflict, NotFound
+from schemas.extras import Extras, Given
 from schemas.invoice import Invoice, InvoiceLine
 from schemas.period import BillingPeriod
-from schemas.ports import ClosingLedger
+from schemas.ports import RATED, ClosingLedger
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
 
@@ -55,12 +58,29 @@ class Books:
 
     @cached_property
     def catalogs(self) -> dict[int, Catalog]:
-        """The versions of the price list that the closing and the subscriptions' parts name."""
-        versions = {self.closing.catalog_version}
+        """The versions of the price list that the closing, the subscriptions' parts, and tenants'
+        coupons and add-ons name."""
+        versions = {self.closing.catalog_version, *versions_of(self.extras)}
         for subscription in self.subscriptions:
             for segment, _ in subscription.parts(self.period):
                 versions.add(segment.catalog_version)
         return {version: self._ledger.catalog(version)[1] for version in sorted(versions)}
+
+    @cached_property
+    def extras(self) -> Extras:
+        """What the month's tenants have beside their plans."""
+        return self._ledger.extras(self.month)
+
+    @cached_property
+    def given(self) -> dict[str, Given]:
+        """The same by tenant; who has nothing is not named."""
+        return given_by_tenant(self.extras)
+
+    @property
+    def offered(self) -> Offered:
+        """What the month's adjustments rest on. Taxes are those of the closing's price list."""
+        taxes = self.catalogs[self.closing.catalog_version].taxes
+        return Offered(self.catalogs, taxes, self.extras)
 
     @cached_property
     def usage(self) -> pa.Table:
@@ -76,8 +96,13 @@ class Books:
         return dict(usage)
 
     @cached_property
+    def rated(self) -> pa.Table:
+        """The month's fee and usage lines (`LINE_COLUMNS`), as `lines`."""
+        return as_table(self._ledger.lines(self.month, RATED), LINE_COLUMNS)
+
+    @cached_property
     def lines(self) -> pa.Table:
-        """The month's lines (`LINE_COLUMNS`), fees before usage within a subscription."""
+        """The month's lines (`LINE_COLUMNS`): fees, usage and what follows, by subscription."""
         return as_table(self._ledger.lines(self.month), LINE_COLUMNS)
 
     @cached_property

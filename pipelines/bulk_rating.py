@@ -12,13 +12,13 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.price_table import matrix_table, price_table
-from pipelines.tables import as_table, table_of
+from pipelines.tables import as_table, padded, table_of
 from schemas.catalog import Catalog
 from schemas.money import MINOR_DIGITS, PICO, minor_per_major
 from schemas.period import BillingPeriod
 from schemas.quantity import MICRO
 from schemas.subscription import Subscription
-from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
+from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
 
 _SQL = files("pipelines") / "sql"
 _PARTS = (_SQL / "parts.sql").read_text()
@@ -86,7 +86,8 @@ def _run(statement: str, period: BillingPeriod, tables: Mapping[str, pa.Table]) 
         connection.execute(_PERIOD, [period.start_ms, period.end_ms])
         connection.execute(_PARTS)
         connection.execute(_COST)
-        return as_table(connection.sql(statement).to_arrow_table(), LINE_COLUMNS)
+        lines = padded(connection.sql(statement).to_arrow_table(), ADJUSTING_COLUMNS)
+        return as_table(lines, LINE_COLUMNS)
 
 
 def _segments(subscriptions: Iterable[Subscription]) -> pa.Table:

@@ -14,9 +14,11 @@ from pipelines.marked_yaml import MarkedYaml, Path, read_yaml
 from schemas.catalog import Catalog, Plan
 from schemas.errors import InvalidInput
 from schemas.meter import Meter
+from schemas.offers import AddOn, Coupon, Discount
 from schemas.price_terms import PROBLEMS
 from schemas.prices import TAG, PerUnit, Tier
 from schemas.rate_card import Grace, Quota, RateCard, UnitCost
+from schemas.tax import TaxRule
 
 _MODELS: dict[Path, type[BaseModel]] = {
     (): Catalog,
@@ -29,7 +31,11 @@ _MODELS: dict[Path, type[BaseModel]] = {
     ("plans", "*", "meters", "*", "grace"): Grace,
     ("plans", "*", "meters", "*", "quotas", "*"): Quota,
     ("plans", "*", "meters", "*", "quotas", "*", "grace"): Grace,
+    ("plans", "*", "discount"): Discount,
     ("costs", "*"): UnitCost,
+    ("coupons", "*"): Coupon,
+    ("add_ons", "*"): AddOn,
+    ("taxes", "*"): TaxRule,
 }
 _REASONS = MappingProxyType(
     {

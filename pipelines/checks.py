@@ -13,7 +13,7 @@ from pipelines.books import Books
 from pipelines.proration import prorate
 from pipelines.rating import beyond, overage_amount, pool, price_of, priced_meters
 from pipelines.segments import parts
-from schemas.invoice import Invoice, InvoiceLine
+from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceLine
 from schemas.money import Money
 from schemas.period import BillingPeriod
 from schemas.quantity import format_micro
@@ -69,6 +69,8 @@ def _dues(
     }
     reached: Counter[str] = Counter()
     for line in lines:
+        if line.kind in ADJUSTING_KINDS:
+            continue
         if line.fee_minor is not None:
             yield line, _fee_due(line, line.fee_minor, books.period)
             continue

@@ -1,9 +1,9 @@
 """Closing a month: the use cases from the cut to finalized invoices, in this order.
 
-`open_closing`, `aggregate_usage`, `rate_charges`, `prorate_fees`, `draft_invoices`, `reconcile`,
-`finalize`; `release_held` follows where a tenant was held. Each replaces its own slice of the
-ledger, so it may run twice and be killed between any two writes; on a closed month it writes
-nothing and its report says so.
+`open_closing`, `aggregate_usage`, `rate_charges`, `prorate_fees`, `draft_invoices` (which begins
+with `adjust_lines`), `reconcile`, `finalize`; `release_held` follows where a tenant was held. Each
+replaces its own slice of the ledger, so it may run twice and be killed between any two writes; on a
+closed month it writes nothing and its report says so.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,19 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from pipelines import bulk_rating, invoicing, reconciliation
+from pipelines.adjustments import bulk
+from pipelines.adjustments.check import adjustments_hold
+from pipelines.adjustments.concerned import concerned
 from pipelines.books import Books
 from pipelines.checks import lines_sum_to_totals, one_invoice_per_subscription, totals_by_currency
 from pipelines.completeness import cut, ensure_covered, ensure_over
 from pipelines.segments import bounds
-from pipelines.tables import as_table, rows_of
+from pipelines.tables import as_table, rows_of, table_of
 from schemas.closing import Closing, ClosingState, CounterComparison, Reconciliation
 from schemas.errors import ReconciliationFailed
 from schemas.invoice import InvoiceState
 from schemas.ports import Clock, ClosingLedger, LineWork, Log, UsageReader
-from schemas.tables import USAGE_COLUMNS
+from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
 
 DUE_DAYS = 14
 _DAY_MS = 86_400_000
@@ -124,16 +127,33 @@ def prorate_fees(month: str, ledger: ClosingLedger) -> StepReport:
     return _replace_lines("prorate_fees", "prorations", lines, books, ledger)
 
 
+def adjust_lines(month: str, ledger: ClosingLedger) -> StepReport:
+    """Make the lines that follow from fees and usage: add-ons, limits, discounts, tax, credits.
+
+    Invoices that have none cost nothing.
+    """
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("adjust_lines", month)
+    found = concerned(books.subscriptions, books.offered)
+    lines = table_of([], LINE_COLUMNS)
+    if found:
+        lines = bulk.adjust_lines(books.rated, found, books.period, books.offered)
+    return _replace_lines("adjust_lines", "adjustments", lines, books, ledger)
+
+
 def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
     """Make a draft invoice for every subscription of the month, replacing the drafts there are.
 
     What was recorded of an earlier comparison is dropped first: these drafts were not compared.
+    Adjusting lines are made anew: a draft counts on what is left of credits now.
     """
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("draft_invoices", month)
     ledger.record_reconciliation(month, [])
-    rests_on = invoicing.basis(books.closing, books.catalogs)
+    adjust_lines(month, ledger)
+    rests_on = invoicing.basis(books.closing, books.catalogs, books.given)
     subscriptions = {s.id: s for s in books.subscriptions}
     drafts = invoicing.draft_all(books.lines, subscriptions, rests_on)
     left_alone = ledger.replace_drafts(month, drafts)
@@ -210,6 +230,7 @@ def release_held(
 def _ensure_sound(books: Books) -> None:
     """No fault that belongs to no single tenant."""
     findings = one_invoice_per_subscription(books) + lines_sum_to_totals(books)
+    findings += adjustments_hold(books)
     if findings:
         raise _failed(books.month, "the invoices do not add up", findings)
 

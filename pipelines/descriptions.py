@@ -6,6 +6,7 @@ document, so better wording never changes what was billed.
 
 from datetime import datetime
 
+from pipelines.adjustments.words import arithmetic, what
 from schemas.invoice import InvoiceLine
 from schemas.money import format_minor, format_pico
 from schemas.period import BillingPeriod, from_ms
@@ -30,12 +31,21 @@ def describe(line: InvoiceLine, period: BillingPeriod, currency: str) -> str:
             return f"{plan}, {when}: {_share_of_fee(line, period, currency)}"
         case "proration_credit":
             return f"{plan} unused, {when}: {_share_of_fee(line, period, currency)}"
-        case "included":
-            return f"{plan}, {when}: {metered(line)} included"
-        case "not_billed":
-            return f"{plan}, {when}: {metered(line)} beyond the included, not billed"
-        case "overage":
-            return f"{plan}, {when}: {metered(line)} beyond the included{_unit_price(line)}"
+        case "included" | "not_billed" | "overage":
+            return f"{plan}, {when}: {_usage(line)}"
+        case "add_on":
+            is_part = line.amount_minor != line.fee_minor
+            share = f": {_share_of_fee(line, period, currency)}" if is_part else ""
+            return f"{what(line)}, {when}{share}"
+        case _:
+            return ": ".join(filter(None, (what(line), arithmetic(line, currency))))
+
+
+def _usage(line: InvoiceLine) -> str:
+    if line.kind == "included":
+        return f"{metered(line)} included"
+    beyond = f"{metered(line)} beyond the included"
+    return f"{beyond}, not billed" if line.kind == "not_billed" else f"{beyond}{_unit_price(line)}"
 
 
 def metered(line: InvoiceLine) -> str:

@@ -1,12 +1,16 @@
 """One invoice, line by line with its arithmetic, in text that a person can check by hand.
 
-Recomputes every line by the specification (`pipelines.rating`, `pipelines.proration`) and says
-whether it agrees with what was billed.
+Recomputes every line by the specification (`pipelines.rating`, `pipelines.proration`,
+`pipelines.adjustments`) and says whether it agrees with what was billed.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from pipelines.adjustments.as_billed import as_billed
+from pipelines.adjustments.case import Case
+from pipelines.adjustments.invoice import adjust
 from pipelines.books import Books
 from pipelines.descriptions import describe, metered, plan_title, span
 from pipelines.proration import prorate_fees
@@ -21,12 +25,14 @@ from pipelines.rating import (
 from pipelines.segments import Part, parts
 from schemas.catalog import Catalog
 from schemas.errors import NotFound
-from schemas.invoice import Invoice, InvoiceLine
+from schemas.extras import NOTHING, Given
+from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceLine
 from schemas.money import PICO, format_minor, format_pico, minor_per_major
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger
 from schemas.quantity import MICRO, format_micro
 from schemas.subscription import Subscription
+from schemas.tax import TaxRule
 
 _SHOWN_DIGITS = 6
 _KIND_WIDTH = len("proration_credit")
@@ -44,27 +50,44 @@ def explain_invoice(month: str, tenant: str, ledger: ClosingLedger) -> str:
     books = Books(month, ledger)
     subscriptions = {s.id: s for s in books.subscriptions}
     return "\n".join(
-        explain(invoice, subscriptions[invoice.subscription], books.catalogs)
+        explain(
+            invoice,
+            subscriptions[invoice.subscription],
+            books.catalogs,
+            as_billed(invoice, books.given.get(tenant, NOTHING)),
+            books.offered.taxes,
+        )
         for invoice in invoices
     )
 
 
-def explain(invoice: Invoice, subscription: Subscription, catalogs: Mapping[int, Catalog]) -> str:
-    """Every line of an invoice with its arithmetic, the pools behind it, and the total."""
-    return "\n".join(_Explanation(invoice, subscription, catalogs).text()) + "\n"
+def explain(
+    invoice: Invoice,
+    subscription: Subscription,
+    catalogs: Mapping[int, Catalog],
+    given: Given = NOTHING,
+    taxes: Sequence[TaxRule] = (),
+) -> str:
+    """Every line of an invoice with its arithmetic, the pools behind it, and the total.
+
+    `given` is what the tenant has beside its plan, as the invoice found it.
+    """
+    case = Case(
+        subscription, BillingPeriod.month(invoice.month), catalogs, given=given, taxes=taxes
+    )
+    return "\n".join(_Explanation(invoice, case).text()) + "\n"
 
 
 class _Explanation:
     """The figures of one invoice, on their way to becoming text."""
 
-    def __init__(
-        self, invoice: Invoice, subscription: Subscription, catalogs: Mapping[int, Catalog]
-    ) -> None:
+    def __init__(self, invoice: Invoice, case: Case) -> None:
         self.invoice = invoice
-        self.subscription = subscription
-        self.catalogs = catalogs
-        self.period = BillingPeriod.month(invoice.month)
-        self.parts = parts(subscription, self.period)
+        self.case = case
+        self.subscription = case.subscription
+        self.catalogs = case.catalogs
+        self.period = case.period
+        self.parts = parts(self.subscription, self.period)
         self.usage = _usage(invoice, self.parts)
 
     def text(self) -> Iterator[str]:
@@ -85,7 +108,10 @@ class _Explanation:
         )
 
     def _line(self, line: InvoiceLine) -> str:
-        what = describe(line, self.period, self.invoice.currency).partition(": ")[0]
+        described = describe(line, self.period, self.invoice.currency)
+        if line.kind in ADJUSTING_KINDS:
+            return f"{line.kind:{_KIND_WIDTH}}  {described} → {self._amount(line.amount_minor)}"
+        what = described.partition(": ")[0]
         return f"{line.kind:{_KIND_WIDTH}}  {what}: {self._arithmetic(line)}"
 
     def _arithmetic(self, line: InvoiceLine) -> str:
@@ -144,6 +170,7 @@ class _Explanation:
     def _agreement(self) -> str:
         lines = prorate_fees(self.subscription, self.period, self.catalogs)
         lines += rate_usage(self.subscription, self.period, self.catalogs, self.usage)
+        lines += adjust(replace(self.case, lines=lines))
         if tuple(lines) == self.invoice.lines:
             return "Recomputed from the price list: every line agrees."
         recomputed = self._amount(sum(line.amount_minor for line in lines))

@@ -6,7 +6,8 @@ belong to the ledger.
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -17,31 +18,47 @@ from pipelines.segments import parts
 from pipelines.tables import lines_by_subscription
 from schemas.catalog import Catalog
 from schemas.closing import Closing
-from schemas.invoice import Invoice, InvoiceLine, invoice_id
+from schemas.extras import NOTHING, Given
+from schemas.invoice import (
+    ADJUSTING_KINDS,
+    Invoice,
+    InvoiceLine,
+    credits_minor,
+    invoice_id,
+    subtotal_minor,
+)
 from schemas.money import format_pico
 from schemas.period import BillingPeriod, format_instant
 from schemas.quantity import format_micro
 from schemas.subscription import Subscription
+from schemas.tables import ADJUSTING_COLUMNS
+from schemas.tax import Buyer
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the invoices of a month rest on: the closing, its period, the price lists' hashes."""
+    """What the invoices of a month rest on: the closing, its period, the price lists' hashes, and
+    what tenants have beside their plans."""
 
     closing: Closing
     period: BillingPeriod
     catalog_hashes: Mapping[int, str]
+    given: Mapping[str, Given] = field(default_factory=dict)
 
 
-def basis(closing: Closing, catalogs: Mapping[int, Catalog]) -> Basis:
+def basis(
+    closing: Closing,
+    catalogs: Mapping[int, Catalog],
+    given: Mapping[str, Given] = MappingProxyType({}),
+) -> Basis:
     """The basis of a closing's invoices, whose subscriptions are on these price lists."""
     hashes = {
         version: hashlib.sha256(catalog_file.canonical(catalog)).hexdigest()
         for version, catalog in catalogs.items()
     }
-    return Basis(closing, BillingPeriod.month(closing.month), hashes)
+    return Basis(closing, BillingPeriod.month(closing.month), hashes, given)
 
 
 def draft_all(
@@ -74,8 +91,13 @@ def _document(
     subscription: Subscription, lines: tuple[InvoiceLine, ...], rests_on: Basis
 ) -> dict[str, Any]:
     """Canonical JSON's content: sorted keys, no spaces, UTF-8; integers, texts and no floats."""
+    given = rests_on.given.get(subscription.tenant, NOTHING)
     versions = {part.catalog_version for part in parts(subscription, rests_on.period)}
-    return {
+    versions |= {each.catalog_version for each in given.redemptions}
+    versions |= {each.catalog_version for each in given.add_ons}
+    if any(line.kind == "tax" for line in lines):
+        versions.add(rests_on.closing.catalog_version)
+    document = {
         "tenant": subscription.tenant,
         "subscription": subscription.id,
         "period": _period(rests_on.period),
@@ -84,6 +106,23 @@ def _document(
         "total_minor": sum(line.amount_minor for line in lines),
         "catalogs": {str(version): rests_on.catalog_hashes[version] for version in versions},
         "vector": rests_on.closing.vector.to_json(),
+    }
+    return document | _buyer(given.buyer) | _sums(lines)
+
+
+def _buyer(buyer: Buyer) -> dict[str, Any]:
+    known = {name: value for name, value in asdict(buyer).items() if value is not None}
+    return {"buyer": known} if known else {}
+
+
+def _sums(lines: tuple[InvoiceLine, ...]) -> dict[str, int]:
+    """The total's parts, where there is more than fees and usage."""
+    if not any(line.kind in ADJUSTING_KINDS for line in lines):
+        return {}
+    return {
+        "subtotal_minor": subtotal_minor(lines),
+        "tax_minor": sum(line.tax_minor or 0 for line in lines),
+        "credits_minor": credits_minor(lines),
     }
 
 
@@ -96,13 +135,12 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
     }
     if line.fee_minor is not None:
         document["fee_minor"] = line.fee_minor
-    if line.meter is not None and line.quantity_micro is not None:
-        document |= {"meter": line.meter, "quantity": format_micro(line.quantity_micro)}
-    if line.value is not None:
-        document["value"] = line.value
+    if line.quantity_micro is not None:
+        document["quantity"] = format_micro(line.quantity_micro)
     if line.unit_price_pico is not None:
         document["unit_price"] = format_pico(line.unit_price_pico)
-    return document
+    told = {name: getattr(line, name) for name in ("meter", "value", *ADJUSTING_COLUMNS)}
+    return document | {name: value for name, value in told.items() if value is not None}
 
 
 def _period(period: BillingPeriod) -> dict[str, str]:

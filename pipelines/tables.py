@@ -13,6 +13,8 @@ from schemas.invoice import InvoiceLine
 from schemas.period import BillingPeriod
 from schemas.tables import ArrowStream
 
+_CHUNK = 50_000
+
 
 def schema_of(columns: Mapping[str, str]) -> pa.Schema:
     """The Arrow schema of columns such as `LINE_COLUMNS`."""
@@ -34,9 +36,19 @@ def table_of(rows: Iterable[tuple[Any, ...]], columns: Mapping[str, str]) -> pa.
     return pa.table(dict(zip(columns, map(list, values), strict=True)), schema=schema_of(columns))
 
 
+def padded(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
+    """The table with columns that are null in every row; they take no memory of its length."""
+    for name, kind in columns.items():
+        nulls = pa.nulls(_CHUNK, pa.type_for_alias(kind))
+        whole, rest = divmod(table.num_rows, _CHUNK)
+        chunks = [nulls] * whole + [nulls.slice(0, rest)]
+        table = table.append_column(name, pa.chunked_array(chunks))
+    return table
+
+
 def rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:
     """A table's rows by column name, a batch at a time."""
-    for batch in table.to_batches(max_chunksize=50_000):
+    for batch in table.to_batches(max_chunksize=_CHUNK):
         yield from batch.to_pylist()
 
 
@@ -52,6 +64,11 @@ def line_of(row: Mapping[str, Any]) -> InvoiceLine:
         unit_price_pico=row["unit_price_pico"],
         fee_minor=row["fee_minor"],
         value=row["value"],
+        product=row["product"],
+        name=row["name"],
+        rate_ppm=row["rate_ppm"],
+        base_minor=row["base_minor"],
+        tax_minor=row["tax_minor"],
     )
 
 

@@ -12,13 +12,15 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from schemas.meter import Meter, Name
 from schemas.money import parse_minor
+from schemas.offers import AddOn, Commitment, Coupon, CouponName, broken_commitment, broken_offers
 from schemas.price_terms import Closed, Currency, Price, Problem, tell
 from schemas.prices import Matrix, missing_currencies
 from schemas.quota import WINDOW_KINDS, WindowKind
 from schemas.rate_card import RateCard, UnitCost
+from schemas.tax import TaxRule, broken_taxes
 
 
-class Plan(Closed):
+class Plan(Commitment):
     """A named offer: a monthly base fee per currency, rate cards by meter, features."""
 
     base_fee: dict[Currency, Price]
@@ -71,6 +73,9 @@ class Catalog(Closed):
     meters: Annotated[dict[Name, Meter], BeforeValidator(_named), Field(min_length=1)]
     plans: Annotated[dict[Name, Plan], Field(min_length=1)]
     costs: dict[Name, UnitCost] = Field(default_factory=dict)
+    coupons: dict[CouponName, Coupon] = Field(default_factory=dict)
+    add_ons: dict[Name, AddOn] = Field(default_factory=dict)
+    taxes: tuple[TaxRule, ...] = ()
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -129,12 +134,17 @@ def _broken_references(catalog: Catalog) -> Iterator[Problem]:
             yield ("plans", name, *path), reason
     for meter_name in catalog.costs.keys() - catalog.meters.keys():
         yield ("costs", meter_name), f"{meter_name!r} is not a meter; there are {meters}"
+    offers = (catalog.coupons, catalog.add_ons)
+    yield from broken_offers(*offers, catalog.currencies, catalog.priced_meters)
+    yield from broken_taxes(catalog.taxes)
 
 
 def _broken_plan(plan: Plan, catalog: Catalog) -> Iterator[Problem]:
     for currency in catalog.currencies:
         if currency not in plan.base_fee:
             yield ("base_fee",), f"there is none in {currency}; add it, 0 if it is free"
+    priced = catalog.priced_meters
+    yield from broken_commitment(plan, plan.base_fee, catalog.currencies, priced)
     for meter, card in plan.meters.items():
         if meter not in catalog.meters:
             meters = ", ".join(catalog.meters)

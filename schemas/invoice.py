@@ -4,17 +4,35 @@ Number, issue date, state and payments lie outside the document, so that the sam
 prices give the same bytes for ever.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from schemas.offers import Product
 from schemas.period import BillingPeriod
 
 LineKind = Literal[
-    "base_fee", "proration_credit", "proration_charge", "included", "overage", "not_billed"
+    "base_fee",
+    "proration_credit",
+    "proration_charge",
+    "included",
+    "overage",
+    "not_billed",
+    "add_on",
+    "item",
+    "maximum",
+    "minimum",
+    "discount",
+    "tax",
+    "credit_applied",
 ]
 USAGE_KINDS: tuple[LineKind, ...] = ("included", "overage", "not_billed")
 """Kinds whose quantities add up to the usage of a meter."""
+ADJUSTING_KINDS: tuple[LineKind, ...] = (
+    "add_on", "item", "maximum", "minimum", "discount", "tax", "credit_applied",
+)  # fmt: skip
+"""Kinds that follow from fees and usage, in the order of their lines on an invoice."""
 
 
 class InvoiceState(StrEnum):
@@ -33,6 +51,11 @@ class InvoiceLine:
     `period` is the service period; a fee has no meter, quantity or unit price. `fee_minor` is the
     full monthly fee that a fee line is a part of. `value` is the pricing key's where the price
     depends on it, '' where the usage has none.
+
+    Adjusting lines: `name` is that of the add-on, coupon, tax or credit, or an item's description;
+    `base_minor` is what the amount was computed from (what a discount or tax is on, the usage that
+    is capped, the minimum, what a credit held before), `rate_ppm` the share of it, `product` what
+    a discount or tax is on. `tax_minor` is a tax that is added, or shown where prices hold it.
     """
 
     kind: LineKind
@@ -44,6 +67,11 @@ class InvoiceLine:
     unit_price_pico: int | None = None
     fee_minor: int | None = None
     value: str | None = None
+    product: Product | None = None
+    name: str | None = None
+    rate_ppm: int | None = None
+    base_minor: int | None = None
+    tax_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +100,37 @@ class Invoice:
     def total_minor(self) -> int:
         """The exact sum of the rounded lines."""
         return sum(line.amount_minor for line in self.lines)
+
+    @property
+    def subtotal_minor(self) -> int:
+        """Before tax on top, and before credits; a tax that prices hold is in it."""
+        return subtotal_minor(self.lines)
+
+    @property
+    def tax_minor(self) -> int:
+        """The tax, on top or within."""
+        return sum(line.tax_minor or 0 for line in self.lines)
+
+    @property
+    def credits_minor(self) -> int:
+        """What prepaid credits pay of it."""
+        return credits_minor(self.lines)
+
+    @property
+    def amount_due_minor(self) -> int:
+        """What collection collects: the total, which credits have reduced already."""
+        return max(0, self.total_minor)
+
+
+def subtotal_minor(lines: Iterable[InvoiceLine]) -> int:
+    """What lines come to before tax on top and credits."""
+    outside = ("tax", "credit_applied")
+    return sum(line.amount_minor for line in lines if line.kind not in outside)
+
+
+def credits_minor(lines: Iterable[InvoiceLine]) -> int:
+    """What prepaid credits pay of lines."""
+    return -sum(line.amount_minor for line in lines if line.kind == "credit_applied")
 
 
 def invoice_id(subscription: str, month: str) -> str:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from schemas.catalog import Catalog
 from schemas.closing import Closing, CountersCompared, Reconciliation
+from schemas.extras import Extras
 from schemas.invoice import Invoice, InvoiceState
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.period import BillingPeriod
@@ -16,7 +17,11 @@ from schemas.subscription import Subscription
 from schemas.tables import ArrowStream
 from schemas.vector import Vector
 
-LineWork = Literal["charges", "prorations"]
+LineWork = Literal["charges", "prorations", "adjustments"]
+LINE_WORKS: tuple[LineWork, ...] = ("prorations", "charges", "adjustments")
+"""All of them, in the order of their lines on an invoice."""
+RATED: tuple[LineWork, ...] = ("prorations", "charges")
+"""What adjustments follow from."""
 
 
 class Clock(Protocol):
@@ -89,8 +94,14 @@ class ClosingLedger(Protocol):
     def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
         """The month's lines of one kind of work (`LINE_COLUMNS`), whole."""
 
-    def lines(self, month: str) -> ArrowStream:
-        """All lines, by tenant, subscription, work (prorations first) and ordinal."""
+    def lines(self, month: str, works: Sequence[LineWork] = LINE_WORKS) -> ArrowStream:
+        """Lines, by tenant, subscription, work (in the order of `LINE_WORKS`) and ordinal."""
+
+    def extras(self, month: str) -> Extras:
+        """What tenants have beside their plans, as the month's invoices may use it.
+
+        Of a credit what no finalized invoice has used, and no draft of an earlier month counts on.
+        """
 
     def replace_drafts(self, month: str, invoices: Iterable[Invoice]) -> int:
         """Replace the month's drafts; invoices finalized already are left alone and counted."""

@@ -26,6 +26,15 @@ USAGE_COLUMNS = {
 `UsageReader.usage`): with bounds [s0, e0, e1, …] of a subscription, 0 is before it began. `value`
 is that of the meter's pricing key, '' where it has none."""
 
+ADJUSTING_COLUMNS = {
+    "product": "string",
+    "name": "string",
+    "rate_ppm": "int64",
+    "base_minor": "int64",
+    "tax_minor": "int64",
+}
+"""What only adjusting lines say; see `schemas.invoice.InvoiceLine`."""
+
 LINE_COLUMNS = {
     "tenant": "string",
     "subscription": "string",
@@ -41,6 +50,7 @@ LINE_COLUMNS = {
     "unit_price_pico": "int64",
     "fee_minor": "int64",
     "amount_minor": "int64",
+    **ADJUSTING_COLUMNS,
 }
 """Priced lines before they become an invoice; `meter`, `value`, `quantity_micro`,
 `unit_price_pico` and `fee_minor` may be null. `ordinal` orders the lines of a subscription within

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,14 +21,28 @@ from schemas.closing import (
     Reconciliation,
 )
 from schemas.errors import Conflict, NotFound
+from schemas.extras import (
+    ADD_ON_COLUMNS,
+    BUYER_COLUMNS,
+    CREDIT_COLUMNS,
+    ITEM_COLUMNS,
+    REDEMPTION_COLUMNS,
+    Extras,
+)
 from schemas.invoice import Invoice, InvoiceState
 from schemas.period import BillingPeriod
-from schemas.ports import LineWork, Log
+from schemas.ports import LINE_WORKS, LineWork, Log
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
 from schemas.vector import Vector
 
-_WORK_ORDER = ("prorations", "charges")
+EXTRAS = {
+    "buyers": BUYER_COLUMNS,
+    "redemptions": REDEMPTION_COLUMNS,
+    "add_ons": ADD_ON_COLUMNS,
+    "items": ITEM_COLUMNS,
+    "credits": CREDIT_COLUMNS,
+}
 
 
 class Killed(BaseException):
@@ -48,6 +63,10 @@ class FakeLedger:
     _invoices: dict[str, Invoice] = field(default_factory=dict)
     _reconciled: dict[str, list[Reconciliation]] = field(default_factory=dict)
     overrides: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    has: dict[str, list[tuple[Any, ...]]] = field(
+        default_factory=lambda: {name: [] for name in EXTRAS}
+    )
+    """What tenants have beside their plans, whatever the month; see `schemas.extras`."""
 
     def _write(self, name: str) -> None:
         if self.dies_at is not None and len(self.writes) + 1 >= self.dies_at:
@@ -89,9 +108,12 @@ class FakeLedger:
         self._write(f"replace_lines {work}")
         self._lines[month, work] = as_table(lines, LINE_COLUMNS)
 
-    def lines(self, month: str) -> ArrowStream:
+    def extras(self, month: str) -> Extras:
+        return Extras(**{name: table_of(rows, EXTRAS[name]) for name, rows in self.has.items()})
+
+    def lines(self, month: str, works: Sequence[LineWork] = LINE_WORKS) -> ArrowStream:
         none = table_of([], LINE_COLUMNS)
-        tables = [self._lines.get((month, work), none) for work in _WORK_ORDER]
+        tables = [self._lines.get((month, work), none) for work in works]
         tagged = [
             t.append_column("work", pa.array([n] * len(t), "int32")) for n, t in enumerate(tables)
         ]

@@ -5,7 +5,7 @@ reconciliation may be recorded again, so that held tenants can follow later.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from schemas.closing import Closing, ClosingState, Reconciliation
 from schemas.errors import Conflict
-from schemas.ports import LineWork
+from schemas.ports import LINE_WORKS, LineWork
 from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
 from schemas.vector import Vector
 from stores.ledger.catalogs import check_catalog_versions
@@ -24,7 +24,7 @@ from stores.ledger.slices import Slice, check_open
 from stores.ledger.staging import CHUNK, arrow_schema
 from stores.ledger.tables import closed_usage, closings, invoice_line_drafts, reconciliations
 
-WORK_ORDER: dict[LineWork, int] = {"prorations": 0, "charges": 1}
+WORK_ORDER = {work: place for place, work in enumerate(LINE_WORKS)}
 """Lines of which work come first on an invoice."""
 
 RECONCILIATION_COLUMNS = {
@@ -87,13 +87,10 @@ class Closings(LedgerPart):
         """
         lines_slice(month, work).replace(self._engine, lines, LINE_COLUMNS)
 
-    def lines(self, month: str) -> ArrowStream:
-        """All lines of the month, ordered by tenant, subscription, work, ordinal.
-
-        Prorations come before charges.
-        """
+    def lines(self, month: str, works: Sequence[LineWork] = LINE_WORKS) -> ArrowStream:
+        """Lines of the month, ordered by tenant, subscription, work, ordinal."""
         rows = invoice_line_drafts.c
-        live = sa.or_(*(lines_slice(month, work).live_rows for work in WORK_ORDER))
+        live = sa.or_(*(lines_slice(month, work).live_rows for work in works))
         query = sa.select(*(rows[name] for name in LINE_COLUMNS))
         query = query.where(rows.month == month, live)
         order = (rows.tenant, rows.subscription, rows.work, rows.ordinal)

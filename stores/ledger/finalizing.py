@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from schemas.closing import ClosingState
 from schemas.errors import Conflict, NotFound
 from schemas.invoice import InvoiceState
+from stores.ledger.bookings import check_items_billed
 from stores.ledger.closings import reconciliation_slice
+from stores.ledger.credits import apply_credits
 from stores.ledger.invoices import drafts_slice
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, json_object, upsert
@@ -34,10 +36,12 @@ class Finalizing(LedgerPart):
 
         Numbers go on in the series of seller and month, in (tenant, subscription) order. An
         invoice of zero becomes `paid` at once. The closing becomes `closed`. A tenant without a
-        recorded reconciliation is not finalized. Each is told as `invoice.finalized`.
+        recorded reconciliation is not finalized. Each is told as `invoice.finalized`, and what it
+        uses of prepaid credits is written.
 
         Raises:
-            NotFound: the month was never closed. Conflict: its drafts are not all written.
+            NotFound: the month was never closed. Conflict: its drafts are not all written, or are
+            older than an item or the use of a credit.
         """
         with self._writing() as connection:
             _lock_closing(connection, month)
@@ -49,6 +53,8 @@ class Finalizing(LedgerPart):
             count = _number(connection, month, seller, last, (issued_ms, due_ms))
             _after_finalizing(connection, month, seller, issued_ms, last + count)
             if count:
+                check_items_billed(connection, month, seller, issued_ms)
+                apply_credits(connection, month, seller, issued_ms)
                 _tell(connection, month, seller, issued_ms, (last, last + count))
             return count
 

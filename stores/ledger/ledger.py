@@ -3,11 +3,14 @@
 import time
 
 from schemas.ports import Clock
+from stores.ledger.bookings import Bookings
 from stores.ledger.catalogs import Catalogs
 from stores.ledger.closings import Closings
 from stores.ledger.connection import check_migrated, open_engine
+from stores.ledger.credits import Credits
 from stores.ledger.epochs import Epochs
 from stores.ledger.finalizing import Finalizing
+from stores.ledger.given import Given
 from stores.ledger.invoices import Invoices
 from stores.ledger.outbox import Outbox
 from stores.ledger.payments import Payments
@@ -29,6 +32,9 @@ class Ledger(
     PlanChanges,
     Published,
     Closings,
+    Bookings,
+    Credits,
+    Given,
     Invoices,
     Finalizing,
     Payments,

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.period import BillingPeriod
+from schemas.tables import ADJUSTING_COLUMNS
 from stores.ledger.staging import arrow_schema
 from stores.ledger.tables import invoice_lines, invoices
 
@@ -37,6 +38,7 @@ DRAFT_LINE_COLUMNS = {
     "unit_price_pico": "int64",
     "fee_minor": "int64",
     "amount_minor": "int64",
+    **ADJUSTING_COLUMNS,
 }
 """An invoice line as it is staged; `ordinal` counts from 1."""
 
@@ -91,6 +93,11 @@ def _line_row(invoice: str, ordinal: int, line: InvoiceLine) -> tuple[Any, ...]:
         line.unit_price_pico,
         line.fee_minor,
         line.amount_minor,
+        line.product,
+        line.name,
+        line.rate_ppm,
+        line.base_minor,
+        line.tax_minor,
     )
 
 
@@ -118,6 +125,11 @@ def _line(row: sa.Row[Any]) -> InvoiceLine:
         unit_price_pico=row.unit_price_pico,
         fee_minor=row.fee_minor,
         value=row.value,
+        product=row.product,
+        name=row.name,
+        rate_ppm=row.rate_ppm,
+        base_minor=row.base_minor,
+        tax_minor=row.tax_minor,
     )
 
 

@@ -95,6 +95,10 @@ tenants = Table(
     _text("name"),
     _text("currency"),
     _text("card"),
+    # where it buys, and what makes it a business, for tax
+    Column("country", TEXT),
+    Column("region", TEXT),
+    Column("tax_id", TEXT),
     # entitlements: `version` is to be on the topic, `published_version` is; `month` is the
     # calendar month for which the version was made
     _big("version"),
@@ -210,7 +214,7 @@ invoice_line_drafts = Table(
     _key("month"),
     _key("tenant"),
     _key("subscription"),
-    # 0 prorations, 1 charges: the order of the lines on an invoice
+    # 0 prorations, 1 charges, 2 adjustments: the order of the lines on an invoice
     Column("work", SmallInteger, primary_key=True, autoincrement=False),
     Column("ordinal", Integer, primary_key=True, autoincrement=False),
     Column("generation", BigInteger, primary_key=True, autoincrement=False),
@@ -225,6 +229,11 @@ invoice_line_drafts = Table(
     Column("unit_price_pico", BigInteger),
     Column("fee_minor", BigInteger),
     _big("amount_minor"),
+    Column("product", TEXT),
+    Column("name", TEXT),
+    Column("rate_ppm", BigInteger),
+    Column("base_minor", BigInteger),
+    Column("tax_minor", BigInteger),
     sqlite_with_rowid=False,
 )
 
@@ -289,6 +298,13 @@ invoice_lines = Table(
     Column("unit_price_pico", BigInteger),
     Column("fee_minor", BigInteger),
     _big("amount_minor"),
+    Column("product", TEXT),
+    Column("name", TEXT),
+    Column("rate_ppm", BigInteger),
+    Column("base_minor", BigInteger),
+    Column("tax_minor", BigInteger),
+    _partial("ix_invoice_lines_credits", "invoice", where="kind = 'credit_applied'"),
+    _partial("ix_invoice_lines_items", "invoice", where="kind = 'item'"),
     sqlite_with_rowid=False,
 )
 

@@ -64,6 +64,8 @@ def upgrade() -> None:
     _payments()
     _webhooks()
     _records()
+    _extras()
+    _credits()
 
 
 def _price_list() -> None:
@@ -93,6 +95,9 @@ def _subscriptions() -> None:
         _text("name"),
         _text("currency"),
         _text("card"),
+        Column("country", TEXT),
+        Column("region", TEXT),
+        Column("tax_id", TEXT),
         _big("version"),
         _count("published_version"),
         _text("month"),
@@ -229,6 +234,11 @@ def _priced_lines() -> None:
         Column("unit_price_pico", BigInteger),
         Column("fee_minor", BigInteger),
         _big("amount_minor"),
+        Column("product", TEXT),
+        Column("name", TEXT),
+        Column("rate_ppm", BigInteger),
+        Column("base_minor", BigInteger),
+        Column("tax_minor", BigInteger),
         sqlite_with_rowid=False,
     )
 
@@ -283,6 +293,13 @@ def _invoice_lines() -> None:
         Column("unit_price_pico", BigInteger),
         Column("fee_minor", BigInteger),
         _big("amount_minor"),
+        Column("product", TEXT),
+        Column("name", TEXT),
+        Column("rate_ppm", BigInteger),
+        Column("base_minor", BigInteger),
+        Column("tax_minor", BigInteger),
+        _partial("ix_invoice_lines_credits", "invoice", where="kind = 'credit_applied'"),
+        _partial("ix_invoice_lines_items", "invoice", where="kind = 'item'"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -371,4 +388,67 @@ def _records() -> None:
         _text("action"),
         _text("subject"),
         _text("detail"),
+    )
+
+
+def _extras() -> None:
+    """What tenants have beside their plans."""
+    op.create_table(
+        "coupon_redemptions",
+        Column("tenant", TEXT, ForeignKey("tenants.tenant"), primary_key=True),
+        _key("coupon"),
+        Column("catalog_version", Integer, ForeignKey("catalog_versions.version"), nullable=False),
+        _big("starts_ms"),
+        Column("ends_ms", BigInteger),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "booked_add_ons",
+        Column("tenant", TEXT, ForeignKey("tenants.tenant"), primary_key=True),
+        _key("key"),
+        _text("add_on"),
+        Column("catalog_version", Integer, ForeignKey("catalog_versions.version"), nullable=False),
+        _big("quantity"),
+        _big("starts_ms"),
+        Column("ends_ms", BigInteger),
+        CheckConstraint("quantity > 0", name="quantity"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "one_off_items",
+        Column("tenant", TEXT, ForeignKey("tenants.tenant"), primary_key=True),
+        _key("key"),
+        _text("month"),
+        _text("currency"),
+        _big("amount_minor"),
+        _text("description"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        Index("ix_one_off_items_month", "month"),
+        sqlite_with_rowid=False,
+    )
+
+
+def _credits() -> None:
+    """Money paid in advance, and the invoices that it paid."""
+    op.create_table(
+        "credit_grants",
+        Column("tenant", TEXT, ForeignKey("tenants.tenant"), primary_key=True),
+        _key("key"),
+        _text("currency"),
+        _big("amount_minor"),
+        _big("granted_ms"),
+        Column("expires_ms", BigInteger),
+        _big("priority"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "credit_applications",
+        _key("tenant"),
+        _key("grant_key"),
+        Column("invoice", TEXT, ForeignKey("invoices.id"), primary_key=True),
+        _big("amount_minor"),
+        _big("applied_ms"),
+        Column("returned_ms", BigInteger),
+        sqlite_with_rowid=False,
     )

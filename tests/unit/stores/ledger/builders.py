@@ -1,6 +1,7 @@
 """What the ledger's tests are made of: a price list, subscriptions, drafts, a month to finalize."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from schemas.invoice import Invoice, InvoiceLine, LineKind, invoice_id
 from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
 from schemas.period import BillingPeriod, parse_instant
 from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
-from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
+from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, USAGE_COLUMNS
 from schemas.vector import Vector
 from stores.ledger import Ledger
 
@@ -53,7 +54,7 @@ def a_line(amount_minor: int, kind: LineKind = "base_fee") -> InvoiceLine:
 
 
 def a_draft(tenant: str, *amounts: int, month: str = MONTH, held: str | None = None) -> Invoice:
-    document = f"{tenant} {month} {amounts}".encode()
+    document = json.dumps({"tenant": tenant, "month": month, "amounts": amounts}).encode()
     return Invoice(
         id=invoice_id(f"sub_{tenant}", month),
         tenant=tenant,
@@ -108,10 +109,13 @@ _REST = (None, None, "pro", 0, 1, None, None, 4999)
 """Meter, value, plan, period, quantity, unit price and fee of a line."""
 
 
+_NOT_ADJUSTING = (None,) * len(ADJUSTING_COLUMNS)
+
+
 def line_table(*rows: tuple[Any, ...]) -> pa.Table:
     """Rows of tenant, ordinal, kind, amount; the rest is the same for all."""
     filled = [
-        (tenant, f"sub_{tenant}", "USD", ordinal, kind, *_REST, amount)
+        (tenant, f"sub_{tenant}", "USD", ordinal, kind, *_REST, amount, *_NOT_ADJUSTING)
         for tenant, ordinal, kind, amount in rows
     ]
     return _table(LINE_COLUMNS, filled)

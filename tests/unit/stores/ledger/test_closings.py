@@ -162,7 +162,7 @@ def test_lines_keep_their_works_apart_and_prorations_come_first(ledger: Ledger) 
     ledger.replace_lines(MONTH, "charges", charges)
     ledger.replace_lines(MONTH, "prorations", line_table(("acme", 9, "base_fee", 1)))
     ledger.replace_lines(MONTH, "prorations", prorations)
-    found = [(row[0], row[4], row[-1]) for row in rows_of(ledger.lines(MONTH))]
+    found = [(row[0], row[4], row[13]) for row in rows_of(ledger.lines(MONTH))]
     assert found == [
         ("acme", "base_fee", 4999),
         ("acme", "proration_credit", -30),

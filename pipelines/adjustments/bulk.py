@@ -1,0 +1,93 @@
+"""The adjusting lines of a month for all tenants at once, in a few DuckDB statements.
+
+Its lines are those of `pipelines.adjustments.invoice`, one by one; it owns only the speed. All
+arithmetic is in HUGEINT, which raises on overflow.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.adjustments import bulk_tables as rows
+from pipelines.tables import as_table
+from schemas.catalog import Catalog
+from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS, Extras
+from schemas.period import BillingPeriod
+from schemas.subscription import Subscription
+from schemas.tables import LINE_COLUMNS
+from schemas.tax import TaxRule
+
+_SQL = files("pipelines") / "sql" / "adjustments"
+_STATEMENTS = (
+    "tables", "bookings", "take", "maximum", "maximum_lines", "minimum", "discounts", "discount",
+    "discount_lines", "taxes", "credits", "adjusting",
+)  # fmt: skip
+_TEXTS = {name: (_SQL / f"{name}.sql").read_text() for name in _STATEMENTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a month's adjustments rest on: price lists by version, the taxes in force, and what
+    tenants were given."""
+
+    catalogs: Mapping[int, Catalog]
+    taxes: Sequence[TaxRule]
+    extras: Extras
+
+
+def adjust_lines(
+    rated: pa.Table, subscriptions: Iterable[Subscription], period: BillingPeriod, offered: Offered
+) -> pa.Table:
+    """The adjusting lines (`LINE_COLUMNS`) of subscriptions, by tenant, subscription, ordinal.
+
+    `rated` are fee and usage lines in their order, of these subscriptions and perhaps of others.
+
+    Raises:
+        duckdb.Error: an amount does not fit 64 bits; nothing wraps.
+    """
+    with duckdb.connect(":memory:") as connection:
+        for name, table in _tables(rated, subscriptions, period, offered).items():
+            connection.register(name, table)
+        for name in ("tables", "bookings"):
+            connection.execute(_TEXTS[name])
+        _limit(connection)
+        _discount(connection)
+        for name in ("taxes", "credits"):
+            connection.execute(_TEXTS[name])
+        return as_table(connection.sql(_TEXTS["adjusting"]).to_arrow_table(), LINE_COLUMNS)
+
+
+def _limit(connection: duckdb.DuckDBPyConnection) -> None:
+    for name in ("maximum", "take", "maximum_lines", "minimum"):
+        connection.execute(_TEXTS[name])
+
+
+def _discount(connection: duckdb.DuckDBPyConnection) -> None:
+    """Turn by turn: each discount takes from what the one before has left."""
+    connection.execute(_TEXTS["discounts"])
+    last = connection.execute("SELECT coalesce(max(turn), 0) FROM discounts").fetchone() or (0,)
+    for turn in range(1, last[0] + 1):
+        for name in ("discount", "take", "discount_lines"):
+            connection.execute(_TEXTS[name].replace("$turn", str(turn)))
+
+
+def _tables(
+    rated: pa.Table, subscriptions: Iterable[Subscription], period: BillingPeriod, offered: Offered
+) -> dict[str, pa.Table]:
+    extras, catalogs = offered.extras, offered.catalogs
+    # DuckDB may read a table's rows in any order; this is theirs.
+    place = pa.array(range(rated.num_rows), pa.int64())
+    return {
+        "rated": rated.append_column("place", place),
+        "segments": rows.segments(subscriptions, period),
+        "terms": rows.terms(catalogs),
+        "add_ons": rows.add_ons(extras.add_ons, catalogs),
+        "redemptions": rows.redemptions(extras.redemptions, catalogs),
+        "items": as_table(extras.items, ITEM_COLUMNS),
+        "credits": as_table(extras.credits, CREDIT_COLUMNS),
+        "buyers": as_table(extras.buyers, BUYER_COLUMNS),
+        "rules": rows.rules(offered.taxes),
+    }

@@ -1,0 +1,96 @@
+"""What must hold of adjusting lines, found from the lines and price lists alone.
+
+It repeats no rule: a cap is kept, a minimum is reached, a discount leaves nothing below zero, a tax
+is its rate of its base, credits pay what is due and no more than they hold.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from pipelines.adjustments.buckets import product_of
+from pipelines.adjustments.concerned import concerned
+from schemas.invoice import InvoiceLine
+from schemas.prices import PPM
+from schemas.subscription import Subscription
+
+if TYPE_CHECKING:
+    from pipelines.books import Books
+
+Lines = Collection[InvoiceLine]
+
+
+def adjustments_hold(books: "Books") -> list[str]:
+    """What is wrong with the month's adjusting lines, each a finding to read."""
+    return [
+        f"{subscription.tenant}: {finding}"
+        for subscription in concerned(books.subscriptions, books.offered)
+        for finding in _findings(subscription, books)
+    ]
+
+
+def _findings(subscription: Subscription, books: "Books") -> Iterator[str]:
+    lines = books.lines_by_subscription.get(subscription.id, ())
+    yield from _limits(subscription, lines, books)
+    yield from _discounts(lines)
+    yield from _taxes(lines)
+    yield from _credits(lines)
+
+
+def _limits(subscription: Subscription, lines: Lines, books: "Books") -> Iterator[str]:
+    """Minimum and maximum of each plan that was in force for the whole period."""
+    parts = subscription.parts(books.period)
+    if len(parts) != 1 or parts[0][1] != books.period or parts[0][0].phase != "active":
+        return
+    segment = parts[0][0]
+    plan = books.catalogs[segment.catalog_version].plans[segment.plan]
+    before = [line for line in lines if line.kind not in ("discount", "tax", "credit_applied")]
+    usage, fees = (
+        sum(line.amount_minor for line in before if product_of(line) == product)
+        for product in ("usage", "fees")
+    )
+    most = plan.maximum_minor(subscription.currency)
+    if most is not None and usage > most:
+        yield f"usage costs {usage}, more than the maximum of {most}"
+    least = plan.minimum_minor(subscription.currency)
+    if segment.interval == "month" and least is not None and usage + fees < least:
+        yield f"fees and usage come to {usage + fees}, less than the minimum of {least}"
+
+
+def _discounts(lines: Lines) -> Iterator[str]:
+    """What is left of each product is not below zero, unless its lines were before."""
+    left: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        key = product_of(line), line.plan
+        if line.kind == "discount" and left[key] + line.amount_minor < 0:
+            yield f"a discount of {-line.amount_minor} is on {left[key]} of {key[0]}"
+        if line.kind not in ("tax", "credit_applied"):
+            left[key] += line.amount_minor
+
+
+def _taxes(lines: Lines) -> Iterator[str]:
+    """A tax on top is its rate of its base to half a unit; one within is a part of its base."""
+    for line in lines:
+        if line.kind != "tax":
+            continue
+        base, rate, tax = line.base_minor or 0, line.rate_ppm or 0, line.tax_minor or 0
+        if line.amount_minor not in (0, tax):
+            yield f"{line.name} adds {line.amount_minor} but is {tax}"
+        if line.amount_minor == tax and 2 * abs(tax * PPM - base * rate) > PPM:
+            yield f"{line.name} on {base} is {tax}, not its {rate} millionths"
+        if line.amount_minor != tax and abs(tax) > abs(base):
+            yield f"{line.name} within {base} is {tax}"
+
+
+def _credits(lines: Lines) -> Iterator[str]:
+    """All but the last are used up; nothing is paid beyond what is due."""
+    used = [line for line in lines if line.kind == "credit_applied"]
+    due = sum(line.amount_minor for line in lines)
+    if used and due < 0:
+        yield f"credits pay {-due} more than is due"
+    for line in used:
+        if not 0 < -line.amount_minor <= (line.base_minor or 0):
+            yield f"credit {line.name} of {line.base_minor} pays {-line.amount_minor}"
+    for line in used[:-1]:
+        if -line.amount_minor != line.base_minor:
+            yield f"credit {line.name} is passed over with {line.base_minor} in it"

@@ -1,0 +1,31 @@
+-- Spread reductions over what is left: pipelines.adjustments.buckets.spread is the specification.
+-- Tables: wanted (subscription, amount_minor), named (rows of buckets, each with something left).
+CREATE OR REPLACE TABLE taken AS
+WITH
+reached AS (
+    SELECT
+        named.*,
+        wanted.amount_minor,
+        sum(named.left_minor) OVER in_order AS reached_minor,
+        sum(named.left_minor) OVER (PARTITION BY named.subscription) AS whole_minor
+    FROM named
+    JOIN wanted USING (subscription)
+    WHERE wanted.amount_minor > 0
+    WINDOW in_order AS (
+        PARTITION BY named.subscription
+        ORDER BY product_order(named.product), named.plan, named.meter
+    )
+)
+SELECT
+    * EXCLUDE (amount_minor, reached_minor, whole_minor),
+    half(amount_minor * reached_minor, whole_minor)
+    - half(amount_minor * (reached_minor - left_minor), whole_minor) AS taken_minor
+FROM reached;
+
+UPDATE buckets
+SET left_minor = buckets.left_minor - taken.taken_minor
+FROM taken
+WHERE buckets.subscription = taken.subscription
+    AND buckets.product = taken.product
+    AND buckets.plan = taken.plan
+    AND buckets.meter = taken.meter;

@@ -1,0 +1,189 @@
+"""What a price list offers beside fees and usage: discounts, coupons, add-ons, least and most.
+
+Owns their shape, and what must hold between them and the rest of a price list. What they cost an
+invoice is computed in `pipelines.adjustments`.
+"""
+
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+from schemas.meter import Name
+from schemas.money import format_minor, parse_minor
+from schemas.price_terms import Amounts, Closed, Problem, tell
+from schemas.prices import PPM, Rate
+
+Product = Literal["fees", "usage", "add_ons", "items"]
+PRODUCTS: tuple[Product, ...] = ("fees", "usage", "add_ons", "items")
+"""What a line is a line of, in the order in which they stand on an invoice."""
+
+_COUPON = re.compile(r"[A-Z][A-Z0-9_-]{0,39}")
+_MONTHS = re.compile(r"([1-9]\d{0,2}) months?")
+
+
+def unpayable(amounts: Amounts) -> Iterator[tuple[str, str]]:
+    """Amounts by currency that nobody can pay, such as 0.001 USD, and why."""
+    for currency, text in amounts.items():
+        try:
+            parse_minor(text, currency)
+        except ValueError as problem:
+            yield currency, f"{problem}, the smallest amount of {currency}"
+
+
+def _payable(amounts: Amounts) -> Amounts:
+    tell([((currency,), text) for currency, text in unpayable(amounts)])
+    return amounts
+
+
+Payable = Annotated[Amounts, AfterValidator(_payable)]
+"""Amounts in whole minor units."""
+
+
+def _share(ppm: int) -> int:
+    if not 0 < ppm <= PPM:
+        raise ValueError("a discount takes more than 0% and at most 100%")
+    return ppm
+
+
+Share = Annotated[Rate, AfterValidator(_share)]
+"""A share in millionths, more than nothing and at most the whole."""
+
+
+def _coupon_name(text: str) -> str:
+    if not _COUPON.fullmatch(text):
+        raise ValueError(f"{text!r} is no coupon; use A-Z, 0-9, _ and -, a letter first")
+    return text
+
+
+CouponName = Annotated[str, AfterValidator(_coupon_name)]
+
+
+class Discount(Closed):
+    """A share, or an amount, off the lines that `on` names: all, fees, usage or one meter's."""
+
+    percent: Share | None = None
+    amount: Payable = Field(default_factory=dict)
+    on: Name = "all"
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.percent is None) == (not self.amount):
+            tell([((), "a discount has a `percent`, such as 20%, or an `amount`")])
+        return self
+
+    def amount_minor(self, currency: str) -> int:
+        """The amount in minor units; 0 where the discount is a share."""
+        return parse_minor(self.amount[currency], currency) if self.amount else 0
+
+
+def _periods(value: object) -> object:
+    """Read how long a coupon lasts: once is 1, "3 months" is 3, forever is None."""
+    if value in (None, "forever"):
+        return None
+    if value == "once":
+        return 1
+    found = _MONTHS.fullmatch(str(value))
+    if found is None:
+        raise ValueError(f"{value!r} is no duration; write once, forever, or 3 months")
+    return int(found[1])
+
+
+def _duration(periods: int | None) -> str:
+    return "forever" if periods is None else f"{periods} months"
+
+
+class Coupon(Discount):
+    """A discount that a tenant redeems. `lasts` counts billing periods, None is without end.
+
+    The first is the one in which it is redeemed, and it is given whole.
+    """
+
+    lasts: Annotated[
+        int | None, BeforeValidator(_periods), PlainSerializer(_duration, return_type=str)
+    ]
+
+
+class AddOn(Closed):
+    """Something that is booked beside a plan, at a fee for each month or each year."""
+
+    fee: Annotated[Payable, Field(min_length=1)]
+    interval: Literal["month", "year"] = "month"
+
+    def fee_minor(self, currency: str) -> int:
+        """The fee in minor units."""
+        return parse_minor(self.fee[currency], currency)
+
+
+class Commitment(Closed):
+    """What a plan adds to its fee and usage: the least and the most of a month, a discount.
+
+    `minimum` is of fee and usage together, what is missing is charged; `maximum` is of usage alone,
+    what is beyond is not charged.
+    """
+
+    minimum: Payable = Field(default_factory=dict)
+    maximum: Payable = Field(default_factory=dict)
+    discount: Discount | None = None
+
+    def minimum_minor(self, currency: str) -> int | None:
+        """The least that a month costs, None where there is no such thing."""
+        return parse_minor(self.minimum[currency], currency) if self.minimum else None
+
+    def maximum_minor(self, currency: str) -> int | None:
+        """The most that a month's usage costs, None where nothing caps it."""
+        return parse_minor(self.maximum[currency], currency) if self.maximum else None
+
+
+def broken_commitment(
+    plan: Commitment, base_fee: Amounts, currencies: Iterable[str], meters: Container[str]
+) -> Iterator[Problem]:
+    """What a plan's commitment contradicts, with its place in the plan."""
+    for name in ("minimum", "maximum"):
+        if amounts := getattr(plan, name):
+            yield from _missing(amounts, (name,), currencies)
+    for currency in plan.minimum.keys() & plan.maximum.keys() & base_fee.keys():
+        least = parse_minor(plan.minimum[currency], currency)
+        most = sum(parse_minor(it[currency], currency) for it in (plan.maximum, base_fee))
+        if most < least:
+            told, wanted = format_minor(most, currency), format_minor(least, currency)
+            text = f"with the base fee it comes to {told}, below the minimum of {wanted}; raise it"
+            yield ("maximum", currency), text
+    if plan.discount:
+        yield from _broken_discount(plan.discount, ("discount",), currencies, meters)
+
+
+def broken_offers(
+    coupons: Mapping[str, Coupon],
+    add_ons: Mapping[str, AddOn],
+    currencies: Iterable[str],
+    meters: Container[str],
+) -> Iterator[Problem]:
+    """What coupons and add-ons contradict, with its place in the price list."""
+    for name, coupon in coupons.items():
+        yield from _broken_discount(coupon, ("coupons", name), currencies, meters)
+    for name, add_on in add_ons.items():
+        yield from _missing(add_on.fee, ("add_ons", name, "fee"), currencies)
+
+
+def _broken_discount(
+    discount: Discount, path: tuple[str | int, ...], currencies: Iterable[str], meters: Any
+) -> Iterator[Problem]:
+    if discount.amount:
+        yield from _missing(discount.amount, (*path, "amount"), currencies)
+    if discount.on not in ("all", "fees", "usage") and discount.on not in meters:
+        known = ", ".join(meters)
+        yield (*path, "on"), f"{discount.on!r} is not a meter; write all, fees, usage, or {known}"
+
+
+def _missing(
+    amounts: Amounts, path: tuple[str | int, ...], currencies: Iterable[str]
+) -> Iterator[Problem]:
+    return ((path, f"there is none in {it}; add it") for it in currencies if it not in amounts)

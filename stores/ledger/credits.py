@@ -1,0 +1,161 @@
+"""Prepaid credits: who was granted what, which invoices used it, and what is left.
+
+An application is written in the transaction that finalizes its invoice, so no re-run burns a
+credit twice; a draft only counts on it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.errors import Conflict
+from schemas.extras import CreditBalance, CreditGrant, Kept
+from schemas.invoice import InvoiceState
+from stores.ledger.extras_tables import credit_applications, credit_grants
+from stores.ledger.keeping import check_currency, keep
+from stores.ledger.outbox import audit
+from stores.ledger.part import LedgerPart, upsert
+from stores.ledger.tables import invoice_lines, invoices
+
+_TOLD = 5
+_GRANT = tuple(field.name for field in fields(CreditGrant))
+
+
+class Credits(LedgerPart):
+    """The tables `credit_grants` and `credit_applications`."""
+
+    def grant_credit(self, grant: CreditGrant, who: str) -> Kept:
+        """Grant a credit; drafts that are made from now on use it.
+
+        Raises:
+            NotFound: no such tenant. Conflict: the key is another grant's, or the tenant is billed
+            in another currency.
+        """
+        with self._writing() as connection:
+            check_currency(connection, grant.tenant, grant.currency)
+            kept = keep(connection, credit_grants, asdict(grant), f"the credit {grant.key!r}")
+            if kept == "added":
+                told = {name: value for name, value in asdict(grant).items() if name != "tenant"}
+                audit(connection, self._clock(), who, "credit.granted", {grant.tenant: told})
+            return kept
+
+    def credit_balances(self, now_ms: int, tenant: str | None = None) -> list[CreditBalance]:
+        """Every grant with what became of it by now, by tenant in the order of their use."""
+        grants = credit_grants.c
+        query = sa.select(
+            *(grants[name] for name in _GRANT),
+            applied_minor(credit_grants).label("applied"),
+            reserved_minor(credit_grants).label("reserved"),
+        ).order_by(
+            grants.tenant,
+            grants.expires_ms.is_(None),
+            *(grants.expires_ms, grants.priority, grants.granted_ms, grants.key),
+        )
+        if tenant is not None:
+            query = query.where(grants.tenant == tenant)
+        with self._reading() as connection:
+            rows: Iterable[sa.Row[Any]] = connection.execute(query)
+            return [_balance(row, now_ms) for row in rows]
+
+    def give_back_credits(self, invoice: str, who: str) -> int:
+        """Give back what a voided invoice had used; how many credits. A second time it is none.
+
+        What has expired meanwhile is not made longer.
+        """
+        returned = sa.update(credit_applications).where(
+            credit_applications.c.invoice == invoice, credit_applications.c.returned_ms.is_(None)
+        )
+        with self._writing() as connection:
+            now_ms = self._clock()
+            count = connection.execute(returned.values(returned_ms=now_ms)).rowcount
+            if count:
+                told = {invoice: {"credits": count}}
+                audit(connection, now_ms, who, "credits.given_back", told)
+            return count
+
+
+def applied_minor(grants: sa.FromClause) -> sa.ColumnElement[int]:
+    """What invoices have used of a grant, and not given back."""
+    rows = credit_applications.c
+    used = sa.select(sa.func.coalesce(sa.func.sum(rows.amount_minor), 0)).where(
+        rows.tenant == grants.c.tenant, rows.grant_key == grants.c.key, rows.returned_ms.is_(None)
+    )
+    return used.scalar_subquery()
+
+
+def reserved_minor(grants: sa.FromClause, before: str | None = None) -> sa.ColumnElement[int]:
+    """What drafts count on of a grant, of months before one or of all."""
+    lines, drafts = invoice_lines.c, invoices.c
+    counted = sa.select(sa.func.coalesce(-sa.func.sum(lines.amount_minor), 0)).where(
+        lines.invoice == drafts.id,
+        _is_credit(),
+        lines.name == grants.c.key,
+        drafts.tenant == grants.c.tenant,
+        drafts.state == InvoiceState.DRAFT.value,
+    )
+    if before is not None:
+        counted = counted.where(drafts.month < before)
+    return counted.scalar_subquery()
+
+
+def apply_credits(connection: sa.Connection, month: str, seller: str, now_ms: int) -> None:
+    """Write what the invoices finalized just now have used.
+
+    Raises:
+        Conflict: another invoice has used it since the drafts were made.
+    """
+    lines = invoice_lines.c
+    used = (
+        sa.select(
+            invoices.c.tenant, lines.name, lines.invoice, -lines.amount_minor, sa.literal(now_ms)
+        )
+        .join_from(invoice_lines, invoices)
+        .where(
+            _is_credit(),
+            invoices.c.month == month,
+            invoices.c.seller == seller,
+            invoices.c.issued_ms == now_ms,
+        )
+    )
+    names = ["tenant", "grant_key", "invoice", "amount_minor", "applied_ms"]
+    put = upsert(connection, credit_applications).from_select(names, used)
+    if connection.execute(put.on_conflict_do_nothing()).rowcount:
+        _check_covered(connection, month)
+
+
+def _check_covered(connection: sa.Connection, month: str) -> None:
+    """No grant that the month's invoices have used is used beyond what it was."""
+    touched = sa.exists().where(
+        credit_applications.c.tenant == credit_grants.c.tenant,
+        credit_applications.c.grant_key == credit_grants.c.key,
+        credit_applications.c.invoice == invoices.c.id,
+        invoices.c.month == month,
+    )
+    used = applied_minor(credit_grants) + reserved_minor(credit_grants, before=month)
+    query = sa.select(credit_grants.c.tenant, credit_grants.c.key).where(
+        touched, used > credit_grants.c.amount_minor
+    )
+    overdrawn = connection.execute(query.limit(_TOLD)).all()
+    if overdrawn:
+        told = ", ".join(f"{row.key} of {row.tenant}" for row in overdrawn)
+        raise Conflict(
+            f"credits were used by other invoices since the drafts of {month} were made ({told}); "
+            f"run `countinghouse close {month}` again"
+        )
+
+
+def _is_credit() -> sa.ColumnElement[bool]:
+    # A literal, so that SQLite sees that the partial index of the same condition fits.
+    kind: sa.ColumnElement[str] = sa.literal_column("'credit_applied'")
+    return invoice_lines.c.kind == kind
+
+
+def _balance(row: sa.Row[Any], now_ms: int) -> CreditBalance:
+    grant = CreditGrant(**{name: row._mapping[name] for name in _GRANT})
+    rest = grant.amount_minor - row.applied
+    is_over = grant.expires_ms is not None and grant.expires_ms <= now_ms
+    # What a draft counts on has been used in time, whatever the clock says by now.
+    left = min(row.reserved, rest) if is_over else rest
+    return CreditBalance(grant, row.applied, rest - left, left, row.reserved)
