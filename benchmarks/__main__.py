@@ -32,6 +32,8 @@ def main() -> None:
         with LocalStack(settings, ["kafka", "warehouse"]):
             kafka = ["--kafka", settings.kafka_servers]
             _run("counting", *kafka, "--events", "1000000")
+            _run("latency", *kafka, "--seconds", "20")
+            _run("takeover", *kafka, "--counters", "1000000")
             clickhouse = Settings.model_validate({"home": Path(folder), **ports}).clickhouse_url
             _run("landing", *kafka, "--clickhouse", clickhouse, "--events", "500000")
         _run("rating", "--tenants", "100000")
