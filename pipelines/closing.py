@@ -18,6 +18,7 @@ from pipelines.adjustments.concerned import concerned
 from pipelines.books import Books
 from pipelines.checks import lines_sum_to_totals, one_invoice_per_subscription, totals_by_currency
 from pipelines.completeness import cut, ensure_covered, ensure_over
+from pipelines.metering import meters_of
 from pipelines.segments import bounds
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.closing import Closing, ClosingState, CounterComparison, Reconciliation
@@ -102,7 +103,7 @@ def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> St
     if books.is_closed:
         return _untouched("aggregate_usage", month)
     cuts = {s.tenant: bounds(s, books.period) for s in books.subscriptions}
-    found = usage.usage(books.period, books.closing.vector, cuts)
+    found = usage.usage(books.period, books.closing.vector, cuts, meters_of(books.catalogs))
     table = as_table(found, USAGE_COLUMNS)
     ledger.replace_usage(month, table)
     counts = {"rows": table.num_rows, "tenants": len(table["tenant"].unique())}
@@ -259,15 +260,18 @@ def _compare(books: Books, usage: UsageReader, log: Log) -> list[Reconciliation]
         counters = reconciliation.of_month(compare_counters(books, usage, log), books.period)
     figures = reconciliation.Figures(
         counters=counters,
-        warehouse=usage.totals(books.period, books.closing.vector),
+        warehouse=usage.totals(books.period, books.closing.vector, meters_of(books.catalogs)),
         billed=reconciliation.billed_quantities(books.invoices),
         unpriced=reconciliation.unpriced_quantities(
             rows_of(books.usage), books.subscriptions, books.period, books.catalogs
         ),
     )
-    billable = books.catalogs[books.closing.catalog_version].priced_meters
+    catalog = books.catalogs[books.closing.catalog_version]
     invoiced = {i.tenant for i in books.invoices}
-    return reconciliation.compare(figures, invoiced, billable, books.period)
+    uncounted = {meter.name for meter in catalog.meter_list if not meter.is_streamed}
+    return reconciliation.compare(
+        figures, invoiced, catalog.priced_meters, books.period, uncounted=uncounted
+    )
 
 
 def _replace_lines(

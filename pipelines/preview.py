@@ -1,6 +1,7 @@
 """What a month would cost by the usage so far: the close's own arithmetic, and nothing written."""
 
 from pipelines import bulk_rating
+from pipelines.metering import meters_of
 from pipelines.segments import bounds
 from pipelines.tables import rows_of
 from schemas.money import Money
@@ -20,7 +21,8 @@ def preview_totals(
     subscriptions = ledger.subscriptions(period)
     versions = {part.catalog_version for s in subscriptions for part, _ in s.parts(period)}
     catalogs = {version: ledger.catalog(version)[1] for version in sorted(versions)}
-    found = usage.usage(period, as_of, {s.tenant: bounds(s, period) for s in subscriptions})
+    cuts = {s.tenant: bounds(s, period) for s in subscriptions}
+    found = usage.usage(period, as_of, cuts, meters_of(catalogs))
     totals: dict[tuple[str, str], int] = {(s.tenant, s.currency): 0 for s in subscriptions}
     for lines in (
         bulk_rating.rate_charges(found, subscriptions, period, catalogs),

@@ -5,7 +5,7 @@ holds nobody.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,28 +95,35 @@ def unpriced_quantities(
 
 
 def compare(
-    figures: Figures, invoiced: Iterable[str], billable: Sequence[str], period: BillingPeriod
+    figures: Figures,
+    invoiced: Iterable[str],
+    billable: Sequence[str],
+    period: BillingPeriod,
+    *,
+    uncounted: Collection[str] = (),
 ) -> list[Reconciliation]:
     """Compare every tenant and meter, ordered; each row says why its tenant is held, if it is.
 
     Every tenant in `invoiced` gets a row for each of the `billable` meters, used or not: finalizing
-    asks for it. A `billable` meter without a counter is a counter of zero.
+    asks for it. A `billable` meter without a counter is a counter of zero, unless it is one of
+    those that counters do not follow, `uncounted`.
     """
+    counted = [meter for meter in billable if meter not in uncounted]
     counters = {(c.tenant, c.meter): c for c in figures.counters or ()}
     keys = {(tenant, meter) for tenant in invoiced for meter in billable}
     keys |= counters.keys() | figures.warehouse.keys() | figures.billed.keys()
     keys |= figures.unpriced.keys()
     return [
-        _row(key, figures, counters.get(key) or _no_counter(key, figures, billable, period))
+        _row(key, figures, counters.get(key) or _no_counter(key, figures, counted, period))
         for key in sorted(keys)
     ]
 
 
 def _no_counter(
-    key: tuple[str, str], figures: Figures, billable: Sequence[str], period: BillingPeriod
+    key: tuple[str, str], figures: Figures, counted: Sequence[str], period: BillingPeriod
 ) -> CounterComparison | None:
     """What a counter that is not there says: nothing was used. None where none is expected."""
-    if figures.counters is None or key[1] not in billable:
+    if figures.counters is None or key[1] not in counted:
         return None
     stored = figures.warehouse.get(key, 0)
     return CounterComparison(*key, "billing_period", period.start_ms, 0, stored, 0)

@@ -10,6 +10,7 @@ from schemas.catalog import Catalog
 from schemas.closing import Closing, CountersCompared, Reconciliation
 from schemas.extras import Extras
 from schemas.invoice import Invoice, InvoiceState
+from schemas.meter import Meter
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.period import BillingPeriod
 from schemas.plan_change import Decide
@@ -50,12 +51,17 @@ class UsageReader(Protocol):
         """The counters' positions whose rows are all in the warehouse's `counters` table."""
 
     def usage(
-        self, month: BillingPeriod, as_of: Vector, bounds: Mapping[str, Sequence[int]]
+        self,
+        month: BillingPeriod,
+        as_of: Vector,
+        bounds: Mapping[str, Sequence[int]],
+        meters: Iterable[Meter],
     ) -> ArrowStream:
         """Exact usage by tenant, meter, segment and value (`USAGE_COLUMNS`), cut by the vector.
 
         `bounds` are instants per tenant, rising; an event's segment is the number of bounds at or
-        before its time. A tenant that is not named has segment 0 only.
+        before its time. A tenant that is not named has segment 0 only. `meters` say how each is
+        aggregated (see `pipelines.metering`); one that is not among them is added up.
         """
 
     def compare_counters(
@@ -66,7 +72,9 @@ class UsageReader(Protocol):
         Waits a while for landing to come as far as the counters; see `CountersCompared.behind`.
         """
 
-    def totals(self, month: BillingPeriod, as_of: Vector) -> dict[tuple[str, str], int]:
+    def totals(
+        self, month: BillingPeriod, as_of: Vector, meters: Iterable[Meter]
+    ) -> dict[tuple[str, str], int]:
         """Usage by (tenant, meter) by another statement than `usage`: an independent check."""
 
 

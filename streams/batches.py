@@ -182,10 +182,11 @@ def _metered(events: list[Event], catalog: Catalog) -> dict[str, pa.Array]:
         keys = [dict(event.dimensions) for event in events]
         own = [[of.get(n, "") for n, _ in each] for of, each in zip(keys, pairs, strict=True)]
         texts["dimensions"] = pa.array(own, TEXTS)
+    if any(meter.filter for meter in catalog.meter_list):
+        texts["left_out"] = pa.array([_left_out(event, catalog) for event in events], TEXTS)
     micros = np.fromiter(map(_second, chain.from_iterable(pairs)), np.int64)
-    if len({event.type for event in events}) == 1 and not any(
-        meter.filter for meter in catalog.meter_list
-    ):  # so all have the same meters
+    if "left_out" not in texts and len({event.type for event in events}) == 1:
+        # All have the same meters.
         ends = np.arange(len(events) + 1, dtype=np.int32) * len(pairs[0])
         meters = np.tile(np.array([meter for meter, _ in pairs[0]], np.int32), len(events))
     else:
@@ -199,6 +200,16 @@ def _metered(events: list[Event], catalog: Catalog) -> dict[str, pa.Array]:
         "quantities": pa.ListArray.from_arrays(pa.array(ends), _quantities(micros)),
         **texts,
     }
+
+
+def _left_out(event: Event, catalog: Catalog) -> list[str]:
+    """Meters of the event's type whose filter leaves it out."""
+    metered = {n for n, _ in event.values} | {n for n, _ in event.members}
+    return [
+        meter.name
+        for n, meter in enumerate(catalog.meter_list)
+        if meter.filter and meter.event_type == event.type and n not in metered
+    ]
 
 
 def _quantities(micros: NDArray[np.int64]) -> pa.Array:

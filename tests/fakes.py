@@ -3,15 +3,15 @@
 `FakeLedger.dies_at` kills a use case before its n-th write, as `kill -9` would.
 """
 
-from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
-from pipelines.tables import as_table, table_of
+from pipelines.metering import Metered, meter_usage
+from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import (
     Closing,
@@ -30,6 +30,7 @@ from schemas.extras import (
     Extras,
 )
 from schemas.invoice import Invoice, InvoiceState
+from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import LINE_WORKS, LineWork, Log
 from schemas.subscription import Subscription
@@ -236,20 +237,32 @@ class FakeWarehouse:
         return self.counters_at
 
     def usage(
-        self, month: BillingPeriod, as_of: Vector, bounds: Mapping[str, Sequence[int]]
+        self,
+        month: BillingPeriod,
+        as_of: Vector,
+        bounds: Mapping[str, Sequence[int]],
+        meters: Iterable[Meter],
     ) -> ArrowStream:
-        quantity: Counter[tuple[str, str, int]] = Counter()
-        events: Counter[tuple[str, str, int]] = Counter()
+        aggregations = {meter.name: meter.aggregation for meter in meters}
+        read: defaultdict[tuple[str, str], list[Metered]] = defaultdict(list)
         for event in self._events(month, as_of):
-            segment = bisect_right(bounds.get(event.tenant, ()), event.time_ms)
-            quantity[event.tenant, event.meter, segment] += event.quantity_micro
-            events[event.tenant, event.meter, segment] += 1
-        rows = ((*key, "", quantity[key], n) for key, n in events.items())
-        summed: ArrowStream = table_of(rows, USAGE_COLUMNS)
-        return summed
+            metered = Metered(event.time_ms, event.offset, event.quantity_micro)
+            read[event.tenant, event.meter].append(metered)
+        rows = (
+            (tenant, meter, segment, value, *quantity)
+            for (tenant, meter), events in sorted(read.items())
+            for (segment, value), quantity in meter_usage(
+                aggregations.get(meter, "sum"), events, month, bounds.get(tenant, ())
+            ).items()
+        )
+        table: ArrowStream = table_of(rows, USAGE_COLUMNS)
+        return table
 
-    def totals(self, month: BillingPeriod, as_of: Vector) -> dict[tuple[str, str], int]:
-        return _sums(self._events(month, as_of))
+    def totals(
+        self, month: BillingPeriod, as_of: Vector, meters: Iterable[Meter]
+    ) -> dict[tuple[str, str], int]:
+        table = as_table(self.usage(month, as_of, {}, meters), USAGE_COLUMNS)
+        return {(row["tenant"], row["meter"]): row["quantity_micro"] for row in rows_of(table)}
 
     def compare_counters(
         self, month: BillingPeriod, catalog: Catalog, log: Log

@@ -4,7 +4,7 @@ Implements `schemas.ports.UsageReader`. Every sum is made by the warehouse in de
 over as integers of 1e-6 units.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from uuid import uuid4
@@ -14,6 +14,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.catalog import Catalog
 from schemas.closing import CountersCompared
+from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import Log
 from schemas.rebuild import Chosen, Part, PartitionCut
@@ -21,11 +22,12 @@ from schemas.tables import USAGE_COLUMNS
 from schemas.vector import Vector
 from stores.warehouse.client import ask, reachable, statement
 from stores.warehouse.comparison import Comparison, counted_positions
-from stores.warehouse.metering import meter_parameters
+from stores.warehouse.metering import meter_parameters, statement_parameters
 
 MOMENT = pa.timestamp("ms", "UTC")
 _TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64()}
 USAGE_SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in USAGE_COLUMNS.items()])
+USAGE_ORDER = ("tenant", "meter", "segment", "value")
 
 
 class WarehouseUsage:
@@ -49,13 +51,20 @@ class WarehouseUsage:
         return int(version)
 
     def usage(
-        self, month: BillingPeriod, as_of: Vector, bounds: Mapping[str, Sequence[int]]
+        self,
+        month: BillingPeriod,
+        as_of: Vector,
+        bounds: Mapping[str, Sequence[int]],
+        meters: Iterable[Meter],
     ) -> pa.Table:
-        """Usage by tenant, meter and segment (`USAGE_COLUMNS`), cut by the vector."""
+        """Usage by tenant, meter, segment and value (`USAGE_COLUMNS`), cut by the vector."""
+        found = []
         with reachable(self._client.uri), self._uploaded(bounds) as segments:
-            parameters = {**_month(month), **_cut(as_of), "slice": segments}
-            table = self._client.query_arrow(statement("usage"), parameters=parameters)
-        return _as_schema(table, USAGE_SCHEMA)
+            for kind, own in statement_parameters(meters):
+                asked = {**_month(month), **_cut(as_of), "slice": segments, **own}
+                table = self._client.query_arrow(statement(f"usage{kind}"), parameters=asked)
+                found.append(_as_schema(table, USAGE_SCHEMA))
+        return pa.concat_tables(found).sort_by([(name, "ascending") for name in USAGE_ORDER])
 
     def compare_counters(
         self, month: BillingPeriod, catalog: Catalog, log: Log
@@ -88,11 +97,15 @@ class WarehouseUsage:
         [[rows, first_ms]] = ask(self._client, "first_usage")
         return first_ms if rows else None
 
-    def totals(self, month: BillingPeriod, as_of: Vector) -> dict[tuple[str, str], int]:
+    def totals(
+        self, month: BillingPeriod, as_of: Vector, meters: Iterable[Meter]
+    ) -> dict[tuple[str, str], int]:
         """Usage by (tenant, meter) from the deliveries themselves: an independent check."""
-        parameters = {**_month(month), **_cut(as_of)}
-        rows = ask(self._client, "totals", parameters)
-        return {(tenant, meter): micro for tenant, meter, micro in rows}
+        found: dict[tuple[str, str], int] = {}
+        for kind, own in statement_parameters(meters):
+            rows = ask(self._client, f"totals{kind}", {**_month(month), **_cut(as_of), **own})
+            found |= {(tenant, meter): micro for tenant, meter, micro in rows}
+        return found
 
     @contextmanager
     def _uploaded(self, bounds: Mapping[str, Sequence[int]]) -> Iterator[str]:

@@ -3,7 +3,8 @@
 -- `event_key` is the identity of an event within its tenant and is defined here alone: SipHash-2-4
 -- of 128 bits, without a key, of the source's length in bytes, a colon, source and id.
 -- `meters`, `quantities`, `members` and `dimensions` belong together; only a unique_count meter has
--- a member, only one with a pricing key a dimension, and that is '' where the event has none.
+-- a member, only one with a pricing key a dimension, and that is '' where the event has none. Other
+-- meters of its type are in `left_out`, by their filter.
 CREATE TABLE IF NOT EXISTS usage_events
 (
     tenant       String,
@@ -18,6 +19,7 @@ CREATE TABLE IF NOT EXISTS usage_events
     quantities   Array(Decimal(18, 6)),
     members      Array(String) DEFAULT arrayWithConstant(length(meters), ''),
     dimensions   Array(LowCardinality(String)) DEFAULT arrayWithConstant(length(meters), ''),
+    left_out     Array(LowCardinality(String)),
     content_hash UInt64 MATERIALIZED cityHash64(type, toUnixTimestamp64Milli(time), meters, quantities, members, dimensions),
     repeated     Bool,
     partition    UInt16,

@@ -8,6 +8,7 @@ SELECT
     value,
     member,
     dimension,
+    is_left_out,
     model,
     type,
     source,
@@ -19,8 +20,10 @@ SELECT
     arrived
 FROM usage_events
 ARRAY JOIN
-    meters AS meter,
-    quantities AS value,
-    members AS member,
-    dimensions AS dimension
+    arrayConcat(meters, left_out) AS meter,
+    arrayResize(quantities, length(meters) + length(left_out)) AS value,
+    arrayResize(members, length(meters) + length(left_out)) AS member,
+    arrayResize(dimensions, length(meters) + length(left_out)) AS dimension,
+    arrayConcat(arrayWithConstant(length(meters), false), arrayWithConstant(length(left_out), true))
+        AS is_left_out
 WHERE NOT repeated

@@ -12,4 +12,5 @@ SELECT
     arrived,
     dimension
 FROM metered_usage FINAL
+WHERE NOT is_left_out
 SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -9,5 +9,6 @@ SELECT
     sum(value) AS quantity,
     count() AS events
 FROM metered_usage FINAL
+WHERE NOT is_left_out
 GROUP BY day, tenant, meter, model
 SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -13,7 +13,8 @@ SELECT
     id
 FROM metered_usage AS m FINAL
 LEFT JOIN (SELECT tenant, starts, ends FROM subscriptions_mirror FINAL) AS s ON m.tenant = s.tenant
-WHERE NOT arrayExists((start, stop) -> start <= time AND time < stop, starts, ends)
+WHERE NOT is_left_out
+    AND NOT arrayExists((start, stop) -> start <= time AND time < stop, starts, ends)
 UNION ALL
 SELECT
     'no_meter' AS reason,

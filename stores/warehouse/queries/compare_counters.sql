@@ -30,12 +30,12 @@ WITH
             epoch,
             lagInFrame(toNullable(position)) OVER (
                 PARTITION BY tenant, event_key
-                ORDER BY position, item, length(meters) DESC
+                ORDER BY position, item, length(meters) + length(left_out) DESC
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
             ) AS previous,
             lagInFrame(toNullable(position)) OVER (
                 PARTITION BY tenant, event_key, toYYYYMM(time)
-                ORDER BY position, item, length(meters) DESC
+                ORDER BY position, item, length(meters) + length(left_out) DESC
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
             ) AS previous_of_month,
             bitShiftRight(previous, 48) != epoch
@@ -111,7 +111,8 @@ WITH
                     0
                 ) AS piece
             FROM metered_usage FINAL
-            WHERE time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
+            WHERE NOT is_left_out
+                AND time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
                 AND time < fromUnixTimestamp64Milli({range_end_ms:Int64}, 'UTC')
                 AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})
                 AND meter IN {meters:Array(String)}

@@ -32,7 +32,8 @@ FROM
             toDateTime64(toStartOfMonth(time), 3, 'UTC')
         ) AS began
     FROM metered_usage FINAL
-    WHERE time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+    WHERE NOT is_left_out
+        AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
         AND meter IN {meters:Array(String)}
         AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})
         AND

@@ -15,5 +15,5 @@ SELECT
     toUnixTimestamp64Milli(sent) AS sent_ms
 FROM usage_events FINAL
 WHERE type = {type:String}
-    AND NOT hasAll(meters, {meters:Array(String)})
+    AND NOT hasAll(arrayConcat(meters, left_out), {meters:Array(String)})
 SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -1,18 +1,21 @@
--- A month's usage by tenant, meter and segment, as of a cut: `keys` and `ends` are the vector, a
--- key being epoch << 16 | partition; a partition that is not in it counts as read up to 0.
+-- A month's usage by tenant, meter, segment and value, as of a cut: `keys` and `ends` are the vector,
+-- a key being epoch << 16 | partition; a partition that is not in it counts as read up to 0.
+-- It adds up; `others` are the meters that do not: usage_running.sql and usage_gauges.sql.
 SELECT
     u.tenant AS tenant,
     u.meter AS meter,
     toInt32(arrayCount(bound -> bound <= u.time, b.bounds)) AS segment,
-    toInt64(sum(u.value) * 1000000) AS quantity_micro,
+    u.dimension AS value,
+    toInt64(sum(u.quantity) * 1000000) AS quantity_micro,
     toInt64(count()) AS events
 FROM
 (
     SELECT
         tenant,
-        meter,
+        toString(meter) AS meter,
+        toString(dimension) AS dimension,
         time,
-        value
+        metered_usage.value AS quantity
     FROM metered_usage FINAL
     WHERE time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
         AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
@@ -22,6 +25,8 @@ FROM
             {ends:Array(UInt64)},
             toUInt64(0)
         )
+        AND NOT is_left_out
+        AND NOT has({others:Array(String)}, meter)
 ) AS u
 LEFT ANY JOIN
 (
@@ -31,6 +36,5 @@ LEFT ANY JOIN
     FROM closing_bounds
     WHERE slice = {slice:String}
 ) AS b ON u.tenant = b.tenant
-GROUP BY tenant, meter, segment
-ORDER BY tenant, meter, segment
+GROUP BY tenant, meter, segment, value
 SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -11,7 +11,7 @@ from schemas.quantity import MICRO
 from schemas.tables import USAGE_COLUMNS
 from schemas.vector import Vector
 from stores.warehouse.usage import WarehouseUsage
-from tests.warehouses import Delivery, deliver
+from tests.warehouses import CATALOG, Delivery, deliver
 
 pytestmark = pytest.mark.integration
 
@@ -23,7 +23,7 @@ def tokens(
     client: Client, as_of: Vector, bounds: Mapping[str, list[int]] = NO_BOUNDS
 ) -> dict[tuple[str, int], tuple[int, int]]:
     """Units and events of the meter `tokens` by tenant and segment."""
-    table = WarehouseUsage(client, 10).usage(OCTOBER, as_of, bounds)
+    table = WarehouseUsage(client, 10).usage(OCTOBER, as_of, bounds, CATALOG.meter_list)
     return {
         (row["tenant"], row["segment"]): (row["quantity_micro"] // MICRO, row["events"])
         for row in table.to_pylist()
@@ -59,7 +59,10 @@ def test_the_order_of_landing_does_not_decide_which_delivery_is_first(warehouse:
 def test_within_a_message_the_first_element_of_an_id_counts(warehouse: Client) -> None:
     deliver(warehouse, Delivery(0, "x", 5), Delivery(0, "x", 8, item=1, repeated=True))
     assert tokens(warehouse, cut(1)) == {("a", 0): (5, 1)}
-    assert WarehouseUsage(warehouse, 10).totals(OCTOBER, cut(1))["a", "tokens"] == 5 * MICRO
+    assert (
+        WarehouseUsage(warehouse, 10).totals(OCTOBER, cut(1), CATALOG.meter_list)["a", "tokens"]
+        == 5 * MICRO
+    )
 
 
 def test_a_new_epoch_lies_behind_every_offset_of_the_old_one(warehouse: Client) -> None:
@@ -124,13 +127,13 @@ def test_negative_usage_and_the_largest_quantities_are_exact(warehouse: Client) 
 def test_the_second_statement_agrees_and_reads_other_tables(warehouse: Client) -> None:
     deliver(warehouse, *(Delivery(n, f"{n % 40}", n, tenant=f"t{n % 3}") for n in range(100)))
     reader = WarehouseUsage(warehouse, 10)
-    rows = reader.usage(OCTOBER, cut(80), NO_BOUNDS).to_pylist()
+    rows = reader.usage(OCTOBER, cut(80), NO_BOUNDS, CATALOG.meter_list).to_pylist()
     summed = {(row["tenant"], row["meter"]): row["quantity_micro"] for row in rows}
-    assert summed == reader.totals(OCTOBER, cut(80))
+    assert summed == reader.totals(OCTOBER, cut(80), CATALOG.meter_list)
 
 
 def test_the_columns_are_those_of_the_contract_even_without_rows(warehouse: Client) -> None:
-    table = WarehouseUsage(warehouse, 10).usage(OCTOBER, Vector(), NO_BOUNDS)
+    table = WarehouseUsage(warehouse, 10).usage(OCTOBER, Vector(), NO_BOUNDS, CATALOG.meter_list)
     assert {name: str(table.schema.field(name).type) for name in table.schema.names} == (
         USAGE_COLUMNS
     )

@@ -105,6 +105,13 @@ def test_a_meter_that_is_only_counted_needs_no_counter() -> None:
     ]
 
 
+def test_a_meter_that_counters_do_not_follow_is_compared_with_the_invoice_alone() -> None:
+    figures = Figures([], {KEY: 5}, {KEY: 4}, {})
+    [row] = compare(figures, ["acme"], ["tokens"], OCTOBER, uncounted={"tokens"})
+    assert row.counter_micro is None
+    assert row.held == "the warehouse has 0.000005, the invoice 0.000004 and 0 outside it"
+
+
 def test_reasons_are_gathered_by_tenant_and_name_the_meter() -> None:
     rows = [
         Reconciliation("acme", "calls", 1, 1, 0, 1, 0, "one"),
