@@ -12,10 +12,10 @@ FROM
 (
     SELECT
         tenant,
-        toString(meter) AS meter,
-        toString(dimension) AS dimension,
+        meter,
+        dimension,
         time,
-        metered_usage.value AS quantity
+        value AS quantity
     FROM metered_usage FINAL
     WHERE time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
         AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')

@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipelines import bulk_rating
 from pipelines.books import Books
 from pipelines.checks import (
     charges_match_usage,
@@ -12,10 +15,16 @@ from pipelines.checks import (
     one_invoice_per_subscription,
 )
 from pipelines.tables import as_table, rows_of, table_of
+from schemas.catalog import Catalog
+from schemas.closing import Closing
 from schemas.errors import Conflict
 from schemas.invoice import Invoice, InvoiceLine
+from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS
-from tests.builders import OCTOBER, a_subscription
+from schemas.vector import Vector
+from tests.builders import OCTOBER, a_subscription, usage_table
+from tests.fakes import FakeLedger
+from tests.strategies import catalogs, subscriptions, usage_of
 from tests.unit.pipelines.test_closing import MONTH, World
 
 
@@ -47,6 +56,20 @@ def test_a_good_month_has_no_findings(world: World) -> None:
     assert charges_match_usage(good) == []
     assert lines_sum_to_totals(good) == []
     assert one_invoice_per_subscription(good) == []
+
+
+@given(st.data(), subscriptions(), catalogs())
+def test_whatever_the_prices_and_the_usage_the_charges_match_it(
+    data: st.DataObject, subscription: Subscription, catalog: Catalog
+) -> None:
+    usage = data.draw(usage_of(subscription))
+    ledger = FakeLedger({1: catalog}, [subscription])
+    ledger.save_closing(Closing(MONTH, Vector(), 1, "1", 0))
+    rows = usage_table((subscription.tenant, *key, micro, 1) for key, micro in usage.items())
+    ledger.replace_usage(MONTH, rows)
+    charges = bulk_rating.rate_charges(rows, [subscription], OCTOBER, {1: catalog})
+    ledger.replace_lines(MONTH, "charges", charges)
+    assert charges_match_usage(Books(MONTH, ledger)) == []
 
 
 def test_a_cent_too_much_is_found_by_both_checks(world: World) -> None:
