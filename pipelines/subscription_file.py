@@ -1,30 +1,33 @@
-"""A file of subscriptions: `tenant,plan,starts_at[,ends_at][,currency][,card]`, times UTC.
+"""A file of subscriptions: `tenant,plan,starts_at` and what else `COLUMNS` names, times UTC.
 
 Rows of one tenant are one subscription, `sub_<tenant>`; a row ends where the tenant's next begins.
+A row with `trial_days` begins with a trial of its plan. `anchor_day` is the tenant's.
 Owns the reading of the file; storing and changing subscriptions is the ledger's.
 """
 
 import csv
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise, zip_longest
-from typing import Literal
+from typing import Literal, get_args
 
 from schemas.catalog import Catalog
 from schemas.errors import InvalidInput
 from schemas.event import MAX_NAME
 from schemas.period import format_instant, to_ms
-from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
+from schemas.subscription import GOOD_CARD, Interval, PlanSegment, Subscription
 
 REQUIRED = ("tenant", "plan", "starts_at")
-COLUMNS = (*REQUIRED, "ends_at", "currency", "card")
+COLUMNS = (*REQUIRED, "ends_at", "currency", "card", "interval", "trial_days", "anchor_day")
 DEFAULT_CURRENCY = "USD"
+MAX_TRIAL_DAYS = 366
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A line of the file; `currency` and `card` are empty where the file leaves them out."""
+    """A line of the file; what the tenant's rows must agree on is empty where it is left out."""
 
     line: int
     tenant: str
@@ -33,13 +36,16 @@ class _Row:
     ends_ms: int | None
     currency: str
     card: str
+    interval: Interval
+    trial_days: int
+    anchor_day: str
 
 
 def parse(text: str, name: str, catalog_version: int, catalog: Catalog) -> list[Subscription]:
     """Read subscriptions, ordered by tenant; their segments keep `catalog_version`.
 
-    An empty `currency` or `card` is what another row of the tenant says, or else USD and the
-    sandbox's card that always pays.
+    An empty `currency`, `card` or `anchor_day` is what another row of the tenant says, or else USD,
+    the sandbox's card that always pays, and calendar months.
 
     Raises:
         InvalidInput: one line `file:line: column: reason; remedy` for each error found.
@@ -106,6 +112,9 @@ class _Reader:
             _instant(ends) if ends else None,
             values.get("currency", ""),
             values.get("card", ""),
+            "year" if values.get("interval") == "year" else "month",
+            int(values.get("trial_days") or 0),
+            values.get("anchor_day", ""),
         )
 
     def _faults(self, values: dict[str, str]) -> Iterator[tuple[str, str | None]]:
@@ -118,8 +127,19 @@ class _Reader:
         yield "ends_at", _time_fault(ends) if ends else None
         yield "currency", _choice_fault(currency, self._catalog.currencies) if currency else None
         yield "card", _card_fault(card) if card else None
+        yield "interval", _word_fault(values.get("interval"), get_args(Interval))
+        yield "trial_days", _number_fault(values.get("trial_days"), 0, MAX_TRIAL_DAYS)
+        yield "anchor_day", self._anchor_fault(values.get("anchor_day"))
         if ends and not _time_fault(starts) and not _time_fault(ends):
             yield "ends_at", _order_fault(starts, ends)
+
+    def _anchor_fault(self, text: str | None) -> str | None:
+        fault = _number_fault(text, 1, 31)
+        if fault is None and text and int(text) != 1 and not self._catalog.anniversary_billing:
+            return (
+                "the price list bills by calendar months; write `anniversary_billing: true` in it"
+            )
+        return fault
 
     def _subscription(self, rows: list[_Row]) -> Subscription:
         """One tenant's rows as a subscription, each cut where the next begins."""
@@ -134,6 +154,7 @@ class _Reader:
             currency=self._agreed("currency", rows) or self._default_currency(rows[0]),
             card=self._agreed("card", rows) or GOOD_CARD,
             segments=tuple(self._segments(rows)),
+            anchor_day=int(self._agreed("anchor_day", rows) or 1),
         )
 
     def _default_currency(self, row: _Row) -> str:
@@ -148,9 +169,18 @@ class _Reader:
             ends = [end for end in (row.ends_ms, next_ms) if end is not None]
             ends_ms = min(ends, default=None)
             if ends_ms != row.starts_ms:  # told already: two rows begin at the same time
-                yield PlanSegment(row.plan, self._catalog_version, row.starts_ms, ends_ms)
+                yield from self._with_trial(row, ends_ms)
 
-    def _agreed(self, column: Literal["currency", "card"], rows: list[_Row]) -> str:
+    def _with_trial(self, row: _Row, ends_ms: int | None) -> Iterator[PlanSegment]:
+        plan = PlanSegment(row.plan, self._catalog_version, row.starts_ms, ends_ms, row.interval)
+        paid_ms = row.starts_ms + row.trial_days * DAY_MS
+        if row.trial_days:
+            tried_ms = paid_ms if ends_ms is None else min(paid_ms, ends_ms)
+            yield replace(plan, ends_ms=tried_ms, phase="trial")
+        if ends_ms is None or paid_ms < ends_ms:
+            yield replace(plan, starts_ms=paid_ms)
+
+    def _agreed(self, column: Literal["currency", "card", "anchor_day"], rows: list[_Row]) -> str:
         """What the tenant's rows say, empty if none says anything."""
         said = [(row.line, str(getattr(row, column))) for row in rows if getattr(row, column)]
         for line, value in said:
@@ -179,6 +209,18 @@ def _choice_fault(value: str, offered: Collection[str]) -> str | None:
     if value in offered:
         return None
     return f"{value!r} is not in the price list; there are {', '.join(offered)}"
+
+
+def _word_fault(value: str | None, words: Collection[str]) -> str | None:
+    if not value or value in words:
+        return None
+    return f"{value!r} is not known; write {' or '.join(words)}, or nothing"
+
+
+def _number_fault(text: str | None, least: int, most: int) -> str | None:
+    if not text or (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        return None
+    return f"{text!r} is not a number from {least} to {most}"
 
 
 def _card_fault(card: str) -> str | None:

@@ -9,6 +9,7 @@ from schemas.catalog import Catalog
 from schemas.errors import InvalidInput
 from schemas.subscription import GOOD_CARD, Subscription
 from tests.builders import a_subscription, llm_tokens
+from tests.plan_lives import written
 
 DEMO_FILE = Path(__file__).parents[3] / "examples/data/subscriptions.csv"
 HEADER = "tenant,plan,starts_at,ends_at,currency,card"
@@ -55,6 +56,50 @@ def problems(*rows: str, header: str = HEADER) -> list[str]:
 )
 def test_rows_of_a_tenant_are_one_subscription(rows: list[str], expected: Subscription) -> None:
     assert subscriptions(*rows) == [expected]
+
+
+LIFE = "tenant,plan,starts_at,ends_at,interval,trial_days,anchor_day"
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "anchor_day"),
+    [
+        (["acme,pro,2026-09-01,,,,"], "pro 09-01", 1),
+        (["acme,pro,2026-09-01,,month,0,1"], "pro 09-01", 1),
+        (["acme,pro,2026-09-01,,year,,"], "pro/year 09-01", 1),
+        (["acme,pro,2026-09-16,,,,16"], "pro 09-16", 16),
+        (["acme,pro,2026-09-01,,,14,"], "trial pro 09-01, pro 09-15", 1),
+        (["acme,pro,2026-09-01,2026-09-15,,14,"], "trial pro 09-01 .. 09-15", 1),
+        (["acme,pro,2026-09-01,2026-09-10,,14,"], "trial pro 09-01 .. 09-10", 1),
+        (["acme,pro,2026-09-01,,,14,", "acme,free,2026-09-10,,,,31"],
+         "trial pro 09-01, free 09-10", 31),
+        (["acme,pro,2026-09-01,,,14,", "acme,free,2026-10-01,,year,,"],
+         "trial pro 09-01, pro 09-15, free/year 10-01", 1),
+    ],
+)  # fmt: skip
+def test_trials_years_and_anchors_may_be_said(
+    rows: list[str], expected: str, anchor_day: int
+) -> None:
+    body = llm_tokens().model_dump() | {"anniversary_billing": True}
+    catalog = Catalog.model_validate(body)
+    [found] = parse("\n".join([LIFE, *rows]), "subs.csv", 1, catalog)
+    assert (written(found), found.anchor_day) == (expected, anchor_day)
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (["a,pro,2026-09-01,,weekly,,"],
+         "2: interval: 'weekly' is not known; write month or year, or nothing"),
+        (["a,pro,2026-09-01,,,-1,"], "2: trial_days: '-1' is not a number from 0 to 366"),
+        (["a,pro,2026-09-01,,,,32"], "2: anchor_day: '32' is not a number from 1 to 31"),
+        (["a,pro,2026-09-01,,,,16"],
+         "2: anchor_day: the price list bills by calendar months; "
+         "write `anniversary_billing: true` in it"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_them_is_told(rows: list[str], problem: str) -> None:
+    assert problems(*rows, header=LIFE) == [f"subs.csv:{problem}"]
 
 
 def test_subscriptions_are_ordered_by_tenant_and_columns_may_be() -> None:
