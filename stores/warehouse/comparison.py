@@ -72,7 +72,7 @@ class Comparison:
             rows = self._compare(asked)
             doubted = {row.tenant for row in rows if row.difference_micro}
             if 0 < len(doubted) <= MANY_TENANTS:
-                surer = self._compare({**asked, **_all_months(sorted(doubted))})
+                surer = self._compare({**asked, **self._all_months(sorted(doubted))})
                 rows = sorted([row for row in rows if row.tenant not in doubted] + surer)
         return CountersCompared(tuple(rows), behind)
 
@@ -134,6 +134,7 @@ class Comparison:
             "repeats_start_ms": month.start_ms,
             "repeats_end_ms": end_ms,
             "tenants": [],
+            "uncounted": [],
             "has_anniversaries": taken.has_anniversaries,
             "current_epoch": epoch,
             "partitions": partitions,
@@ -154,6 +155,16 @@ class Comparison:
             **meter_parameters(self._catalog, self._meters, by_day=has_anniversaries),
             "windows": [f"{name} {kind}" for name, kind in named],
             "firsts": firsts,
+        }
+
+    def _all_months(self, tenants: Sequence[str]) -> dict[str, object]:
+        """Look at these tenants' ids in all months: one that comes in two of them is explained."""
+        asked = {"tenants": tenants, "dedupe_window": self._dedupe_window}
+        return {
+            "tenants": tenants,
+            "uncounted": [key for (key,) in ask(self._client, "uncounted", asked)],
+            "repeats_start_ms": EARLIEST_MS,
+            "repeats_end_ms": LATEST_MS,
         }
 
     def _compare(self, parameters: Mapping[str, object]) -> list[CounterComparison]:
@@ -179,8 +190,3 @@ def _landed_at(landed: Vector, epoch: int, partition: int) -> int:
     if any(later > epoch for later, _ in landed):
         return position(epoch + 1, 0)
     return position(epoch, landed[epoch, partition])
-
-
-def _all_months(tenants: Sequence[str]) -> dict[str, object]:
-    """Look at these tenants' ids in all months: one that comes in two of them is explained."""
-    return {"tenants": tenants, "repeats_start_ms": EARLIEST_MS, "repeats_end_ms": LATEST_MS}

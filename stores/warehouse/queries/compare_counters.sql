@@ -9,10 +9,10 @@
 -- epoch. A counter that was made anew holds what is stored up to there (`since`), and so on.
 --
 -- `piece`: 0 is a first delivery, stored and counted; 1 a forgotten repeat, counted; 2 stored, as
--- the first of its month, but not counted: another month's delivery came shortly before it. This
--- last is looked for when `tenants` are given. Firsts below the cut are added up, by the longest
--- part of time (`granules`) that a meter's windows consist of, before they meet their counters. Of
--- meters that do not add up, the same deliveries make their greatest, latest or distinct values.
+-- the first of its month, but not counted (`uncounted`, see uncounted.sql). Firsts below the cut are
+-- added up, by the longest part of time (`granules`) that a meter's windows consist of, before they
+-- meet their counters. Of meters that do not add up, the same deliveries make their greatest, latest
+-- or distinct values.
 WITH
     deliveries AS
     (
@@ -64,6 +64,7 @@ WITH
             tenant,
             meter,
             transform(meter, {meters:Array(String)}, {granules:Array(String)}, '') AS granule,
+            transform(meter, {meters:Array(String)}, {aggregations:Array(String)}, '') AS kind,
             multiIf(
                 granule = 'hour', toStartOfHour(time),
                 granule = 'day', toDateTime64(toStartOfDay(time), 3, 'UTC'),
@@ -81,15 +82,15 @@ WITH
             piece,
             if(piece = 0, 0, position) AS at,
             sum(value) AS total,
-            max(value) AS largest,
-            max((time, position, item)) AS last,
-            argMax(value, (time, position, item)) AS latest,
-            uniqExactState(member) AS seen
+            maxIf(value, kind = 'max') AS largest,
+            maxIf((time, position, item), kind = 'latest') AS last,
+            argMaxIf(value, (time, position, item), kind = 'latest') AS latest,
+            uniqExactStateIf(member, kind = 'unique_count') AS seen
         FROM
         (
             SELECT
                 tenant,
-                toString(meter) AS meter,
+                meter,
                 value,
                 member,
                 time,
@@ -98,14 +99,9 @@ WITH
                 item,
                 epoch,
                 if(
-                    notEmpty({tenants:Array(String)}) AND (tenant, event_key, ver) IN
-                    (
-                        SELECT
-                            tenant,
-                            event_key,
-                            ver
-                        FROM deliveries
-                        WHERE previous IS NOT NULL AND NOT is_forgotten
+                    notEmpty({uncounted:Array(String)}) AND has(
+                        {uncounted:Array(String)},
+                        concat(toString(ver), ' ', toString(item), ' ', tenant)
                     ),
                     2,
                     0
@@ -119,7 +115,7 @@ WITH
             UNION ALL
             SELECT
                 tenant,
-                toString(metered) AS meter,
+                metered AS meter,
                 quantity AS value,
                 member,
                 time,
@@ -139,7 +135,7 @@ WITH
                 AND time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
                 AND time < fromUnixTimestamp64Milli({range_end_ms:Int64}, 'UTC')
         )
-        GROUP BY tenant, meter, granule, began, after, piece, at
+        GROUP BY tenant, meter, granule, kind, began, after, piece, at
     ),
     periods AS
     (
