@@ -10,7 +10,9 @@ from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
 from schemas.period import BillingPeriod
+from stores import ledger
 from stores.warehouse import client
+from stores.warehouse.so_far import used_so_far
 
 COLUMNS = ("tenant", "meter", "quantity", "events", "last_event")
 
@@ -24,14 +26,10 @@ def usage(
 ) -> None:
     """Show what tenants have used in a month, as far as it has been landed; each event once."""
     period = _period(month)
-    parameters = {
-        "start_ms": period.start_ms,
-        "end_ms": period.end_ms,
-        "tenant": tenant,
-        "meter": meter,
-    }
-    with closing(client.connect(Settings().clickhouse_url)) as warehouse:
-        rows = client.ask(warehouse, "usage_by_tenant", parameters)
+    settings = Settings()
+    _, catalog = ledger.connect(settings.ledger_url).catalog()
+    with closing(client.connect(settings.clickhouse_url)) as warehouse:
+        rows = used_so_far(warehouse, period, catalog.meter_list, tenant, meter)
     show(COLUMNS, rows, chosen_format(as_json=as_script, as_csv=as_csv))
 
 

@@ -58,9 +58,23 @@ class WarehouseUsage:
         meters: Iterable[Meter],
     ) -> pa.Table:
         """Usage by tenant, meter, segment and value (`USAGE_COLUMNS`), cut by the vector."""
+        return self._read(month, as_of, bounds, statement_parameters(meters))
+
+    def others(self, month: BillingPeriod, as_of: Vector, meters: Iterable[Meter]) -> pa.Table:
+        """As `usage`, of those of the meters that do not add up, the period uncut."""
+        _, *statements = statement_parameters(meters)
+        return self._read(month, as_of, {}, statements)
+
+    def _read(
+        self,
+        month: BillingPeriod,
+        as_of: Vector,
+        bounds: Mapping[str, Sequence[int]],
+        statements: Iterable[tuple[str, Mapping[str, object]]],
+    ) -> pa.Table:
         found = []
         with reachable(self._client.uri), self._uploaded(bounds) as segments:
-            for kind, own in statement_parameters(meters):
+            for kind, own in statements:
                 asked = {**_month(month), **_cut(as_of), "slice": segments, **own}
                 table = self._client.query_arrow(statement(f"usage{kind}"), parameters=asked)
                 found.append(_as_schema(table, USAGE_SCHEMA))

@@ -15,6 +15,7 @@ from schemas.event import Event
 from schemas.period import BillingPeriod
 from schemas.quantity import MICRO
 from schemas.vector import Vector
+from stores.warehouse.so_far import used_so_far
 from stores.warehouse.usage import WarehouseUsage
 from streams.batches import Deliveries, usage_table
 
@@ -205,6 +206,16 @@ def test_a_resend_is_not_metered_where_a_filter_left_the_first_out(warehouse: Cl
     assert reader.totals(OCTOBER, everything, CATALOG.meter_list) == {("a", "sum"): MICRO}
     for view in ("usage", "usage_daily"):
         assert warehouse.query(f"SELECT meter FROM {view}").result_rows == [("sum",)]
+
+
+def test_what_was_used_so_far_is_what_would_be_billed(warehouse: Client) -> None:
+    month = Month(3)
+    month.land(warehouse)
+    expected = whole(month.expected(Vector({(1, p): 999 for p in range(4)})))
+    shown = used_so_far(warehouse, OCTOBER, CATALOG.meter_list, "", "")
+    assert {row[:2]: int(row.quantity * MICRO) for row in shown} == expected
+    own = used_so_far(warehouse, OCTOBER, CATALOG.meter_list, "two", "avg")
+    assert own == [row for row in shown if row[:2] == ("two", "avg")]
 
 
 @pytest.mark.parametrize("name", ["sum", "time_weighted"])
