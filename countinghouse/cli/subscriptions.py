@@ -1,35 +1,57 @@
-"""`countinghouse subscriptions`: give tenants plans from a file, list who has which plan."""
+"""`countinghouse subscriptions`: give tenants plans from a file, list who has which plan.
+
+The commands on plans are in the modules of `PLAN_COMMANDS`, which add themselves to its groups.
+"""
 
 import getpass
 import json
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from countinghouse.cli.nearest import suggesting
+from countinghouse.cli.plan_order import ClosedOption, JsonOption, orders, previews
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
 from schemas.period import BillingPeriod, format_instant
-from schemas.subscription import Subscription
+from stores.ledger import SubscribedTenant
 
-COLUMNS = ("tenant", "plan", "starts_at", "ends_at", "currency", "card", "catalog_version")
+PLAN_COMMANDS = (
+    "countinghouse.cli.plan_orders",
+    "countinghouse.cli.plan_moving",
+    "countinghouse.cli.plan_history",
+)
+COLUMNS = (
+    "tenant",
+    "plan",
+    "phase",
+    "starts_at",
+    "ends_at",
+    "interval",
+    "anchor_day",
+    "currency",
+    "card",
+    "catalog_version",
+    "state",
+)
 
-subscriptions = typer.Typer(no_args_is_help=True, help="Give tenants plans, or list them.")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+subscriptions = typer.Typer(no_args_is_help=True, help="Give tenants plans, change or list them.")
 
 
 @subscriptions.command("apply")
 def apply(
-    file: Annotated[
-        Path, typer.Argument(help="CSV: tenant, plan, starts_at[, ends_at][, currency][, card].")
-    ],
+    file: Annotated[Path, typer.Argument(help="CSV: tenant, plan, starts_at and more; see docs.")],
+    in_closed_months: ClosedOption = False,
     as_script: JsonOption = False,
 ) -> None:
-    """Give tenants the plans of a file; tenants that it does not name keep theirs."""
+    """Give tenants the plans of a file; tenants that it does not name keep theirs.
+
+    What it says of a tenant is all that the tenant has then, whatever commands have changed.
+    """
     from countinghouse.init import now_ms, read_text
     from pipelines import subscription_file
     from stores import ledger
@@ -37,7 +59,9 @@ def apply(
     books = ledger.connect(Settings().ledger_url)
     version, catalog = books.catalog()
     wanted = subscription_file.parse(read_text(file), str(file), version, catalog)
-    saved = books.save_subscriptions(wanted, now_ms(), getpass.getuser())
+    saved = books.save_subscriptions(
+        wanted, now_ms(), getpass.getuser(), in_closed_months=in_closed_months
+    )
     if as_script:
         typer.echo(json.dumps(asdict(saved)))
     else:
@@ -56,11 +80,11 @@ def list_subscriptions(
     books = ledger.connect(Settings().ledger_url)
     if tenant:
         with suggesting(tenant, books.tenant_names(), "subscriptions list"):
-            found = [books.subscribed(tenant).subscription]
+            found = [books.subscribed(tenant)]
     else:
-        found = books.subscriptions()
+        found = books.all_subscribed()
     period = _period(month) if month else None
-    rows = [row for subscription in found for row in _rows(subscription, period)]
+    rows = [row for each in found for row in _rows(each, period)]
     show(COLUMNS, rows, chosen_format(as_json=as_script, as_csv=False))
 
 
@@ -71,18 +95,29 @@ def _period(month: str) -> BillingPeriod:
         raise InvalidInput(f"--month: {problem}") from None
 
 
-def _rows(subscription: Subscription, period: BillingPeriod | None) -> list[tuple[object, ...]]:
-    """A row for each plan, the card by its last four digits."""
+def _rows(stored: SubscribedTenant, period: BillingPeriod | None) -> list[tuple[object, ...]]:
+    """A row for each plan, the card by its last four digits, the state as of now."""
+    subscription = stored.subscription
     return [
         (
             subscription.tenant,
             segment.plan,
+            segment.phase,
             format_instant(segment.starts_ms),
             None if segment.ends_ms is None else format_instant(segment.ends_ms),
+            segment.interval,
+            subscription.anchor_day,
             subscription.currency,
             f"…{subscription.card[-4:]}",
             segment.catalog_version,
+            stored.state,
         )
         for segment in subscription.segments
         if period is None or segment.within(period)
     ]
+
+
+for _module in PLAN_COMMANDS:
+    import_module(_module)
+subscriptions.add_typer(orders)
+subscriptions.add_typer(previews, name="preview")

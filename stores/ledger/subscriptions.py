@@ -78,6 +78,11 @@ class Subscriptions(LedgerPart):
         with self._reading() as connection:
             return [each.subscription for each in load(connection, condition)]
 
+    def all_subscribed(self) -> list[SubscribedTenant]:
+        """Every subscription with its versions and its state, by tenant."""
+        with self._reading() as connection:
+            return load(connection, sa.true())
+
     def subscribed(self, tenant: str) -> SubscribedTenant:
         """A tenant's subscription and its versions. Raises NotFound."""
         with self._reading() as connection:
