@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import given_by_tenant, versions_of
+from pipelines.segments import parts
 from pipelines.tables import as_table, lines_by_subscription, rows_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
@@ -48,13 +49,17 @@ class Books:
 
     @cached_property
     def subscriptions(self) -> list[Subscription]:
-        """The month's subscriptions, by tenant. Raises Conflict: a tenant has two."""
+        """The month's subscriptions, by tenant; one that is paused all the time is none.
+
+        Raises:
+            Conflict: a tenant has two.
+        """
         found = self._ledger.subscriptions(self.period)
         tenants = [subscription.tenant for subscription in found]
         for tenant, following in pairwise(tenants):
             if tenant == following:
                 raise Conflict(f"{tenant} has two subscriptions in {self.month}; end one before it")
-        return found
+        return [each for each in found if parts(each, self.period)]
 
     @cached_property
     def catalogs(self) -> dict[int, Catalog]:

@@ -38,6 +38,7 @@ _SEGMENTS = {
     "catalog_version": "int64",
     "starts_ms": "int64",
     "ends_ms": "int64",
+    "is_trial": "bool",
 }
 _PLAN = {"catalog_version": "int64", "plan": "string"}
 _CARDS = {**_PLAN, "meter": "string", "included_micro": "int64"}
@@ -92,9 +93,13 @@ def _run(statement: str, period: BillingPeriod, tables: Mapping[str, pa.Table]) 
 
 def _segments(subscriptions: Iterable[Subscription]) -> pa.Table:
     rows = (
-        (s.tenant, s.id, s.currency, each.plan, each.catalog_version, each.starts_ms, each.ends_ms)
+        (
+            *(s.tenant, s.id, s.currency, each.plan, each.catalog_version),
+            *(each.starts_ms, each.ends_ms, each.phase == "trial"),
+        )
         for s in subscriptions
         for each in s.segments
+        if each.phase != "paused"
     )
     return table_of(rows, _SEGMENTS)
 

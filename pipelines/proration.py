@@ -25,7 +25,8 @@ def prorate_fees(
 
     The plan in force when an unbroken part of the subscription begins costs its fee to the end of
     that part; each change takes back what is left of the old plan and charges what is left of the
-    new one. October, pro to enterprise on the 11th: 49.99 − 33.86 + 135.48 = 151.61 USD.
+    new one. October, pro to enterprise on the 11th: 49.99 − 33.86 + 135.48 = 151.61 USD. A trial
+    costs nothing; the fee begins when it ends.
     """
     return [
         line
@@ -39,7 +40,8 @@ def _run_lines(
 ) -> Iterator[InvoiceLine]:
     def line(kind: LineKind, part: Part, starts_ms: int) -> InvoiceLine:
         rest = BillingPeriod(starts_ms, run[-1].period.end_ms)
-        fee_minor = catalogs[part.catalog_version].plans[part.plan].base_fee_minor(currency)
+        plan = catalogs[part.catalog_version].plans[part.plan]
+        fee_minor = 0 if part.is_trial else plan.base_fee_minor(currency)
         amount_minor = prorate(fee_minor, rest, period)
         signed = -amount_minor if kind == "proration_credit" else amount_minor
         return InvoiceLine(kind, part.plan, rest, signed, fee_minor=fee_minor)

@@ -129,7 +129,7 @@ def _rate_meter(
 def _overage_line(meter: str, currency: str, use: _Use, before: int, after: int) -> InvoiceLine:
     """What is beyond the pool goes from one quantity to another: the line is the difference."""
     plan, period, quantity = use.part.plan, use.part.period, after - before
-    if use.card is None or use.card.overage is None:
+    if use.card is None or use.card.overage is None or use.part.is_trial:
         return InvoiceLine("not_billed", plan, period, 0, meter, quantity)
     price = price_of(use.card.overage, use.value)
     return InvoiceLine(

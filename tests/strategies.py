@@ -10,7 +10,7 @@ from pipelines.rating import Usage
 from pipelines.segments import bounds
 from schemas.catalog import Catalog
 from schemas.period import BillingPeriod
-from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
+from schemas.subscription import GOOD_CARD, Phase, PlanSegment, Subscription
 from tests.builders import OCTOBER
 
 PLANS = ("free", "pro", "enterprise")
@@ -20,6 +20,7 @@ VALUES = ("", "small", "large", "odd")
 
 _SECONDS = OCTOBER.duration_ms // 1000
 _DAYS_AROUND = 40
+_PHASES: tuple[Phase, ...] = ("active", "active", "active", "trial", "paused")
 
 
 def instants() -> st.SearchStrategy[int]:
@@ -37,7 +38,8 @@ def subscriptions(draw: st.DrawFn, versions: tuple[int, ...] = (1,)) -> Subscrip
     for start, end in pairwise(cuts):
         if draw(st.integers(0, 4)):
             plan, version = draw(st.sampled_from(PLANS)), draw(st.sampled_from(versions))
-            segments.append(PlanSegment(plan, version, start, end))
+            phase = draw(st.sampled_from(_PHASES))
+            segments.append(PlanSegment(plan, version, start, end, phase=phase))
     if not segments or draw(st.booleans()):
         start = segments[-1].ends_ms if segments and segments[-1].ends_ms else cuts[-1]
         plan, version = draw(st.sampled_from(PLANS)), draw(st.sampled_from(versions))

@@ -99,12 +99,14 @@ priced AS (
         AND prices.plan = parts.plan
         AND prices.meter = split.meter
         AND prices.currency = parts.currency
+        AND NOT parts.is_trial
     LEFT JOIN matrix_prices
         ON matrix_prices.catalog_version = parts.catalog_version
         AND matrix_prices.plan = parts.plan
         AND matrix_prices.meter = split.meter
         AND matrix_prices.currency = parts.currency
         AND matrix_prices.value = split.value
+        AND NOT parts.is_trial
 ),
 lines AS (
     SELECT

@@ -4,10 +4,11 @@ WITH
 neighbours AS (
     SELECT
         parts.*,
-        fees.fee_minor,
+        CASE WHEN parts.is_trial THEN 0 ELSE fees.fee_minor END AS fee_minor,
         lag(parts.plan) OVER in_time AS old_plan,
-        lag(fees.fee_minor) OVER in_time AS old_fee_minor,
-        lag(parts.end_ms) OVER in_time IS NOT DISTINCT FROM parts.start_ms AS is_change
+        lag(CASE WHEN parts.is_trial THEN 0 ELSE fees.fee_minor END) OVER in_time AS old_fee_minor,
+        lag(parts.end_ms) OVER in_time IS NOT DISTINCT FROM parts.start_ms
+            AND lag(parts.is_trial) OVER in_time IS NOT DISTINCT FROM parts.is_trial AS is_change
     FROM parts
     JOIN fees USING (catalog_version, plan, currency)
     WINDOW in_time AS (PARTITION BY parts.subscription ORDER BY parts.start_ms)

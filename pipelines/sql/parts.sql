@@ -9,9 +9,10 @@ cut AS (
         segments.currency,
         segments.plan,
         segments.catalog_version,
+        segments.is_trial,
         greatest(segments.starts_ms, period.start_ms) AS start_ms,
         least(coalesce(segments.ends_ms, period.end_ms), period.end_ms) AS end_ms
-    FROM segments
+    FROM segments -- without those that are paused
     CROSS JOIN period
 ),
 stepped AS (
@@ -32,6 +33,7 @@ SELECT
     currency,
     plan,
     catalog_version,
+    is_trial,
     start_ms,
     end_ms,
     (sum(bounds_before) OVER (PARTITION BY subscription ORDER BY start_ms))::INTEGER AS segment

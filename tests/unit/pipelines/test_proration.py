@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.proration import prorate, prorate_fees
 from pipelines.segments import parts, unbroken
 from schemas.period import BillingPeriod
-from schemas.subscription import Subscription
+from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
 from tests.builders import OCTOBER, a_subscription, at, llm_tokens
 from tests.strategies import subscriptions
 
@@ -107,6 +107,7 @@ def test_fees_never_differ_from_the_exact_share_by_more_than_half_a_cent_a_line(
     exact = sum(
         CATALOGS[1].plans[part.plan].base_fee_minor(subscription.currency) * part.period.duration_ms
         for part in parts(subscription, OCTOBER)
+        if not part.is_trial
     )
     off = sum(line.amount_minor for line in lines) * OCTOBER.duration_ms - exact
     assert 2 * abs(off) <= len(lines) * OCTOBER.duration_ms
@@ -131,6 +132,7 @@ def test_a_change_to_the_same_plan_changes_nothing(subscription: Subscription, p
     whole = sum(
         prorate(fee_minor, BillingPeriod(run[0].period.start_ms, run[-1].period.end_ms), OCTOBER)
         for run in unbroken(parts(same, OCTOBER))
+        if not run[0].is_trial
     )
     assert sum(line.amount_minor for line in prorate_fees(same, OCTOBER, CATALOGS)) == whole
 
@@ -141,3 +143,17 @@ def test_every_unbroken_part_begins_with_one_base_fee(subscription: Subscription
     runs = list(unbroken(parts(subscription, OCTOBER)))
     assert [line.kind for line in lines].count("base_fee") == len(runs)
     assert len(lines) == sum(2 * len(run) - 1 for run in runs)
+
+
+def test_a_trial_costs_nothing_and_the_fee_begins_when_it_ends() -> None:
+    segments = (
+        PlanSegment("pro", 1, at("10-01"), at("10-15"), phase="trial"),
+        PlanSegment("pro", 1, at("10-15"), None),
+    )
+    tried = Subscription("sub_acme", "acme", "USD", GOOD_CARD, segments)
+    lines = prorate_fees(tried, OCTOBER, {1: llm_tokens()})
+    # 49.99 × 17 of 31 days = 27.4138…
+    assert [(line.kind, line.amount_minor) for line in lines] == [
+        ("base_fee", 0),
+        ("base_fee", 2741),
+    ]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from pipelines.segments import bounds, parts, unbroken
-from schemas.subscription import Subscription
+from schemas.subscription import GOOD_CARD, Phase, PlanSegment, Subscription
 from tests.builders import OCTOBER, a_subscription, at
 from tests.strategies import instants, subscriptions
 
@@ -53,5 +53,33 @@ def test_runs_are_all_parts_and_have_no_gap(subscription: Subscription) -> None:
     assert [part for run in runs for part in run] == found
     for run in runs:
         assert all(a.period.end_ms == b.period.start_ms for a, b in pairwise(run))
+        assert len({part.is_trial for part in run}) == 1
     for run, later in pairwise(runs):
-        assert run[-1].period.end_ms < later[0].period.start_ms
+        is_gap = run[-1].period.end_ms < later[0].period.start_ms
+        assert is_gap or run[-1].is_trial != later[0].is_trial
+
+
+def phased(*phases: tuple[str, Phase]) -> Subscription:
+    """One plan, pro, in phases that begin on days of October."""
+    starts = [at(day) for day, _ in phases]
+    ends: list[int | None] = [*starts[1:], None]
+    segments = [
+        PlanSegment("pro", 1, start, end, phase=phase)
+        for (_, phase), start, end in zip(phases, starts, ends, strict=True)
+    ]
+    return Subscription("sub_acme", "acme", "USD", GOOD_CARD, tuple(segments))
+
+
+def test_a_pause_is_a_gap() -> None:
+    paused = phased(("10-01", "active"), ("10-11", "paused"), ("10-21", "active"))
+    gapped = a_subscription("pro 10-01 .. 10-11, pro 10-21")
+    assert bounds(paused, OCTOBER) == bounds(gapped, OCTOBER)
+    assert parts(paused, OCTOBER) == parts(gapped, OCTOBER)
+
+
+def test_a_trial_is_a_run_of_its_own() -> None:
+    tried = phased(("10-01", "trial"), ("10-15", "active"))
+    assert [[p.is_trial for p in run] for run in unbroken(parts(tried, OCTOBER))] == [
+        [True],
+        [False],
+    ]
