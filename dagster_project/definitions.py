@@ -6,6 +6,7 @@ from dagster_project.automation import close_month, drafts_due, finalize_and_col
 from dagster_project.charges import charges, charges_match_usage, prorations
 from dagster_project.collection import payment_collection, payments_match_invoices
 from dagster_project.invoices import (
+    adjustments_hold,
     finalized_invoices,
     invoices,
     lines_sum_to_totals,
@@ -40,6 +41,7 @@ defs = dg.Definitions(
         counters_match_warehouse,
         charges_match_usage,
         lines_sum_to_totals,
+        adjustments_hold,
         one_invoice_per_subscription,
         no_surprising_change,
         payments_match_invoices,

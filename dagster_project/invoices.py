@@ -9,9 +9,11 @@ from dagster_project.partitions import billing_periods
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource, now_ms
 from dagster_project.usage import CODE_VERSION
 from pipelines import checks
+from pipelines.adjustments import check
 from pipelines.books import Books
 from pipelines.closing import draft_invoices, finalize, reconcile
 from schemas.closing import Reconciliation
+from schemas.invoice import ADJUSTING_KINDS
 from schemas.period import BillingPeriod
 from schemas.quantity import format_micro
 
@@ -44,6 +46,20 @@ def lines_sum_to_totals(
         totals = metadata.totals(checks.totals_by_currency(record.invoices))
         passed = f"{len(record.invoices):,} invoices add up"
         return metadata.verdict(findings, passed, metadata=totals)
+
+
+@dg.asset_check(asset=invoices, blocking=True)
+def adjustments_hold(
+    context: dg.AssetCheckExecutionContext, ledger: LedgerResource
+) -> dg.AssetCheckResult:
+    """Limits are kept, discounts leave nothing below zero, taxes are their rates, credits last."""
+    with ledger.open() as books:
+        record = Books(context.partition_key, books)
+        findings = check.adjustments_hold(record)
+        lines = [
+            line for it in record.invoices for line in it.lines if line.kind in ADJUSTING_KINDS
+        ]
+        return metadata.verdict(findings, f"{len(lines):,} lines follow from fees and usage")
 
 
 @dg.asset_check(asset=invoices, blocking=True)

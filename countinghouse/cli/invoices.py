@@ -11,7 +11,7 @@ from countinghouse.cli.nearest import suggesting
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
-from schemas.invoice import Invoice, InvoiceState
+from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceState
 from schemas.money import format_minor, format_pico
 from schemas.period import BillingPeriod, format_instant
 from schemas.quantity import format_micro
@@ -54,11 +54,13 @@ def show_invoice(number: NumberArgument, as_script: JsonOption = False) -> None:
     form = chosen_format(as_json=as_script, as_csv=False)
     if form is Format.JSON:
         named = [dict(zip(LINE_COLUMNS, line, strict=True)) for line in lines]
-        typer.echo(msgspec.json.encode(_summary(invoice) | {"lines": named}))
+        typer.echo(msgspec.json.encode(_summary(invoice) | _parts(invoice) | {"lines": named}))
         return
     if form is Format.TABLE:
         typer.echo(_heading(invoice))
     show(LINE_COLUMNS, lines, form)
+    if form is Format.TABLE and any(line.kind in ADJUSTING_KINDS for line in invoice.lines):
+        typer.echo("\n" + ", ".join(f"{name} {it}" for name, it in _parts(invoice).items()))
 
 
 @invoices.command("explain")
@@ -128,6 +130,17 @@ def _summary(invoice: Invoice) -> dict[str, Any]:
         "due_at": None if invoice.due_ms is None else format_instant(invoice.due_ms),
         "held": invoice.held,
     }
+
+
+def _parts(invoice: Invoice) -> dict[str, str]:
+    """What the total is made of, and what collection collects."""
+    amounts = {
+        "subtotal": invoice.subtotal_minor,
+        "tax": invoice.tax_minor,
+        "credits": invoice.credits_minor,
+        "due": invoice.amount_due_minor,
+    }
+    return {name: _amount(minor, invoice.currency) for name, minor in amounts.items()}
 
 
 def _heading(invoice: Invoice) -> str:

@@ -22,6 +22,7 @@ from tests.unit.dagster_project.months import (
 )
 
 CHECKS = [
+    "adjustments_hold",
     "charges_match_usage",
     "counters_match_warehouse",
     "lines_sum_to_totals",

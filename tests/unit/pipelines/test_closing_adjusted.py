@@ -11,10 +11,12 @@ from pipelines.adjustments.check import adjustments_hold
 from pipelines.books import Books
 from pipelines.checks import charges_match_usage
 from pipelines.explanation import explain_invoice
+from pipelines.preview import preview_totals
 from pipelines.tables import rows_of
 from schemas.catalog import Catalog
 from schemas.errors import ReconciliationFailed
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState, LineKind
+from schemas.vector import Vector
 from tests.builders import at, llm_tokens
 from tests.fakes import Killed
 from tests.unit.pipelines.adjustments.builders import lines_table
@@ -224,6 +226,14 @@ def _cheap(sold: Catalog) -> Catalog:
     body = json.loads(sold.model_dump_json())
     body["plans"]["pro"]["meters"]["tokens"]["included"] = "0"
     return Catalog.model_validate(body)
+
+
+def test_the_preview_is_what_the_close_will_make(world: Adjusted) -> None:
+    previewed = preview_totals(MONTH, world.ledger, world.warehouse, Vector({(1, 0): 5}))
+    invoices = world.ledger.invoices(MONTH)
+    assert {tenant: total.amount_minor for tenant, total in previewed} == {
+        invoice.tenant: invoice.total_minor for invoice in invoices
+    }
 
 
 def test_drafts_are_in_the_order_of_their_subscriptions(world: Adjusted) -> None:
