@@ -12,14 +12,15 @@ from schemas.errors import DependencyUnreachable
 
 T = TypeVar("T")
 
-_PATIENCE_S = 1
+_PATIENCE_S = 0.5
 
 
 async def within(seconds: float, awaited: Coroutine[Any, Any, T], what: str) -> T:
     """The coroutine's result, or an error that says what did not happen in time.
 
     Raises:
-        DependencyUnreachable: the time is over; the coroutine was told to end.
+        DependencyUnreachable: the time is over and the coroutine was told to end, or it was
+            cancelled by somebody else.
     """
     task = asyncio.create_task(awaited)
     try:
@@ -27,10 +28,21 @@ async def within(seconds: float, awaited: Coroutine[Any, Any, T], what: str) -> 
     except asyncio.CancelledError:
         await _end(task)
         raise
+    if task.cancelled():  # by a client that cancels what waits for a broken connection
+        raise DependencyUnreachable(f"Kafka: {what} was broken off")
     if done:
         return task.result()
     await _end(task)
     raise DependencyUnreachable(f"Kafka: {what} took longer than {seconds:g} s")
+
+
+def told_to_end() -> bool:
+    """Was this task cancelled, or did it wait for something that was?
+
+    aiokafka cancels what waits for a connection that broke; to the one who waits it looks alike.
+    """
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

@@ -15,6 +15,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from mode import Service
 
+from streams.bounded import told_to_end
 from streams.counters import CountersConfig
 from streams.journal_reader import now_ms
 from streams.lag import PartitionLag
@@ -30,7 +31,7 @@ SMALL_FETCH_REST_S = 0.005
 2,000 events/s and does not hold back a backlog."""
 REBALANCE_REST_S = 0.05
 POLL_MS = 200
-LEAVE_SECONDS = 3
+LEAVE_SECONDS = 2
 COMMIT_SECONDS = 5
 PUMP_STUCK_MS = 10_000
 
@@ -103,6 +104,10 @@ class Intake(Service):
                 await self._pump_once()
             except (ConsumerStoppedError, IllegalStateError):
                 # A rebalance under way, which needs the loop that a retry at once would starve.
+                await asyncio.sleep(REBALANCE_REST_S)
+            except asyncio.CancelledError:
+                if told_to_end():
+                    raise
                 await asyncio.sleep(REBALANCE_REST_S)
 
     async def _pump_once(self) -> None:

@@ -3,6 +3,7 @@
 Belongs to no consumer group: what is read is the owner's own affair.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -12,11 +13,14 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas.entitlement import Entitlements
+from schemas.errors import DependencyUnreachable
 from schemas.quota import INTERNAL, POSITION_KEY, StatePosition
+from streams.bounded import within
 from streams.counters import CountersConfig
 
 logger = logging.getLogger(__name__)
 
+CLOSE_SECONDS = 1
 FETCH_WAIT_MS = 500
 """Longest poll of an idle partition; new records end it at once."""
 
@@ -140,4 +144,5 @@ class JournalReader:
 
     async def close(self) -> None:
         """Stop following."""
-        await self._consumer.stop()
+        with contextlib.suppress(DependencyUnreachable):
+            await within(CLOSE_SECONDS, self._consumer.stop(), "closing a consumer")

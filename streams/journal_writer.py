@@ -25,7 +25,7 @@ TRANSACTION_TIMEOUT_MS = 30_000
 BROKER_SECONDS = 20
 """A broker restarts in less. A journal that waits longer is dropped and opened anew."""
 
-CLOSE_SECONDS = 2
+CLOSE_SECONDS = 1
 FEW_ROWS = 200
 RETRY_MS = 10
 sender.BACKOFF_OVERRIDE = 0.003

@@ -18,6 +18,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from mode import Service
 
+from streams.bounded import told_to_end
 from streams.counters import CountersConfig
 from streams.facts import Delivered, Fact, Failed, Outcome, Receiver, Refused
 from streams.journal_reader import now_ms
@@ -120,6 +121,10 @@ class NoticeIntake(Service):
             await step()
         except (ConsumerStoppedError, IllegalStateError):
             # A rebalance under way, which needs the loop that a retry at once would starve.
+            await self.sleep(REBALANCE_REST_S)
+        except asyncio.CancelledError:
+            if told_to_end():
+                raise
             await self.sleep(REBALANCE_REST_S)
         except Exception as error:
             level = logging.WARNING if isinstance(error, KafkaError) else logging.ERROR

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from schemas.errors import DependencyUnreachable, Fenced
+from streams.bounded import told_to_end
 from streams.counters import CountersConfig
 from streams.journal import Journal
 from streams.journal_reader import now_ms
@@ -126,6 +127,12 @@ class Tenure:
                 await self._rest(FENCED_REST_S)
             except DependencyUnreachable as silence:
                 logger.warning("%s: the partition is loaded again", silence)
+                await self._rest(FAILED_REST_S)
+            except asyncio.CancelledError:
+                if told_to_end():
+                    raise
+                # aiokafka cancels what waits for a connection that broke
+                logger.warning("partition %d was broken off: loaded again", self.tp.partition)
                 await self._rest(FAILED_REST_S)
             except Exception as error:
                 logger.exception(

@@ -52,3 +52,15 @@ def test_being_cancelled_oneself_ends_it_too() -> None:
 
     asyncio.run(cancelled())
     assert ended == ["tidying"]
+
+
+async def broken_off() -> int:
+    """Like a request whose connection broke: its own future is cancelled."""
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(future.cancel)
+    return await future
+
+
+def test_what_somebody_else_cancels_is_no_cancelling_of_ours() -> None:
+    with pytest.raises(DependencyUnreachable, match="broken off"):
+        asyncio.run(within(5, broken_off(), "an answer"))
