@@ -116,10 +116,18 @@ class RateCard(Closed):
                 if getattr(self, name) is not None:
                     text = "an unlimited meter has none; leave it out, or say how much is included"
                     yield (name,), text
+        elif isinstance(self.overage, Matrix):
+            yield from self._matrix_contradictions()
         elif "billing_period" in self.quotas:
             text = "the pool is this window's limit; use `hard_limit` or `soft_limit`"
             yield ("quotas", "billing_period"), text
-        if self.included and isinstance(self.overage, Matrix):
-            yield ("included",), "prices by value leave nothing to be included; write 0"
         if self.grace and self.hard_limit is None:
             yield ("grace",), "there is no hard limit that it would put off; leave it out"
+
+    def _matrix_contradictions(self) -> Iterator[Problem]:
+        """There is no pool, and so no share of it."""
+        if self.included:
+            yield ("included",), "prices by value leave nothing to be included; write 0"
+        for name in ("hard_limit", "soft_limit"):
+            if getattr(self, name) is not None:
+                yield (name,), "it would be a share of nothing; write a limit in `quotas`"

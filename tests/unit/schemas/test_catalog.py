@@ -113,6 +113,29 @@ def test_every_meter_may_have_a_pool_and_overage(aggregation: str) -> None:
     assert catalog.priced_meters == ("tokens", "output_tokens")
 
 
+@pytest.mark.parametrize(
+    ("terms", "reason"),
+    [
+        ({"included": 1}, "included: prices by value leave nothing to be included; write 0"),
+        ({"hard_limit": 150}, "hard_limit: it would be a share of nothing; write a limit in"),
+        ({"soft_limit": 100}, "soft_limit: it would be a share of nothing; write a limit in"),
+    ],
+)
+def test_a_price_by_value_has_no_pool_and_no_share_of_it(
+    terms: dict[str, Any], reason: str
+) -> None:
+    prices = {"default": {"price": {"USD": "1", "CNY": "1"}}}
+    card = {"included": 0, "overage": {"model": "matrix", "by": "model", "prices": prices}}
+    changed = body()
+    changed["meters"]["tokens"]["priced_by"] = "model"
+    limited = card | {"quotas": {"billing_period": {"limit": 5}}}
+    changed["plans"]["pro"]["meters"]["tokens"] = limited
+    assert Catalog.model_validate(changed).windows_of("tokens") == ("billing_period",)
+    changed["plans"]["pro"]["meters"]["tokens"] = card | terms
+    with pytest.raises(ValidationError, match=reason):
+        Catalog.model_validate(changed)
+
+
 def test_a_meter_that_every_plan_leaves_unlimited_is_only_counted() -> None:
     changed = body()
     changed["plans"]["free"]["meters"]["output_tokens"] = {"included": "unlimited"}
