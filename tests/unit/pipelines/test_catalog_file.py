@@ -92,7 +92,8 @@ def test_the_shipped_price_list_is_what_it_says() -> None:
          "meters.tokens: 'model' is not a dimension; add it to `dimensions`"),
         ("dimensions: [model]", "filter: {tier: []}", "[]",
          "meters.tokens.filter.tier: it is empty; name at least one"),
-        ("overage:\n          per: 1_000_000\n          price: {USD: 8.00, CNY: 56.00}\n        hard_limit: 150%",
+        ("overage:\n          per: 1_000_000\n          price: {USD: 8.00, CNY: 56.00}\n        "
+         "hard_limit: 150%",
          "overage: {model: matrix, by: model, prices: {default: {price: {USD: 1, CNY: 1}}}}",
          "1_000_000",
          "plans.pro.meters.tokens.included: "
