@@ -15,6 +15,7 @@ from schemas.tables import ArrowStream
 from schemas.tax import TaxRule
 
 _SEGMENTS = {
+    "case_id": "int64",
     "tenant": "string",
     "subscription": "string",
     "currency": "string",
@@ -72,14 +73,18 @@ _RULES = {
 
 
 def segments(subscriptions: Iterable[Subscription], period: BillingPeriod) -> pa.Table:
-    """Every segment of the subscriptions, with the period that is billed."""
+    """Every segment of the subscriptions, with the period that is billed.
+
+    Each subscription is a case with a number, in the order of the lines that are to be made.
+    """
+    cases = enumerate(sorted(subscriptions, key=lambda s: (s.tenant, s.id)))
     rows = (
         (
-            *(s.tenant, s.id, s.currency, each.plan, each.catalog_version),
+            *(case_id, s.tenant, s.id, s.currency, each.plan, each.catalog_version),
             *(each.starts_ms, each.ends_ms, each.interval, each.phase),
             *(period.start_ms, period.end_ms),
         )
-        for s in subscriptions
+        for case_id, s in cases
         for each in s.segments
     )
     return table_of(rows, _SEGMENTS)

@@ -1,10 +1,10 @@
 -- The adjusting lines, in order.
 SELECT
     cases.tenant,
-    lines.subscription,
+    cases.subscription,
     cases.currency,
     (row_number() OVER (
-        PARTITION BY lines.subscription ORDER BY lines.step, lines.place
+        PARTITION BY lines.case_id ORDER BY lines.step, lines.place
     ) - 1)::INTEGER AS ordinal,
     lines.kind,
     lines.meter,
@@ -22,6 +22,6 @@ SELECT
     lines.base_minor::BIGINT AS base_minor,
     lines.tax_minor::BIGINT AS tax_minor
 FROM lines
-JOIN cases USING (subscription)
+JOIN cases USING (case_id)
 WHERE lines.step > 0
-ORDER BY cases.tenant, lines.subscription, ordinal
+ORDER BY lines.case_id, ordinal

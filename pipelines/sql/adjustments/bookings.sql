@@ -17,7 +17,7 @@ INSERT INTO lines BY NAME
 WITH
 by_month AS (
     SELECT
-        booked.subscription,
+        booked.case_id,
         booked.key,
         min(greatest(active.start_ms, booked.starts_ms)) AS period_start_ms,
         max(least(active.end_ms, booked.ends_ms)) AS period_end_ms,
@@ -29,7 +29,7 @@ by_month AS (
         ) AS amount_minor
     FROM booked
     JOIN active
-        ON active.subscription = booked.subscription
+        ON active.case_id = booked.case_id
         AND active.start_ms < booked.ends_ms
         AND booked.starts_ms < active.end_ms
     WHERE booked.interval_ = 'month'
@@ -56,14 +56,14 @@ years AS (
 due AS (
     -- While no plan is paid for, a year waits.
     SELECT
-        years.subscription,
+        years.case_id,
         years.key,
         years.fee_minor,
         years.year_end_ms,
         min(greatest(segments.starts_ms, years.year_start_ms)) AS due_ms
     FROM years
     JOIN segments
-        ON segments.subscription = years.subscription
+        ON segments.case_id = years.case_id
         AND segments.phase = 'active'
         AND segments.starts_ms < years.year_end_ms
         AND coalesce(segments.ends_ms, 9223372036854775807) > years.year_start_ms
@@ -72,22 +72,22 @@ due AS (
 ),
 by_year AS (
     SELECT
-        due.subscription,
+        due.case_id,
         due.key,
         due.due_ms AS period_start_ms,
         due.year_end_ms AS period_end_ms,
         due.fee_minor::HUGEINT AS amount_minor
     FROM due
     JOIN cases
-        ON cases.subscription = due.subscription
+        ON cases.case_id = due.case_id
         AND due.due_ms >= cases.period_start_ms
         AND due.due_ms < cases.period_end_ms
 )
 SELECT
-    booked.subscription,
+    booked.case_id,
     1 AS step,
     row_number() OVER (
-        PARTITION BY booked.subscription ORDER BY booked.key, own.period_start_ms
+        PARTITION BY booked.case_id ORDER BY booked.key, own.period_start_ms
     ) AS place,
     'add_on' AS kind,
     'add_ons' AS product,
@@ -99,13 +99,13 @@ SELECT
     own.amount_minor,
     booked.add_on AS name
 FROM booked
-JOIN (SELECT * FROM by_month UNION ALL SELECT * FROM by_year) AS own USING (subscription, key);
+JOIN (SELECT * FROM by_month UNION ALL SELECT * FROM by_year) AS own USING (case_id, key);
 
 INSERT INTO lines BY NAME
 SELECT
-    cases.subscription,
+    cases.case_id,
     2 AS step,
-    row_number() OVER (PARTITION BY cases.subscription ORDER BY items.key) AS place,
+    row_number() OVER (PARTITION BY cases.case_id ORDER BY items.key) AS place,
     'item' AS kind,
     'items' AS product,
     cases.last_plan AS plan,
@@ -117,6 +117,6 @@ FROM items
 JOIN cases USING (tenant, currency);
 
 CREATE TABLE buckets AS
-SELECT subscription, product, plan, coalesce(meter, '') AS meter, sum(amount_minor) AS left_minor
+SELECT case_id, product, plan, coalesce(meter, '') AS meter, sum(amount_minor) AS left_minor
 FROM lines
 GROUP BY ALL;

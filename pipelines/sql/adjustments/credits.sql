@@ -3,9 +3,9 @@
 INSERT INTO lines BY NAME
 WITH
 due AS (
-    SELECT subscription, sum(amount_minor) AS due_minor
+    SELECT case_id, sum(amount_minor) AS due_minor
     FROM lines
-    GROUP BY subscription
+    GROUP BY case_id
     HAVING sum(amount_minor) > 0
 ),
 usable AS (
@@ -19,12 +19,12 @@ usable AS (
         row_number() OVER in_order AS place
     FROM credits
     JOIN cases USING (tenant, currency)
-    JOIN due USING (subscription)
+    JOIN due USING (case_id)
     WHERE credits.left_minor > 0
         AND credits.granted_ms < cases.period_end_ms
         AND (credits.expires_ms IS NULL OR credits.expires_ms >= cases.period_end_ms)
     WINDOW in_order AS (
-        PARTITION BY cases.subscription
+        PARTITION BY cases.case_id
         ORDER BY
             credits.expires_ms IS NULL,
             credits.expires_ms,
@@ -34,7 +34,7 @@ usable AS (
     )
 )
 SELECT
-    subscription,
+    case_id,
     7 AS step,
     place,
     'credit_applied' AS kind,

@@ -1,11 +1,11 @@
 -- The lines of one turn, one for each plan and product. Tables: taken, discounts, cases.
 INSERT INTO lines BY NAME
 SELECT
-    cases.subscription,
+    cases.case_id,
     5 AS step,
     $turn * 1000000
     + row_number() OVER (
-        PARTITION BY cases.subscription ORDER BY product_order(own.product), own.plan
+        PARTITION BY cases.case_id ORDER BY product_order(own.product), own.plan
     ) AS place,
     'discount' AS kind,
     own.product,
@@ -18,10 +18,10 @@ SELECT
     discounts.ppm AS rate_ppm,
     own.left_minor AS base_minor
 FROM (
-    SELECT subscription, product, plan, sum(taken_minor) AS taken_minor, sum(left_minor) AS left_minor
+    SELECT case_id, product, plan, sum(taken_minor) AS taken_minor, sum(left_minor) AS left_minor
     FROM taken
     WHERE taken_minor <> 0
     GROUP BY ALL
 ) AS own
-JOIN cases USING (subscription)
-JOIN discounts ON discounts.subscription = own.subscription AND discounts.turn = $turn;
+JOIN cases USING (case_id)
+JOIN discounts ON discounts.case_id = own.case_id AND discounts.turn = $turn;

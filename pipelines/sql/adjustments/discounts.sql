@@ -5,14 +5,14 @@ WITH
 of_plans AS (
     -- A plan's amount is for a whole period; its terms are those in force last within it.
     SELECT
-        subscription,
+        case_id,
         plan,
         last.ppm,
         last.target,
         half(last.minor * part_ms, whole_ms) AS most_minor
     FROM (
         SELECT
-            active.subscription,
+            active.case_id,
             active.plan,
             sum(active.part_ms)::HUGEINT AS part_ms,
             any_value(active.whole_ms) AS whole_ms,
@@ -27,13 +27,13 @@ of_plans AS (
             ) AS last
         FROM active
         JOIN terms USING (catalog_version, plan, currency)
-        GROUP BY active.subscription, active.plan
+        GROUP BY active.case_id, active.plan
     )
     WHERE last.target IS NOT NULL
 ),
 of_coupons AS (
     SELECT
-        cases.subscription,
+        cases.case_id,
         redemptions.coupon,
         redemptions.starts_ms,
         redemptions.ppm,
@@ -47,16 +47,16 @@ of_coupons AS (
         AND (redemptions.ends_ms IS NULL OR redemptions.ends_ms > cases.period_start_ms)
 ),
 found AS (
-    SELECT subscription, plan, NULL AS coupon, NULL AS starts_ms, ppm, target, most_minor
+    SELECT case_id, plan, NULL AS coupon, NULL AS starts_ms, ppm, target, most_minor
     FROM of_plans
     UNION ALL
-    SELECT subscription, NULL, coupon, starts_ms, ppm, target, most_minor
+    SELECT case_id, NULL, coupon, starts_ms, ppm, target, most_minor
     FROM of_coupons
 )
 SELECT
     *,
     row_number() OVER (
-        PARTITION BY subscription
+        PARTITION BY case_id
         ORDER BY ppm IS NULL, coupon IS NOT NULL, plan, starts_ms, coupon
     ) AS turn
 FROM found;

@@ -1,9 +1,9 @@
 -- One line for each plan whose usage was capped. Tables: taken, cases, and as in maximum.sql.
 INSERT INTO lines BY NAME
 SELECT
-    cases.subscription,
+    cases.case_id,
     3 AS step,
-    row_number() OVER (PARTITION BY cases.subscription ORDER BY own.plan) AS place,
+    row_number() OVER (PARTITION BY cases.case_id ORDER BY own.plan) AS place,
     'maximum' AS kind,
     'usage' AS product,
     own.plan,
@@ -12,15 +12,15 @@ SELECT
     -own.taken_minor AS amount_minor,
     whole.left_minor + own.taken_minor AS base_minor
 FROM (
-    SELECT subscription, plan, sum(taken_minor) AS taken_minor
+    SELECT case_id, plan, sum(taken_minor) AS taken_minor
     FROM taken
     GROUP BY ALL
     HAVING sum(taken_minor) <> 0
 ) AS own
-JOIN cases USING (subscription)
+JOIN cases USING (case_id)
 JOIN (
-    SELECT subscription, plan, sum(left_minor) AS left_minor
+    SELECT case_id, plan, sum(left_minor) AS left_minor
     FROM buckets
     WHERE product = 'usage'
     GROUP BY ALL
-) AS whole USING (subscription, plan);
+) AS whole USING (case_id, plan);

@@ -2,14 +2,14 @@
 -- Tables: cases, active, terms, buckets.
 CREATE TABLE committed AS
 SELECT
-    subscription,
+    case_id,
     plan,
     sum(terms.minimum_minor::HUGEINT * part_ms) AS share,
     max(start_ms) AS last_start_ms
 FROM active
 JOIN terms USING (catalog_version, plan, currency)
 WHERE active.billing_interval = 'month' AND terms.minimum_minor IS NOT NULL
-GROUP BY subscription, plan;
+GROUP BY case_id, plan;
 
 CREATE TABLE raised AS
 SELECT
@@ -18,23 +18,23 @@ SELECT
     half(least.share, cases.whole_ms) AS least_minor,
     half(least.share, cases.whole_ms) - coalesce(reached.left_minor, 0) AS amount_minor
 FROM (
-    SELECT subscription, sum(share) AS share, arg_max(plan, last_start_ms) AS plan
+    SELECT case_id, sum(share) AS share, arg_max(plan, last_start_ms) AS plan
     FROM committed
-    GROUP BY subscription
+    GROUP BY case_id
 ) AS least
-JOIN cases USING (subscription)
+JOIN cases USING (case_id)
 LEFT JOIN (
-    SELECT subscription, sum(left_minor) AS left_minor
+    SELECT case_id, sum(left_minor) AS left_minor
     FROM buckets
-    SEMI JOIN committed USING (subscription, plan)
+    SEMI JOIN committed USING (case_id, plan)
     WHERE product IN ('fees', 'usage')
     GROUP BY ALL
-) AS reached USING (subscription)
+) AS reached USING (case_id)
 WHERE half(least.share, cases.whole_ms) > coalesce(reached.left_minor, 0);
 
 INSERT INTO lines BY NAME
 SELECT
-    subscription,
+    case_id,
     4 AS step,
     1 AS place,
     'minimum' AS kind,
@@ -47,10 +47,10 @@ SELECT
 FROM raised;
 
 CREATE OR REPLACE TABLE buckets AS
-SELECT subscription, product, plan, meter, sum(left_minor) AS left_minor
+SELECT case_id, product, plan, meter, sum(left_minor) AS left_minor
 FROM (
-    SELECT subscription, product, plan, meter, left_minor FROM buckets
+    SELECT case_id, product, plan, meter, left_minor FROM buckets
     UNION ALL
-    SELECT subscription, 'fees', plan, '', amount_minor FROM raised
+    SELECT case_id, 'fees', plan, '', amount_minor FROM raised
 )
 GROUP BY ALL;

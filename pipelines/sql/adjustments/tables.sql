@@ -18,6 +18,7 @@ WHERE greatest(starts_ms, period_start_ms) < least(coalesce(ends_ms, period_end_
 CREATE TABLE cases AS
 -- What belongs to no plan is put under the one in force last.
 SELECT
+    case_id,
     tenant,
     subscription,
     currency,
@@ -33,7 +34,7 @@ SELECT *, end_ms - start_ms AS part_ms FROM parts WHERE phase = 'active';
 
 -- Every line in order: by the step that makes it, then by its place among that step's.
 CREATE TABLE lines (
-    subscription VARCHAR,
+    case_id BIGINT,
     step INTEGER,
     place BIGINT,
     kind VARCHAR,
@@ -54,16 +55,16 @@ CREATE TABLE lines (
 
 INSERT INTO lines BY NAME
 SELECT
-    subscription,
+    cases.case_id,
     0 AS step,
-    place,
-    kind,
-    CASE WHEN meter IS NULL THEN 'fees' ELSE 'usage' END AS product,
-    plan,
-    meter,
-    period_start_ms,
-    period_end_ms,
-    amount_minor
+    rated.place,
+    rated.kind,
+    CASE WHEN rated.meter IS NULL THEN 'fees' ELSE 'usage' END AS product,
+    rated.plan,
+    rated.meter,
+    rated.period_start_ms,
+    rated.period_end_ms,
+    rated.amount_minor
 FROM rated
-SEMI JOIN cases USING (subscription)
-WHERE amount_minor <> 0;
+JOIN cases USING (subscription)
+WHERE rated.amount_minor <> 0;

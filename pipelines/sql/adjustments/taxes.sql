@@ -1,7 +1,7 @@
 -- Tax of each line by itself; pipelines.adjustments.taxes is the specification.
 -- Tables: cases, lines, buyers, rules (place, name, name_place, …).
 CREATE TABLE profiles AS
-SELECT cases.subscription, buyers.country, buyers.region, buyers.tax_id IS NOT NULL AS has_tax_id
+SELECT cases.case_id, buyers.country, buyers.region, buyers.tax_id IS NOT NULL AS has_tax_id
 FROM cases
 LEFT JOIN buyers USING (tenant);
 
@@ -37,7 +37,8 @@ FROM fitting;
 CREATE TABLE taxed AS
 SELECT
     lines.* EXCLUDE (name, rate_ppm, base_minor, tax_minor),
-    row_number() OVER (PARTITION BY lines.subscription ORDER BY lines.step, lines.place) AS line_place,
+    -- The line's place on its invoice, as a number of its own.
+    lines.step::BIGINT * 1000000000000 + lines.place AS line_place,
     rates.name,
     rates.name_place,
     rates.place AS rule_place,
@@ -51,7 +52,7 @@ SELECT
         ELSE half(lines.amount_minor * rates.rate_ppm, 1000000)
     END AS tax_minor
 FROM lines
-JOIN profiles USING (subscription)
+JOIN profiles USING (case_id)
 JOIN rates
     ON rates.product = lines.product
     AND rates.country IS NOT DISTINCT FROM profiles.country
@@ -61,11 +62,10 @@ WHERE lines.amount_minor <> 0;
 
 INSERT INTO lines BY NAME
 SELECT
-    subscription,
+    case_id,
     6 AS step,
-    row_number() OVER (
-        PARTITION BY subscription ORDER BY name_place, is_free, line_place
-    ) AS place,
+    -- By name, what is free last, then as the lines that are taxed.
+    name_place * 100000000000000 + is_free::BIGINT * 50000000000000 + line_place AS place,
     'tax' AS kind,
     product,
     plan,
@@ -80,7 +80,7 @@ SELECT
     tax_minor
 FROM (
     SELECT
-        subscription, name_place, is_free, line_place, product, plan, meter, period_start_ms,
+        case_id, name_place, is_free, line_place, product, plan, meter, period_start_ms,
         period_end_ms, included, name, rate_ppm, amount_minor AS base_minor, tax_minor,
         product AS told_product
     FROM taxed
@@ -88,7 +88,7 @@ FROM (
     UNION ALL
     -- Of a rate of 0 one line in all.
     SELECT
-        cases.subscription,
+        cases.case_id,
         taxed.name_place,
         true,
         min(taxed.line_place),
@@ -104,9 +104,9 @@ FROM (
         0,
         NULL
     FROM taxed
-    JOIN cases USING (subscription)
+    JOIN cases USING (case_id)
     WHERE taxed.is_free
     GROUP BY
-        cases.subscription, taxed.name_place, cases.last_plan, cases.period_start_ms,
+        cases.case_id, taxed.name_place, cases.last_plan, cases.period_start_ms,
         cases.period_end_ms, taxed.is_reversed, taxed.name, taxed.rule_place
 );
