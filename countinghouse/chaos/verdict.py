@@ -11,10 +11,10 @@ from typing import Any
 
 from countinghouse.chaos.child import Stop
 from countinghouse.chaos.messages import ITEMS, Identity, Malformed, Usage
+from countinghouse.chaos.schedule import BROKER, STOP_MS
 from countinghouse.chaos.truth import CounterKey, Tally
 from countinghouse.chaos.warehouse import Place
 
-STOP_MS = 10_000
 SHOWN = 5
 
 
@@ -122,9 +122,10 @@ def rejections(
 
 
 def stops(found: Sequence[Stop]) -> Verdict:
-    """Every process that was asked to stop did so in time."""
-    slow = [f"{s.name} took {s.milliseconds:,} ms" for s in found if s.milliseconds > STOP_MS]
-    return Verdict("stops within 10 s", len(found), tuple(slow))
+    """Every process of ours that was asked to stop did so in time; Kafka's stop is its own."""
+    ours = [stop for stop in found if stop.name != BROKER]
+    slow = [f"{s.name} took {s.milliseconds:,} ms" for s in ours if s.milliseconds > STOP_MS]
+    return Verdict("stops within 10 s", len(ours), tuple(slow))
 
 
 def _place(where: int, log_places: Mapping[int, tuple[int, int]]) -> Place:

@@ -79,6 +79,7 @@ def test_a_letter_lost_twice_or_for_another_reason_is_told() -> None:
 
 def test_a_slow_stop_is_told() -> None:
     assert verdict.stops([Stop("landing-1", 9_999)]).is_ok
+    assert verdict.stops([Stop("broker", 12_000)]).is_ok
     assert "landing-1 took 10,001 ms" in told(verdict.stops([Stop("landing-1", 10_001)]))
 
 
