@@ -6,7 +6,7 @@ document, so better wording never changes what was billed.
 
 from datetime import datetime
 
-from pipelines.adjustments.words import arithmetic, what
+from pipelines.adjustments.words import arithmetic, title, what
 from schemas.invoice import InvoiceLine
 from schemas.money import format_minor, format_pico
 from schemas.period import BillingPeriod, from_ms
@@ -60,7 +60,7 @@ def _unit_price(line: InvoiceLine) -> str:
 
 def plan_title(plan: str) -> str:
     """A plan's name as a person reads it: team_plus → "Team plus"."""
-    return plan.replace("_", " ").capitalize()
+    return title(plan)
 
 
 def span(period: BillingPeriod) -> str:

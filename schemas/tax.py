@@ -6,7 +6,6 @@ The table is read from top to bottom. What a line's tax comes to is in `pipeline
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -110,10 +109,13 @@ class TaxRule(Closed):
 
 def broken_taxes(rules: Sequence[TaxRule]) -> Iterator[Problem]:
     """Rules that are never reached, and taxes that are at once in a price and on top of it."""
-    for (_, first), (place, second) in combinations(enumerate(rules), 2):
-        if first.name == second.name and first.covers(second):
+    for place, rule in enumerate(rules):
+        above = rules[:place]
+        if any(each.name == rule.name and each.covers(rule) for each in above):
             text = "a rule above takes all that it fits; move it up, or take it out"
             yield ("taxes", place), text
-        if first.name != second.name and first.meets(second) and first.included != second.included:
-            text = f"{first.name} above is for the same lines; both are included or none is"
+        others = (each for each in above if each.name != rule.name and each.meets(rule))
+        other = next((each for each in others if each.included != rule.included), None)
+        if other is not None:
+            text = f"{other.name} above is for the same lines; both are included or none is"
             yield ("taxes", place, "included"), text

@@ -40,6 +40,8 @@ def arithmetic(line: InvoiceLine, currency: str) -> str:
             return f"{base} of usage, at most {most}"
         case "minimum":
             return f"the minimum is {base}"
+        case "tax" if line.amount_minor != line.tax_minor:
+            return f"{format_minor(line.tax_minor or 0, currency)} in {base}"
         case "discount" | "tax":
             return f"{percent(line.rate_ppm or 0)} of {base}" if line.rate_ppm else f"of {base}"
         case "credit_applied":
