@@ -33,8 +33,8 @@ from stores.warehouse import client
 from stores.warehouse.comparison import counted_positions
 from tests.embedded import ROOT, free_ports, running_broker, running_front
 
-PATIENCE_SECONDS = 60
-COMMAND_SECONDS = 120
+PATIENCE_SECONDS = 180
+COMMAND_SECONDS = 300
 PORTS = ("api_port", "counters_port", "landing_port", "relay_port")
 
 CATALOG = """\
