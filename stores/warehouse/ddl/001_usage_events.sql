@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS usage_events
     meters       Array(LowCardinality(String)),
     quantities   Array(Decimal(18, 6)),
     members      Array(String) DEFAULT arrayWithConstant(length(meters), ''),
-    dimensions   Array(LowCardinality(String)) DEFAULT arrayWithConstant(length(meters), ''),
+    dimensions   Array(String) DEFAULT arrayWithConstant(length(meters), ''),
     left_out     Array(LowCardinality(String)),
     content_hash UInt64 MATERIALIZED cityHash64(type, toUnixTimestamp64Milli(time), meters, quantities, members, dimensions),
     repeated     Bool,

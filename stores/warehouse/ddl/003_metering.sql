@@ -8,7 +8,7 @@ SELECT
     value,
     member,
     dimension,
-    is_left_out,
+    false AS is_left_out,
     model,
     type,
     source,
@@ -20,10 +20,8 @@ SELECT
     arrived
 FROM usage_events
 ARRAY JOIN
-    arrayConcat(meters, left_out) AS meter,
-    arrayResize(quantities, length(meters) + length(left_out)) AS value,
-    arrayResize(members, length(meters) + length(left_out)) AS member,
-    arrayResize(dimensions, length(meters) + length(left_out)) AS dimension,
-    arrayConcat(arrayWithConstant(length(meters), false), arrayWithConstant(length(left_out), true))
-        AS is_left_out
+    meters AS meter,
+    quantities AS value,
+    members AS member,
+    dimensions AS dimension
 WHERE NOT repeated
