@@ -9,7 +9,7 @@ from schemas.vector import Vector
 from stores.warehouse.comparison import counted_positions
 from tests.plants import Plant, Traffic, running_plant, wait_for
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def wait_until_compared(plant: Plant) -> None:
 def test_with_traffic_flowing_no_difference_is_ever_seen(plant: Plant, traffic: Traffic) -> None:
     with plant.worker("counters"), plant.worker("landing"), traffic.flowing():
         wait_for(lambda: len(counted(plant)) == 3, "the first counters to land")
-        for _ in range(3):
+        for _ in range(2):
             code, rows, told = plant.reconcile()
             assert (code, [row for row in rows if row["difference"] != "0"]) == (0, []), told
             assert rows

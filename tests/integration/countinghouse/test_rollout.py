@@ -21,7 +21,7 @@ from tests.plants import (
     wait_until_counted,
 )
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 MORE = (
     CATALOG.replace(
