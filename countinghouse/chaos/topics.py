@@ -3,11 +3,18 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 
 from countinghouse.chaos.traffic import NUMBER_HEADER
 from countinghouse.chaos.truth import CounterKey, Fact
@@ -95,9 +102,20 @@ class Ends:
         )
 
     def of(self, topic: str) -> dict[int, int]:
-        """The end of each partition. Raises KafkaException when the broker does not answer."""
-        ask = self._consumer.get_watermark_offsets
-        return {n: ask(TopicPartition(topic, n), ASK_SECONDS)[1] for n in self._partitions}
+        """The end of each partition, asked again while a broker is starting.
+
+        Raises:
+            DependencyUnreachable: the broker does not answer for long.
+        """
+        return {n: self._end(TopicPartition(topic, n)) for n in self._partitions}
+
+    def _end(self, place: TopicPartition) -> int:
+        deadline = time.monotonic() + POLL_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(KafkaException):
+                return self._consumer.get_watermark_offsets(place, ASK_SECONDS)[1]
+            time.sleep(0.1)
+        raise DependencyUnreachable(f"Kafka does not tell where {place.topic} ends")
 
     def close(self) -> None:
         """End it."""
