@@ -3,7 +3,9 @@
 import json
 import secrets
 import shutil
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -42,6 +44,7 @@ def chaos(  # noqa: PLR0913, PLR0917  a command's options are its arguments
         tenants=tenants,
         rate=rate,
     )
+    signal.signal(signal.SIGTERM, _interrupt)  # else its processes would be left behind
     typer.echo(f"seed {chosen}", err=True)
     outcome = ChaosRun(options, home, lambda line: typer.echo(line, err=True)).run()
     if as_script:
@@ -52,6 +55,10 @@ def chaos(  # noqa: PLR0913, PLR0917  a command's options are its arguments
         raise typer.Exit(1)
     if not keep:
         shutil.rmtree(home)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _new_folder(below: Path, seed: int) -> Path:
