@@ -92,7 +92,8 @@ def test_a_meter_added_while_traffic_flows_equals_a_recount(plant: Plant, traffi
             done = plant.command("catalog", "rollout", "--json")
             assert done.returncode == 0, done.stderr
         wait_until_counted(plant)
-        assert json.loads(done.stdout)["meters"] == ["tokens", "input_tokens", "largest"]
+        # none are left where a killed one had got to its end
+        assert json.loads(done.stdout)["meters"] in ([], ["tokens", "input_tokens", "largest"])
         code, rows, told = plant.reconcile("--all")
         assert code == 0, told
         assert {row["window"] for row in rows if row["meter"] == "tokens"} == {
