@@ -37,7 +37,7 @@ from pipelines.plan_schedule import scheduled
 from pipelines.plan_timeline import trial_at
 from schemas.errors import BillingError
 from schemas.period import BillingPeriod
-from schemas.plan_change import CLOCK, RecordedChange
+from schemas.plan_change import CLOCK, PlanEntry, RecordedChange
 from schemas.plan_state import bounds, first_difference, may_follow, state_at
 from schemas.subscription import GOOD_CARD, Interval, Subscription
 from stores.ledger import Ledger, connect, migrate
@@ -54,6 +54,7 @@ BLANK = {
 }
 FIRST_CLOSED = "2026-08"
 HOUR_MS = 3_600_000
+DAY = 24
 
 
 @cache
@@ -91,7 +92,7 @@ Moment = Literal["now", "period-end"] | int
 NAMES = st.sampled_from(TENANTS)
 PLANS = st.sampled_from(["free", "pro", "enterprise"])
 MOMENTS: st.SearchStrategy[Moment] = st.sampled_from(
-    ["now", "period-end", -24, 0, 1, 7 * 24, 31 * 24, 60 * 24]
+    ["now", "period-end", "now", "period-end", -15 * DAY, -DAY, 0, 1, 7 * DAY, 31 * DAY, 60 * DAY]
 )
 
 
@@ -133,9 +134,17 @@ class PlanLives(RuleBasedStateMachine):
         self.given.append((tenant, order))
         new = [it for it in self.history(tenant)[len(rows) :] if it.entry.command != CLOCK]
         assert [it.entry for it in new] == [carried.entry]
+        self.check_states(carried.entry, before or BLANK[tenant], tenant)
         differs_ms = first_difference(before, self.stored(tenant) or BLANK[tenant])
         assert differs_ms is not None
         assert differs_ms >= open_from_ms
+
+    def check_states(self, entry: PlanEntry, before: Subscription, tenant: str) -> None:
+        """It was in the state that its timeline says, and went where the new one says."""
+        owes, after = self._owes(tenant), self.stored(tenant) or BLANK[tenant]
+        assert entry.from_state == state_at(before, self.now_ms, is_past_due=owes)
+        stays = entry.from_state == "past_due"
+        assert entry.to_state == state_at(after, self.now_ms, is_past_due=stays)
 
     def when(self, moment: Moment) -> When:
         """Hours from now are an instant, at a whole second."""
@@ -145,8 +154,10 @@ class PlanLives(RuleBasedStateMachine):
 
     @initialize(trial_days=st.sampled_from([0, 14]))
     def both_begin(self, trial_days: int) -> None:
-        self.give("acme", Start(plan="pro", version=1, trial_days=trial_days))
         self.give("bolt", Start(plan="pro", version=1))
+        self.now_ms = when("10-03 12:34:56") + 789
+        self.the_last_month_is_closed()
+        self.give("acme", Start(plan="pro", version=1, trial_days=trial_days))
 
     @rule(tenant=NAMES, plan=PLANS, moment=MOMENTS, trial_days=st.sampled_from([0, 7, 40]))
     def start(self, tenant: str, plan: str, moment: Moment, trial_days: int) -> None:
@@ -155,6 +166,11 @@ class PlanLives(RuleBasedStateMachine):
     @rule(tenant=NAMES, plan=PLANS, moment=MOMENTS, version=st.sampled_from([None, 1, 2]))
     def change(self, tenant: str, plan: str, moment: Moment, version: int | None) -> None:
         self.give(tenant, Change(plan=plan, when=self.when(moment), version=version))
+
+    @rule(tenant=NAMES, plan=PLANS)
+    def reach_into_what_is_closed(self, tenant: str, plan: str) -> None:
+        at_ms = self.open_from_ms[tenant] - DAY * HOUR_MS
+        self.give(tenant, Change(plan=plan, when=at_ms, version=2))
 
     @rule(tenant=NAMES, moment=MOMENTS)
     def cancel(self, tenant: str, moment: Moment) -> None:
@@ -186,7 +202,7 @@ class PlanLives(RuleBasedStateMachine):
     @rule(tenant=NAMES, days=st.integers(1, 30))
     def extend_trial(self, tenant: str, days: int) -> None:
         ends = trial_at(self.stored(tenant) or BLANK[tenant], self.now_ms)[-1:]
-        extended_ms = (ends[0].ends_ms or 0) + days * 24 * HOUR_MS if ends else self.now_ms
+        extended_ms = (ends[0].ends_ms or 0) + days * DAY * HOUR_MS if ends else self.now_ms
         self.give(tenant, ExtendTrial(ends_ms=extended_ms))
 
     @rule(tenant=NAMES, moment=MOMENTS)
@@ -208,7 +224,7 @@ class PlanLives(RuleBasedStateMachine):
         assert change_plan(self.books, tenant, again).is_repeat
         assert (self.stored(tenant), self.history(tenant)) == (before, rows)
 
-    @rule(hours=st.sampled_from([1, 24, 7 * 24, 35 * 24]))
+    @rule(hours=st.sampled_from([1, DAY, 7 * DAY, 35 * DAY]))
     def time_passes(self, hours: int) -> None:
         self.now_ms += hours * HOUR_MS
 
@@ -292,5 +308,5 @@ class PlanLives(RuleBasedStateMachine):
                 assert all(may_follow(a, b) for a, b in pairwise([None, *states]))
 
 
-PlanLives.TestCase.settings = settings(max_examples=20, stateful_step_count=30)
+PlanLives.TestCase.settings = settings(max_examples=25, stateful_step_count=30)
 TestPlanLives = PlanLives.TestCase
