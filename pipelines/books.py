@@ -63,9 +63,8 @@ class Books:
 
     @cached_property
     def catalogs(self) -> dict[int, Catalog]:
-        """The versions of the price list that the closing, the subscriptions' parts, and tenants'
-        coupons and add-ons name."""
-        versions = {self.closing.catalog_version, *versions_of(self.extras)}
+        """The versions of the price list that the closing and the subscriptions' parts name."""
+        versions = {self.closing.catalog_version}
         for subscription in self.subscriptions:
             for segment, _ in subscription.parts(self.period):
                 versions.add(segment.catalog_version)
@@ -81,11 +80,16 @@ class Books:
         """The same by tenant; who has nothing is not named."""
         return given_by_tenant(self.extras)
 
-    @property
+    @cached_property
     def offered(self) -> Offered:
-        """What the month's adjustments rest on. Taxes are those of the closing's price list."""
+        """What the month's adjustments rest on, with the versions that coupons and add-ons keep.
+
+        Taxes are those of the closing's price list.
+        """
+        kept = versions_of(self.extras) - self.catalogs.keys()
+        catalogs = self.catalogs | {each: self._ledger.catalog(each)[1] for each in kept}
         taxes = self.catalogs[self.closing.catalog_version].taxes
-        return Offered(self.catalogs, taxes, self.extras)
+        return Offered(catalogs, taxes, self.extras)
 
     @cached_property
     def usage(self) -> pa.Table:
@@ -100,9 +104,8 @@ class Books:
             usage[row["tenant"]][row["meter"], row["segment"]] += row["quantity_micro"]
         return dict(usage)
 
-    @cached_property
     def rated(self) -> pa.Table:
-        """The month's fee and usage lines (`LINE_COLUMNS`), as `lines`."""
+        """The month's fee and usage lines (`LINE_COLUMNS`) in their order; they are not kept."""
         return as_table(self._ledger.lines(self.month, RATED), LINE_COLUMNS)
 
     @cached_property

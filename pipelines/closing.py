@@ -136,11 +136,7 @@ def adjust_lines(month: str, ledger: ClosingLedger) -> StepReport:
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("adjust_lines", month)
-    found = concerned(books.subscriptions, books.offered)
-    lines = table_of([], LINE_COLUMNS)
-    if found:
-        lines = bulk.adjust_lines(books.rated, found, books.period, books.offered)
-    return _replace_lines("adjust_lines", "adjustments", lines, books, ledger)
+    return _adjust(books, ledger)
 
 
 def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
@@ -153,8 +149,8 @@ def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
     if books.is_closed:
         return _untouched("draft_invoices", month)
     ledger.record_reconciliation(month, [])
-    adjust_lines(month, ledger)
-    rests_on = invoicing.basis(books.closing, books.catalogs, books.given)
+    _adjust(books, ledger)
+    rests_on = invoicing.basis(books.closing, books.offered.catalogs, books.given)
     subscriptions = {s.id: s for s in books.subscriptions}
     drafts = invoicing.draft_all(books.lines, subscriptions, rests_on)
     left_alone = ledger.replace_drafts(month, drafts)
@@ -272,6 +268,14 @@ def _compare(books: Books, usage: UsageReader, log: Log) -> list[Reconciliation]
     return reconciliation.compare(
         figures, invoiced, catalog.priced_meters, books.period, uncounted=uncounted
     )
+
+
+def _adjust(books: Books, ledger: ClosingLedger) -> StepReport:
+    found = concerned(books.subscriptions, books.offered)
+    lines = table_of([], LINE_COLUMNS)
+    if found:
+        lines = bulk.adjust_lines(books.rated(), found, books.period, books.offered)
+    return _replace_lines("adjust_lines", "adjustments", lines, books, ledger)
 
 
 def _replace_lines(

@@ -53,7 +53,7 @@ def explain_invoice(month: str, tenant: str, ledger: ClosingLedger) -> str:
         explain(
             invoice,
             subscriptions[invoice.subscription],
-            books.catalogs,
+            books.offered.catalogs,
             as_billed(invoice, books.given.get(tenant, NOTHING)),
             books.offered.taxes,
         )

@@ -79,7 +79,7 @@ class Credits(LedgerPart):
 def applied_minor(grants: sa.FromClause) -> sa.ColumnElement[int]:
     """What invoices have used of a grant, and not given back."""
     rows = credit_applications.c
-    used = sa.select(sa.func.coalesce(sa.func.sum(rows.amount_minor), 0)).where(
+    used = sa.select(_sum(rows.amount_minor)).where(
         rows.tenant == grants.c.tenant, rows.grant_key == grants.c.key, rows.returned_ms.is_(None)
     )
     return used.scalar_subquery()
@@ -88,7 +88,7 @@ def applied_minor(grants: sa.FromClause) -> sa.ColumnElement[int]:
 def reserved_minor(grants: sa.FromClause, before: str | None = None) -> sa.ColumnElement[int]:
     """What drafts count on of a grant, of months before one or of all."""
     lines, drafts = invoice_lines.c, invoices.c
-    counted = sa.select(sa.func.coalesce(-sa.func.sum(lines.amount_minor), 0)).where(
+    counted = sa.select(_sum(-lines.amount_minor)).where(
         lines.invoice == drafts.id,
         _is_credit(),
         lines.name == grants.c.key,
@@ -144,6 +144,11 @@ def _check_covered(connection: sa.Connection, month: str) -> None:
             f"credits were used by other invoices since the drafts of {month} were made ({told}); "
             f"run `countinghouse close {month}` again"
         )
+
+
+def _sum(amounts: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    """A sum in 64 bits, 0 of no rows; Postgres sums 64 bits in a decimal of its own."""
+    return sa.cast(sa.func.coalesce(sa.func.sum(amounts), 0), sa.BigInteger)
 
 
 def _is_credit() -> sa.ColumnElement[bool]:
