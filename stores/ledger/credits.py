@@ -107,22 +107,36 @@ def apply_credits(connection: sa.Connection, month: str, seller: str, now_ms: in
         Conflict: another invoice has used it since the drafts were made.
     """
     lines = invoice_lines.c
+    own = sa.and_(
+        _is_credit(),
+        invoices.c.month == month,
+        invoices.c.seller == seller,
+        invoices.c.issued_ms == now_ms,
+    )
+    _lock_grants(connection, own)
     used = (
         sa.select(
             invoices.c.tenant, lines.name, lines.invoice, -lines.amount_minor, sa.literal(now_ms)
         )
         .join_from(invoice_lines, invoices)
-        .where(
-            _is_credit(),
-            invoices.c.month == month,
-            invoices.c.seller == seller,
-            invoices.c.issued_ms == now_ms,
-        )
+        .where(own)
     )
     names = ["tenant", "grant_key", "invoice", "amount_minor", "applied_ms"]
     put = upsert(connection, credit_applications).from_select(names, used)
     if connection.execute(put.on_conflict_do_nothing()).rowcount:
         _check_covered(connection, month)
+
+
+def _lock_grants(connection: sa.Connection, used_by: sa.ColumnElement[bool]) -> None:
+    """Let another month that uses the same grants wait, and then see what this one has used."""
+    used = (
+        sa.select(invoices.c.tenant, invoice_lines.c.name)
+        .join_from(invoice_lines, invoices)
+        .where(used_by)
+    )
+    key = sa.tuple_(credit_grants.c.tenant, credit_grants.c.key)
+    locked = sa.select(credit_grants.c.key).where(key.in_(used)).with_for_update()
+    connection.execute(locked.order_by(credit_grants.c.tenant, credit_grants.c.key)).all()
 
 
 def _check_covered(connection: sa.Connection, month: str) -> None:

@@ -24,7 +24,7 @@ def keep(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any], wha
         Conflict: its key is taken by another row; `what` names it.
     """
     put = upsert(connection, table).values(row).on_conflict_do_nothing()
-    if connection.execute(put).rowcount == 1:
+    if connection.execute(put.returning(*table.primary_key)).first() is not None:
         return "added"
     key = sa.and_(*(column == row[column.name] for column in table.primary_key))
     stored = connection.execute(sa.select(table).where(key)).mappings().one()
@@ -56,8 +56,8 @@ def check_open_from(connection: sa.Connection, starts_ms: int) -> None:
 
 
 def check_month_open(connection: sa.Connection, month: str) -> None:
-    """Raise PeriodClosed when a month is closed."""
-    query = sa.select(closings.c.state).where(closings.c.month == month)
+    """Raise PeriodClosed when a month is closed; until the transaction ends it stays open."""
+    query = sa.select(closings.c.state).where(closings.c.month == month).with_for_update()
     if connection.execute(query).scalar() == ClosingState.CLOSED:
         raise PeriodClosed(f"{month} is closed, and its invoices do not change; take a later month")
 
@@ -65,11 +65,13 @@ def check_month_open(connection: sa.Connection, month: str) -> None:
 def send_back_drafts(connection: sa.Connection, starts_ms: int = 0) -> None:
     """Let no month be finalized from drafts that do not know yet what begins at an instant."""
     month = BillingPeriod.month_of(starts_ms).key
+    # Whoever finalizes waits for this, or this for them.
     in_work = sa.select(closings.c.month).where(
         closings.c.state == ClosingState.OPEN.value, closings.c.month >= month
     )
+    months = list(connection.execute(in_work.with_for_update()).scalars())
     connection.execute(
         sa.update(closing_slices)
-        .where(closing_slices.c.slice == "drafts", closing_slices.c.month.in_(in_work))
+        .where(closing_slices.c.slice == "drafts", closing_slices.c.month.in_(months))
         .values(started=closing_slices.c.started + 1)
     )

@@ -1,6 +1,7 @@
 """Credits are burnt once, whatever is repeated or killed, and come back with a voided invoice."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pyarrow as pa
@@ -210,3 +211,18 @@ def test_finalizing_reads_credit_lines_by_their_index(ledger: Ledger) -> None:
             pytest.skip("SQLite's plan")
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
     assert "ix_invoice_lines_credits" in str(plan)
+
+
+@pytest.mark.usefixtures("drafted_twice")
+def test_months_finalized_at_the_same_time_do_not_burn_a_credit_twice(ledger: Ledger) -> None:
+    def finalize(month: str) -> bool:
+        try:
+            ledger.finalize(month, SELLER, NOW, DUE)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as threads:
+        done = list(threads.map(finalize, (MONTH, NOVEMBER)))
+    assert done == [True, False]
+    assert applied(ledger) == [("pay_1", f"sub_acme:{MONTH}", 3000)]
