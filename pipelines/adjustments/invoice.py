@@ -14,7 +14,7 @@ def adjust(case: Case) -> list[InvoiceLine]:
     """The lines that follow from an invoice's fee and usage lines, in their order.
 
     Fee 49.99 and usage 1.56, 20 % off all, 19 % tax, a credit of 30.00:
-    51.55 − 10.31 + 9.50 + 0.30 − 1.96 − 30.00 … each step is a line that can be checked by hand.
+    51.55 − (10.00 + 0.31) + (9.50 + 0.30 − 1.90 − 0.06) − 30.00 = 19.08.
     """
     booked = booked_lines(case)
     left = filled([*case.lines, *booked])
