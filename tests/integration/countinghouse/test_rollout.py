@@ -78,7 +78,7 @@ def test_a_meter_added_while_traffic_flows_equals_a_recount(plant: Plant, traffi
                     )
                 time.sleep(2)  # old and new workers side by side, as in a rolling restart
         with traffic.flowing():
-            for seconds in (2.0, 5.0):
+            for seconds in (1.0, 2.5):
                 killed = subprocess.Popen(
                     [sys.executable, "-m", "countinghouse", "catalog", "rollout"],
                     cwd=ROOT,
