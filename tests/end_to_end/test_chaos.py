@@ -12,7 +12,7 @@ from tests.embedded import ROOT
 
 pytestmark = pytest.mark.end_to_end
 
-MINUTES = "0.6"
+MINUTES = "0.5"
 
 
 @pytest.mark.timeout(280)
