@@ -1,24 +1,21 @@
-"""`countinghouse catalog`: check a price list's file, apply it, show what is in force."""
+"""`countinghouse catalog`: check a price list's file, apply it, show what is in force.
+
+Comparing two of them is in `catalog_diff`, which adds itself here.
+"""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from countinghouse.cli.catalog_tables import tables_of
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
-from pipelines.price_words import price_in_words
-from schemas.catalog import Catalog, Plan
-from schemas.money import format_minor
-from schemas.quantity import format_micro
-from schemas.rate_card import RateCard
 
-COLUMNS = ("plan", "base_fee", "meter", "included", "overage", "hard_limit", "alerts")
-
-catalog = typer.Typer(no_args_is_help=True, help="Check, apply or show the price list.")
+catalog = typer.Typer(no_args_is_help=True, help="Check, compare, apply or show the price list.")
 
 FileArgument = Annotated[Path, typer.Argument(help="The price list, YAML.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
@@ -101,36 +98,17 @@ def show_catalog(
     if as_script:
         typer.echo(json.dumps({"version": number, "catalog": json.loads(document)}))
         return
-    _, found = books.catalog(number)
     form = chosen_format(as_json=False, as_csv=False)
+    _, found = books.catalog(number)
     if form is Format.TABLE:
-        typer.echo(f"{found.name}, version {number}; default plan {found.default_plan}\n")
-    show(COLUMNS, _rows(found), form)
+        typer.echo(f"{found.name}, version {number}; default plan {found.default_plan}")
+    between = "\n" if form is Format.TABLE else "; "
+    for place, (title, columns, rows) in enumerate(tables_of(found, between)):
+        if form is Format.TABLE:
+            typer.echo(f"\n{title}")
+        elif place:
+            typer.echo()
+        show(columns, rows, form)
 
 
-def _rows(found: Catalog) -> list[tuple[str, ...]]:
-    return [
-        (name, _fees(plan), meter, *_terms(card, found.currencies))
-        for name, plan in found.plans.items()
-        for meter, card in plan.meters.items()
-    ]
-
-
-def _fees(plan: Plan) -> str:
-    fees = {it: format_minor(plan.base_fee_minor(it), it) for it in plan.base_fee}
-    return _prices(fees)
-
-
-def _terms(card: RateCard, currencies: Iterable[str]) -> tuple[str, str, str, str]:
-    included = "unlimited" if card.included is None else format_micro(card.included)
-    overage = card.overage
-    more = "not billed"
-    if overage:
-        more = ", ".join(f"{it} {price_in_words(overage, it)}" for it in currencies)
-    hard = "none" if card.hard_limit is None else f"{card.hard_limit}%"
-    alerts = ", ".join(f"{percent}%" for percent in card.thresholds)
-    return included, more, hard, alerts
-
-
-def _prices(prices: dict[str, str]) -> str:
-    return ", ".join(f"{currency} {amount}" for currency, amount in prices.items())
+import_module("countinghouse.cli.catalog_diff")

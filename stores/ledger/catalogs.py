@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from schemas.catalog import Catalog
 from schemas.errors import NotFound
 from stores.ledger.part import LedgerPart, lock
-from stores.ledger.tables import catalog_versions
+from stores.ledger.tables import catalog_versions, subscription_segments
 
 
 class Catalogs(LedgerPart):
@@ -42,6 +42,18 @@ class Catalogs(LedgerPart):
         with self._reading() as connection:
             rows = connection.execute(sa.select(catalog_versions))
             return {row.version: Catalog.model_validate_json(row.document) for row in rows}
+
+    def holders(self, now_ms: int) -> dict[tuple[str, int], int]:
+        """How many subscriptions have a plan, now or later, by (plan, version)."""
+        held = subscription_segments.c
+        count = sa.func.count(held.subscription.distinct())
+        query = (
+            sa.select(held.plan, held.catalog_version, count)
+            .where(sa.or_(held.ends_ms.is_(None), held.ends_ms > now_ms))
+            .group_by(held.plan, held.catalog_version)
+        )
+        with self._reading() as connection:
+            return {(plan, version): n for plan, version, n in connection.execute(query)}
 
     def mark_rolled_out(self, version: int, now_ms: int) -> None:
         """Counters and landing run this version, and its new meters are filled."""
