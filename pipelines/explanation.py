@@ -12,13 +12,16 @@ from pipelines.adjustments.as_billed import as_billed
 from pipelines.adjustments.case import Case
 from pipelines.adjustments.invoice import adjust
 from pipelines.books import Books
+from pipelines.costs import to_minor
 from pipelines.descriptions import describe, metered, plan_title, span
+from pipelines.price_steps import exact, quantity, quotient, steps
 from pipelines.proration import prorate_fees
 from pipelines.rating import (
     Usage,
     beyond,
     included_share,
     pool,
+    price_of,
     priced_meters,
     rate_usage,
 )
@@ -26,15 +29,15 @@ from pipelines.segments import Part, parts
 from schemas.catalog import Catalog
 from schemas.errors import NotFound
 from schemas.extras import NOTHING, Given
-from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceLine
-from schemas.money import PICO, format_minor, format_pico, minor_per_major
+from schemas.invoice import ADJUSTING_KINDS, USAGE_KINDS, Invoice, InvoiceLine
+from schemas.money import format_minor, format_pico, minor_per_major
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger
-from schemas.quantity import MICRO, format_micro
+from schemas.prices import PriceModel
+from schemas.quantity import MICRO
 from schemas.subscription import Subscription
 from schemas.tax import TaxRule
 
-_SHOWN_DIGITS = 6
 _KIND_WIDTH = len("proration_credit")
 
 
@@ -92,7 +95,9 @@ class _Explanation:
 
     def text(self) -> Iterator[str]:
         yield self._heading()
-        yield from map(self._line, self.invoice.lines)
+        for place, line in enumerate(self.invoice.lines):
+            yield self._line(line)
+            yield from self._steps(place, line)
         yield f"{'total':{_KIND_WIDTH}}  {self._amount(self.invoice.total_minor)}"
         for meter in sorted(priced_meters(self.parts, self.catalogs)):
             yield ""
@@ -114,30 +119,59 @@ class _Explanation:
         what = described.partition(": ")[0]
         return f"{line.kind:{_KIND_WIDTH}}  {what}: {self._arithmetic(line)}"
 
+    def _steps(self, place: int, line: InvoiceLine) -> Iterator[str]:
+        """Tier by tier, where a price is not the same for each unit."""
+        if line.kind != "overage" or line.meter is None or line.unit_price_pico is not None:
+            return
+        price = self._price(line.meter, line)
+        if price is None:
+            return
+        so_far = sum(
+            each.quantity_micro or 0
+            for each in self.invoice.lines[: place + 1]
+            if each.meter == line.meter and each.kind in USAGE_KINDS
+        )
+        after = beyond(so_far, pool(self.parts, line.meter, self.period, self.catalogs))
+        before = after - (line.quantity_micro or 0)
+        found = steps(price, before, after, self.invoice.currency)
+        for step in found:
+            yield f"{'':{_KIND_WIDTH}}    {step.words} = {exact(step.amount_atto)}"
+        total = sum(step.amount_atto for step in found)
+        rounded = self._amount(to_minor(total, self.invoice.currency))
+        yield f"{'':{_KIND_WIDTH}}    together {exact(total)} → {rounded}"
+
+    def _price(self, meter: str, line: InvoiceLine) -> PriceModel | None:
+        """The price of an overage line, None if its plan has none any more."""
+        part = next((each for each in self.parts if each.period == line.period), None)
+        if part is None:
+            return None
+        card = self.catalogs[part.catalog_version].plans[part.plan].meters.get(meter)
+        return price_of(card.overage, line.value) if card and card.overage else None
+
     def _arithmetic(self, line: InvoiceLine) -> str:
         if line.fee_minor is not None:
             return self._fee_arithmetic(line)
-        quantity = f"{_quantity(line.quantity_micro or 0)} {metered(line)}"
+        metered_quantity = f"{quantity(line.quantity_micro or 0)} {metered(line)}"
         if line.unit_price_pico is None:
-            return f"{quantity}, {self._amount(line.amount_minor)}"
+            return f"{metered_quantity}, {self._amount(line.amount_minor)}"
         product = (line.quantity_micro or 0) * line.unit_price_pico
-        exact = _exact(product, MICRO * PICO)
         unit_price = format_pico(line.unit_price_pico)
-        return f"{quantity} × {unit_price} = {exact} → {self._amount(line.amount_minor)}"
+        amount = self._amount(line.amount_minor)
+        return f"{metered_quantity} × {unit_price} = {exact(product)} → {amount}"
 
     def _fee_arithmetic(self, line: InvoiceLine) -> str:
         part, whole = line.period.duration_ms, self.period.duration_ms
         fee_minor = line.fee_minor or 0
-        exact = _exact(fee_minor * part, minor_per_major(self.invoice.currency) * whole)
+        share = quotient(fee_minor * part, minor_per_major(self.invoice.currency) * whole)
         return (
-            f"{self._amount(fee_minor)} × {part // 1000:,} s ÷ {whole // 1000:,} s = {exact} "
+            f"{self._amount(fee_minor)} × {part // 1000:,} s ÷ {whole // 1000:,} s = {share} "
             f"→ {self._amount(line.amount_minor)}"
         )
 
     def _meter(self, meter: str) -> Iterator[str]:
         """How the pool came about, and how it was used up."""
         pool_micro = pool(self.parts, meter, self.period, self.catalogs)
-        told = "unlimited" if pool_micro is None else _quantity(pool_micro)
+        told = "unlimited" if pool_micro is None else quantity(pool_micro)
         yield f"{meter} included in this period: {told}"
         for part in self.parts:
             yield f"  {_where(part)}: {self._share(part, meter)}"
@@ -147,8 +181,8 @@ class _Explanation:
             cumulative += used
             over = beyond(cumulative, pool_micro)
             yield (
-                f"  {_where(part)}: {_quantity(used)} used, {_quantity(cumulative)} so far, "
-                f"{_quantity(over)} beyond what is included"
+                f"  {_where(part)}: {quantity(used)} used, {quantity(cumulative)} so far, "
+                f"{quantity(over)} beyond what is included"
             )
 
     def _used(self, meter: str, part: Part) -> int:
@@ -162,10 +196,10 @@ class _Explanation:
         if card.included is None:
             return "unlimited"
         seconds, whole = part.period.duration_ms // 1000, self.period.duration_ms // 1000
-        exact = _exact(card.included * seconds, MICRO * whole)
-        floored = _quantity(included_share(card.included, part.period, self.period))
-        included = _quantity(card.included)
-        return f"{included} × {seconds:,} s ÷ {whole:,} s = {exact} → {floored}"
+        share = quotient(card.included * seconds, MICRO * whole)
+        floored = quantity(included_share(card.included, part.period, self.period))
+        included = quantity(card.included)
+        return f"{included} × {seconds:,} s ÷ {whole:,} s = {share} → {floored}"
 
     def _agreement(self) -> str:
         lines = prorate_fees(self.subscription, self.period, self.catalogs)
@@ -193,18 +227,3 @@ def _usage(invoice: Invoice, found: list[Part]) -> Usage:
 
 def _where(part: Part) -> str:
     return f"{plan_title(part.plan)}, {span(part.period)}"
-
-
-def _quantity(micro: int) -> str:
-    """1e-6 units with thousands apart: 195483870968 → "195,483.870968"."""
-    whole, point, part = format_micro(abs(micro)).partition(".")
-    return f"{'−' if micro < 0 else ''}{int(whole):,}{point}{part}"
-
-
-def _exact(numerator: int, denominator: int) -> str:
-    """A quotient to six decimals, cut; an ellipsis says that there are more."""
-    sign = "−" if numerator < 0 else ""
-    shown, rest = divmod(abs(numerator) * 10**_SHOWN_DIGITS, denominator)
-    whole, part = divmod(shown, 10**_SHOWN_DIGITS)
-    digits = f"{part:0{_SHOWN_DIGITS}d}" if rest else f"{part:0{_SHOWN_DIGITS}d}".rstrip("0")
-    return f"{sign}{whole:,}{'.' if digits else ''}{digits}{'…' if rest else ''}"

@@ -14,12 +14,13 @@ from pipelines.adjustments.case import Case
 from pipelines.adjustments.concerned import concerned
 from pipelines.adjustments.given import given_by_tenant
 from pipelines.adjustments.invoice import adjust
+from pipelines.explanation import explain
 from pipelines.proration import prorate_fees
 from pipelines.rating import Usage, rate_usage
 from pipelines.tables import lines_by_subscription, table_of
 from schemas.catalog import Catalog
 from schemas.extras import NOTHING, Extras, Given
-from schemas.invoice import InvoiceLine
+from schemas.invoice import Invoice, InvoiceLine
 from schemas.money import format_minor
 from schemas.period import BillingPeriod
 from schemas.quantity import format_micro, to_micro
@@ -127,3 +128,12 @@ def _line(line: InvoiceLine, currency: str) -> str:
 def _grouped(micro: int) -> str:
     whole, point, part = format_micro(abs(micro)).partition(".")
     return f"{'-' if micro < 0 else ''}{int(whole):,}{point}{part}"
+
+
+def explained(bill: Bill, lines: tuple[InvoiceLine, ...]) -> str:
+    """The explanation of a bill's lines, as of an invoice that is a draft."""
+    s = bill.subscription
+    invoice = Invoice(
+        f"{s.id}:{bill.period.key}", s.tenant, s.id, bill.period.key, s.currency, lines, b"{}", ""
+    )
+    return explain(invoice, s, bill.catalogs, bill.given, bill.taxes)
