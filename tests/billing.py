@@ -114,15 +114,18 @@ def written(lines: Iterable[InvoiceLine], currency: str) -> list[str]:
     """Lines as text, and their total: "overage tokens 500,000 5.00"."""
     lines = tuple(lines)
     total = format_minor(sum(line.amount_minor for line in lines), currency)
-    return [*(_line(line, currency) for line in lines), f"total {total}"]
+    amounts = (format_minor(line.amount_minor, currency) for line in lines)
+    told = (f"{label(line)} {amount}" for line, amount in zip(lines, amounts, strict=True))
+    return [*told, f"total {total}"]
 
 
-def _line(line: InvoiceLine, currency: str) -> str:
+def label(line: InvoiceLine) -> str:
+    """What a line is of, without its amount: "overage tokens 500,000", "tax VAT fees"."""
     meter = line.meter and (f"{line.meter}/{line.value}" if line.value else line.meter)
+    product = None if line.kind == "tax" and meter else line.product
     what = (line.name, meter) if line.name else (meter or line.plan,)
     quantity = None if line.quantity_micro is None else _grouped(line.quantity_micro)
-    amount = format_minor(line.amount_minor, currency)
-    return " ".join(filter(None, (line.kind, *what, line.product, quantity, amount)))
+    return " ".join(filter(None, (line.kind, *what, product, quantity)))
 
 
 def _grouped(micro: int) -> str:
