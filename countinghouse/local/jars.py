@@ -17,7 +17,7 @@ from pathlib import Path
 
 from schemas.errors import BillingError, DependencyUnreachable
 
-KAFKA_VERSION = "4.3.0"
+KAFKA_VERSION = "4.1.2"
 _DOWNLOADS = 4  # at once; more does not make a small cache faster
 
 
