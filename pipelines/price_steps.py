@@ -84,7 +84,7 @@ def _graduated(price: Graduated, before: int, after: int, currency: str) -> Iter
 
 def _volume(price: Volume, before: int, after: int, currency: str) -> Iterator[Step]:
     yield from _whole_volume(price, after, currency, "")
-    for step in _whole_volume(price, before, currency, "charged before, "):
+    for step in _whole_volume(price, before, currency, "less what came before, "):
         yield replace(step, amount_atto=-step.amount_atto)
 
 
@@ -102,7 +102,7 @@ def _whole_volume(price: Volume, whole: int, currency: str, prefix: str) -> Iter
 
 def _percentage(price: Percentage, before: int, after: int, currency: str) -> Iterator[Step]:
     yield from _whole_percentage(price, after, currency, "")
-    for step in _whole_percentage(price, before, currency, "charged before, "):
+    for step in _whole_percentage(price, before, currency, "less what came before, "):
         yield replace(step, amount_atto=-step.amount_atto)
 
 

@@ -1,24 +1,15 @@
 """The price lists that ship: valid, and billed as a person would work it out by hand."""
 
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from pipelines import catalog_file
 from pipelines.entitlements import timeline
-from schemas.catalog import Catalog
 from schemas.entitlement import EntitlementEntry, Threshold
 from tests.billing import Bill, usage_of, written
 from tests.builders import OCTOBER, a_subscription
-
-FOLDER = Path(__file__).parents[2] / "examples" / "catalogs"
-
-
-@cache
-def shipped(name: str) -> Catalog:
-    path = FOLDER / f"{name}.yaml"
-    return catalog_file.parse(path.read_text(), path.name)
+from tests.cases import CATALOGS, shipped
 
 
 def billed(catalog: str, plans: str, usage: str, currency: str = "USD") -> list[str]:
@@ -32,7 +23,7 @@ def entries(catalog: str, plans: str) -> list[EntitlementEntry]:
     return [entry for entry in found if OCTOBER.contains(entry.from_ms)]
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(CATALOGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_each_price_list_is_named_like_its_file_and_stored_as_written(path: Path) -> None:
     catalog = shipped(path.stem)
     assert catalog.name == path.stem

@@ -11,9 +11,9 @@ from schemas.catalog import Catalog
 from schemas.money import format_minor
 from tests.billing import Bill, explained, usage_of
 from tests.builders import OCTOBER, a_subscription
+from tests.cases import shipped
 from tests.strategies import catalogs, subscriptions
 from tests.strategies import usage_of as any_usage
-from tests.unit.test_shipped_catalogs import shipped
 
 PRO = """\
 overage           Pro, October: 51 images, 4.00

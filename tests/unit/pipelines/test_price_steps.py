@@ -53,15 +53,15 @@ PERCENTAGE = {
           "all at the price up to 1,000: 3 once = 3"]),
         (VOLUME, "100", "2000",
          ["all at the price of the last tier: 2,000 × 0.2 = 400",
-          "charged before, all at the price up to 100: 100 × 1 = −100"]),
+          "less what came before, all at the price up to 100: 100 × 1 = −100"]),
         (PACKAGE, "0", "1001", ["2 packages of 1,000 are begun: 2 × 5 = 10"]),
         (PACKAGE, "1001", "3000", ["3 packages of 1,000 are begun, 2 of them before: 1 × 5 = 5"]),
         (PERCENTAGE, "0", "100", ["2.9% × 100 = 2.9"]),
         (PERCENTAGE, "0", "10", ["2.9% × 10 = 0.29", "up to the minimum of 1 = 0.71"]),
         (PERCENTAGE, "0", "1000", ["2.9% × 1,000 = 29", "beyond the maximum of 9 = −20"]),
         (PERCENTAGE, "10", "100",
-         ["2.9% × 100 = 2.9", "charged before, 2.9% × 10 = −0.29",
-          "charged before, up to the minimum of 1 = −0.71"]),
+         ["2.9% × 100 = 2.9", "less what came before, 2.9% × 10 = −0.29",
+          "less what came before, up to the minimum of 1 = −0.71"]),
     ],
 )  # fmt: skip
 def test_a_price_is_worked_out_step_by_step(

@@ -1,0 +1,102 @@
+"""A case of billing as a page or a golden file says it, made into a bill: plans, usage, offers."""
+
+import json
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from pipelines import catalog_file
+from schemas.catalog import Catalog
+from schemas.subscription import Phase, Subscription
+from tests.billing import Bill, usage_of
+from tests.builders import LLM_TOKENS_FILE, a_subscription, at
+from tests.pages import minor
+
+CATALOGS = LLM_TOKENS_FILE.parent
+PHASES: tuple[Phase, ...] = ("trial", "paused")
+
+
+@cache
+def shipped(name: str) -> Catalog:
+    """A price list that ships, by its name."""
+    path = CATALOGS / f"{name}.yaml"
+    return catalog_file.parse(path.read_text(), path.name)
+
+
+def catalog_of(given: dict[str, Any]) -> Catalog:
+    """A shipped price list by its name, or one of these plans with what is left out; and offers."""
+    offers = {name: given[name] for name in ("coupons", "add_ons", "taxes") if name in given}
+    if "catalog" in given:
+        return Catalog.model_validate(
+            json.loads(shipped(given["catalog"]).model_dump_json()) | offers
+        )
+    plans = given["plans"]
+    first = next(iter(plans))
+    body = {
+        "name": "page",
+        "currencies": tuple(plans[first]["base_fee"]),
+        "default_plan": first,
+        "meters": {name: _meter(card) for plan in plans.values() for name, card in cards_of(plan)}
+        or {"calls": _meter({})},
+    }
+    return Catalog.model_validate(body | {"plans": plans} | offers)
+
+
+def cards_of(plan: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return list(plan["meters"].items())
+
+
+def _meter(card: dict[str, Any]) -> dict[str, Any]:
+    meter: dict[str, Any] = {"event_type": "any", "aggregation": "sum", "value": ["quantity"]}
+    if by := card.get("overage", {}).get("by"):
+        meter |= {"dimensions": [by], "priced_by": by}
+    return meter
+
+
+def subscription_of(given: dict[str, Any]) -> Subscription:
+    """ "pro 10-01 trial, pro 10-15": a plan, the day from which on, and its phase."""
+    text = given.get("subscribed") or f"{next(iter(given['plans']))} 09-01"
+    rows = [row.split() for row in text.split(", ")]
+    phases: list[Phase] = [
+        next((phase for phase in PHASES if phase in row), "active") for row in rows
+    ]
+    plain = ", ".join(" ".join(part for part in row if part not in PHASES) for row in rows)
+    found = a_subscription(plain, currency=given.get("currency", "USD"))
+    segments = tuple(
+        replace(segment, phase=phase) for segment, phase in zip(found.segments, phases, strict=True)
+    )
+    return replace(found, segments=segments)
+
+
+def has(given: dict[str, Any], currency: str) -> dict[str, list[tuple[Any, ...]]]:
+    """What the example's tenant has beside its plan, as the ledger's rows."""
+    buyer = given.get("buyer", {})
+    booked = {name: text.split(" from ") for name, text in given.get("booked", {}).items()}
+    return {
+        "buyers": [("acme", *map(buyer.get, ("country", "region", "tax_id")))] if buyer else [],
+        "redemptions": [
+            ("acme", name, 1, at(day), None) for name, day in given.get("redeemed", {}).items()
+        ],
+        "add_ons": [
+            ("acme", name, name, 1, int(quantity), at(day), None)
+            for name, (quantity, day) in booked.items()
+        ],
+        "items": [
+            ("acme", name, "2026-10", currency, minor(amount, currency), name)
+            for name, amount in given.get("items", {}).items()
+        ],
+        "credits": [_credit(each, currency) for each in given.get("credits", [])],
+    }
+
+
+def _credit(given: dict[str, str], currency: str) -> tuple[Any, ...]:
+    amount = minor(given["amount"], currency)
+    expires = at(given["expires"]) if "expires" in given else None
+    return ("acme", given["key"], currency, amount, at(given["granted"]), expires, 50, amount)
+
+
+def bill_of(given: dict[str, Any]) -> Bill:
+    subscription = subscription_of(given)
+    usage = usage_of(given.get("usage", ""))
+    beside = has(given, subscription.currency)
+    return Bill({1: catalog_of(given)}, subscription, usage, beside)
