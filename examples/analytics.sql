@@ -42,6 +42,13 @@ WHERE month = '2026-10'
 GROUP BY plan, kind, currency
 ORDER BY plan, kind, currency;
 
+-- Tax by its name and what it is on, on top of prices or within them.
+SELECT month, name, product, currency, sum(tax_minor) AS tax_minor
+FROM invoice_lines
+WHERE kind = 'tax'
+GROUP BY month, name, product, currency
+ORDER BY month, name, product, currency;
+
 -- Usage that no invoice holds, and why.
 SELECT reason, tenant, meter, sum(quantity) AS quantity, count() AS events
 FROM unpriced_usage

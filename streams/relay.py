@@ -1,7 +1,7 @@
 """The relay: a process that keeps topics and the warehouse's copies up to date with the ledger.
 
-Three duties, each in a thread of its own, so that a slow warehouse does not delay entitlements.
-They poll; what they send and how it is marked is in `relay_duties`.
+Four duties, each in a thread of its own, so that a slow warehouse does not delay entitlements. They
+poll; what they send and how it is marked is in `relay_duties`, `relay_mirror`, `relay_transitions`.
 """
 
 import logging
@@ -16,8 +16,10 @@ from schemas.ports import Clock
 from schemas.topics import BILLING_EVENTS, ENTITLEMENTS
 from stores.ledger import Ledger, connect, system_clock
 from streams.health import serving
-from streams.relay_duties import BillingEventsDuty, Duty, EntitlementsDuty, MirrorDuty, Outlet
+from streams.relay_duties import BillingEventsDuty, Duty, EntitlementsDuty, Outlet
 from streams.relay_health import RelayHealth
+from streams.relay_mirror import MirrorDuty
+from streams.relay_transitions import TransitionsDuty
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ def relay(config: RelayConfig, stop: threading.Event) -> None:
     ledger = connect(config.ledger_url)
     duties = (
         *_kafka_duties(config, ledger),
+        TransitionsDuty(ledger, config.clock),
         MirrorDuty(ledger, config.clickhouse_url, config.batch),
     )
     health = RelayHealth(*(duty.name for duty in duties))

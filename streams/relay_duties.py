@@ -1,28 +1,23 @@
-"""What the relay brings from the ledger into the world: entitlements, billing events, copies.
+"""What the relay brings from the ledger onto topics: entitlements and billing events.
 
-Each duty sends a batch of what is behind, waits until the other side has it, and then marks it.
-A crash between the two costs a repeat, which its reader ignores, and loses nothing.
+The warehouse's copies are in `relay_mirror`, what time does to plans in `relay_transitions`. Each
+duty sends a batch of what is behind, waits until the other side has it, and then marks it. A crash
+between the two costs a repeat, which its reader ignores, and loses nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipelines.entitlements import timeline
 from schemas.catalog import Catalog
 from schemas.entitlement import Entitlements
 from schemas.errors import DependencyUnreachable
-from schemas.invoice import Invoice
 from schemas.period import BillingPeriod, format_instant
 from schemas.ports import Clock
 from stores.ledger import BillingEvent, Ledger, SubscribedTenant
-from stores.warehouse import client as warehouse
-from stores.warehouse.mirror import InvoiceRow, LineRow, Mirror, SubscriptionRow
 
 DELIVERY_SECONDS = 10
 
@@ -168,62 +163,6 @@ class BillingEventsDuty:
         return len(behind)
 
 
-class MirrorDuty:
-    """The warehouse has a copy of every final invoice and every subscription."""
-
-    name = "mirror"
-
-    def __init__(self, ledger: Ledger, clickhouse_url: str, batch: int) -> None:
-        self._ledger = ledger
-        self._url = clickhouse_url
-        self._batch = batch
-        self._client: Client | None = None
-
-    def step(self) -> int:
-        """See `Duty`."""
-        invoices = self._ledger.behind_mirror(self._batch)
-        subscriptions = self._ledger.subscriptions_behind_mirror(self._batch)
-        if invoices or subscriptions:
-            self._write(invoices, subscriptions)
-        self._ledger.mark_mirrored([(invoice.id, version) for invoice, version in invoices])
-        self._ledger.mark_subscriptions_mirrored(
-            [(each.subscription.id, each.version) for each in subscriptions]
-        )
-        return len(invoices) + len(subscriptions)
-
-    def _write(
-        self,
-        invoices: Sequence[tuple[Invoice, int]],
-        subscriptions: Sequence[SubscribedTenant],
-    ) -> None:
-        with self._connected() as client:
-            mirror = Mirror(client)
-            mirror.write_subscriptions([_subscription_row(each) for each in subscriptions])
-            mirror.write_invoices(
-                [_invoice_row(invoice, version) for invoice, version in invoices],
-                [row for invoice, version in invoices for row in _line_rows(invoice, version)],
-            )
-
-    @contextmanager
-    def _connected(self) -> Iterator[Client]:
-        """The client, kept while all is well, made anew after a failure."""
-        client, self._client = self._client or warehouse.connect(self._url), None
-        try:
-            with warehouse.reachable(self._url):
-                yield client
-        except ClickHouseError as error:
-            client.close()
-            cause = str(error).splitlines()[0]
-            raise DependencyUnreachable(
-                f"the warehouse {warehouse.address(self._url)} does not take the ledger's copies"
-                f" ({cause}); run `countinghouse up`, it makes missing tables"
-            ) from error
-        except DependencyUnreachable:
-            client.close()
-            raise
-        self._client = client
-
-
 def _message(event: BillingEvent) -> bytes:
     return msgspec.json.encode(
         {
@@ -234,49 +173,3 @@ def _message(event: BillingEvent) -> bytes:
             "data": msgspec.Raw(event.data.encode()),
         }
     )
-
-
-def _subscription_row(stored: SubscribedTenant) -> SubscriptionRow:
-    subscription = stored.subscription
-    plans = tuple((it.plan, it.starts_ms, it.ends_ms) for it in subscription.segments)
-    return SubscriptionRow(stored.tenant, stored.version, subscription.currency, plans)
-
-
-def _invoice_row(invoice: Invoice, version: int) -> InvoiceRow:
-    return InvoiceRow(
-        invoice=invoice.id,
-        tenant=invoice.tenant,
-        subscription=invoice.subscription,
-        month=invoice.month,
-        number=invoice.number,
-        currency=invoice.currency,
-        total_minor=invoice.total_minor,
-        state=invoice.state.value,
-        issued_ms=invoice.issued_ms,
-        due_ms=invoice.due_ms,
-        held=invoice.held,
-        version=version,
-    )
-
-
-def _line_rows(invoice: Invoice, version: int) -> list[LineRow]:
-    return [
-        LineRow(
-            invoice=invoice.id,
-            ordinal=ordinal,
-            tenant=invoice.tenant,
-            month=invoice.month,
-            kind=line.kind,
-            meter=line.meter,
-            plan=line.plan,
-            quantity_micro=line.quantity_micro,
-            unit_price_pico=line.unit_price_pico,
-            amount_minor=line.amount_minor,
-            currency=invoice.currency,
-            period_start_ms=line.period.start_ms,
-            period_end_ms=line.period.end_ms,
-            version=version,
-            value=line.value,
-        )
-        for ordinal, line in enumerate(invoice.lines, 1)
-    ]

@@ -58,15 +58,29 @@ class LineRow(NamedTuple):
     period_end_ms: int
     version: int
     value: str | None = None
+    name: str | None = None
+    product: str | None = None
+    tax_minor: int | None = None
+
+
+class SegmentRow(NamedTuple):
+    """A plan's stretch of a subscription; None is without an end."""
+
+    plan: str
+    starts_ms: int
+    ends_ms: int | None
+    phase: str = "active"
+    interval: str = "month"
 
 
 class SubscriptionRow(NamedTuple):
-    """A tenant's plans over time: `(plan, starts_ms, ends_ms)` a segment, None for no end."""
+    """A tenant's plans over time; billing periods begin on `anchor_day`."""
 
     tenant: str
     version: int
     currency: str
-    segments: tuple[tuple[str, int, int | None], ...]
+    segments: tuple[SegmentRow, ...]
+    anchor_day: int = 1
 
 
 class Mirror:
@@ -108,6 +122,9 @@ LINE_COLUMNS = (
     "period_end",
     "version",
     "value",
+    "name",
+    "product",
+    "tax_minor",
 )
 INVOICE_COLUMNS = (
     "invoice",
@@ -123,7 +140,17 @@ INVOICE_COLUMNS = (
     "held",
     "version",
 )
-SUBSCRIPTION_COLUMNS = ("tenant", "version", "currency", "plans", "starts", "ends")
+SUBSCRIPTION_COLUMNS = (
+    "tenant",
+    "version",
+    "currency",
+    "plans",
+    "starts",
+    "ends",
+    "phases",
+    "intervals",
+    "anchor_day",
+)
 
 
 def _invoice(row: InvoiceRow) -> tuple[object, ...]:
@@ -139,10 +166,12 @@ def _line(row: LineRow) -> tuple[object, ...]:
 
 
 def _subscription(row: SubscriptionRow) -> tuple[object, ...]:
-    plans = [plan for plan, _, _ in row.segments]
-    starts = [from_ms(starts_ms) for _, starts_ms, _ in row.segments]
-    ends = [from_ms(OPEN_END_MS if end is None else end) for _, _, end in row.segments]
-    return (row.tenant, row.version, row.currency, plans, starts, ends)
+    segments = [SegmentRow(*segment) for segment in row.segments]
+    starts = [from_ms(it.starts_ms) for it in segments]
+    ends = [from_ms(OPEN_END_MS if it.ends_ms is None else it.ends_ms) for it in segments]
+    plans, phases, intervals = ([it[n] for it in segments] for n in (0, 3, 4))
+    times = (plans, starts, ends, phases, intervals)
+    return (row.tenant, row.version, row.currency, *times, row.anchor_day)
 
 
 def _moment(instant_ms: int | None) -> datetime | None:

@@ -14,7 +14,10 @@ CREATE TABLE IF NOT EXISTS invoice_lines_mirror
     period_start DateTime64(3, 'UTC'),
     period_end   DateTime64(3, 'UTC'),
     version      UInt64,
-    value        Nullable(String)
+    value        Nullable(String),
+    name         Nullable(String),
+    product      LowCardinality(Nullable(String)),
+    tax_minor    Nullable(Int64)
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (month, invoice, ordinal)

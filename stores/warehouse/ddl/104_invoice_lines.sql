@@ -14,5 +14,8 @@ SELECT
     currency,
     period_start,
     period_end,
-    value
+    value,
+    name,
+    product,
+    tax_minor
 FROM invoice_lines_mirror FINAL

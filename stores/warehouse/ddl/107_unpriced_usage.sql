@@ -1,5 +1,5 @@
 -- Usage that no invoice can hold: of a type that no meter reads, or of a tenant without a
--- subscription at the event's time.
+-- subscription at the event's time, or with a paused one.
 CREATE OR REPLACE VIEW unpriced_usage AS
 SELECT
     'no_subscription' AS reason,
@@ -12,9 +12,12 @@ SELECT
     source,
     id
 FROM metered_usage AS m FINAL
-LEFT JOIN (SELECT tenant, starts, ends FROM subscriptions_mirror FINAL) AS s ON m.tenant = s.tenant
+LEFT JOIN (SELECT tenant, starts, ends, phases FROM subscriptions_mirror FINAL) AS s ON m.tenant = s.tenant
 WHERE NOT is_left_out
-    AND NOT arrayExists((start, stop) -> start <= time AND time < stop, starts, ends)
+    AND NOT arrayExists(
+        (start, stop, phase) -> start <= time AND time < stop AND phase != 'paused',
+        starts, ends, phases
+    )
 UNION ALL
 SELECT
     'no_meter' AS reason,

@@ -8,7 +8,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.period import parse_instant
 from stores.warehouse.client import migrate
-from stores.warehouse.mirror import InvoiceRow, LineRow, Mirror, SubscriptionRow
+from stores.warehouse.mirror import InvoiceRow, LineRow, Mirror, SegmentRow, SubscriptionRow
 from tests.warehouses import Delivery, deliver
 
 pytestmark = pytest.mark.integration
@@ -21,7 +21,7 @@ COLUMNS = {
     ),
     "invoice_lines": (
         "invoice ordinal tenant month kind meter plan quantity unit_price amount_minor currency "
-        "period_start period_end value"
+        "period_start period_end value name product tax_minor"
     ),
     "rejected_usage": "arrived reason detail key element topic epoch partition offset item",
     "conflicts": (
@@ -36,6 +36,10 @@ INVOICE = InvoiceRow(
 LINE = LineRow(
     "s:2026-10", 1, "a", "2026-10", "overage", "tokens", "pro", 195_483_870_968, 8_000_000, 156,
     "USD", parse_instant("2026-10-16T00:00:00Z"), parse_instant("2026-11-01T00:00:00Z"), 1,
+)  # fmt: skip
+TAX = LINE._replace(
+    ordinal=2, kind="tax", quantity_micro=None, unit_price_pico=None, amount_minor=30,
+    name="VAT", product="usage", tax_minor=30,
 )  # fmt: skip
 
 
@@ -79,7 +83,11 @@ def test_an_id_with_two_contents_is_a_conflict_and_the_first_counts(warehouse: C
 
 
 def test_usage_outside_any_plan_and_of_unknown_types_is_unpriced(warehouse: Client) -> None:
-    segments = (("pro", parse_instant("2026-10-16T00:00:00Z"), None),)
+    paused_ms = parse_instant("2026-10-20T00:00:00Z")
+    segments = (
+        SegmentRow("pro", parse_instant("2026-10-16T00:00:00Z"), paused_ms),
+        SegmentRow("pro", paused_ms, None, "paused"),
+    )
     Mirror(warehouse).write_subscriptions([SubscriptionRow("a", 1, "USD", segments)])
     deliver(
         warehouse,
@@ -87,6 +95,7 @@ def test_usage_outside_any_plan_and_of_unknown_types_is_unpriced(warehouse: Clie
         Delivery(1, "priced", 2, time="2026-10-16T00:00:00Z"),
         Delivery(2, "nobody's", 4, tenant="b"),
         Delivery(3, "unmetered", type="image.made"),
+        Delivery(4, "in a pause", 8, time="2026-10-20T00:00:00Z"),
     )
     deliver(warehouse, Delivery(8, "unmetered", type="image.made"))
     found = rows(
@@ -94,6 +103,7 @@ def test_usage_outside_any_plan_and_of_unknown_types_is_unpriced(warehouse: Clie
         "SELECT reason, id, quantity FROM unpriced_usage WHERE meter IN ('tokens', '') ORDER BY id",
     )
     assert found == [
+        ("no_subscription", "in a pause", Decimal(8)),
         ("no_subscription", "nobody's", Decimal(4)),
         ("no_subscription", "too early", Decimal(1)),
         ("no_meter", "unmetered", Decimal(0)),
@@ -105,19 +115,28 @@ def test_mirrored_invoices_show_their_newest_version_once(warehouse: Client) -> 
     issued_ms = parse_instant("2026-11-01T02:00:00Z")
     paid = INVOICE._replace(number="2026-10-000001", state="paid", issued_ms=issued_ms, held=None)
     for version, invoice in ((2, paid), (1, INVOICE), (2, paid)):
-        mirror.write_invoices([invoice._replace(version=version)], [LINE])
+        mirror.write_invoices([invoice._replace(version=version)], [LINE, TAX])
     found = rows(warehouse, "SELECT number, state, total_minor, held FROM invoices")
     assert found == [("2026-10-000001", "paid", 2736, None)]
-    lines = rows(warehouse, "SELECT meter, quantity, unit_price, amount_minor FROM invoice_lines")
+    lines = rows(
+        warehouse,
+        "SELECT meter, quantity, unit_price, amount_minor FROM invoice_lines WHERE ordinal = 1",
+    )
     assert lines == [("tokens", Decimal("195483.870968"), Decimal("0.000008"), 156)]
+    taxes = rows(warehouse, "SELECT name, product, tax_minor FROM invoice_lines WHERE kind = 'tax'")
+    assert taxes == [("VAT", "usage", 30)]
 
 
 def test_a_subscription_s_newer_version_replaces_the_older(warehouse: Client) -> None:
     mirror = Mirror(warehouse)
-    mirror.write_subscriptions([SubscriptionRow("a", 2, "CNY", (("pro", 0, 1000),))])
-    mirror.write_subscriptions([SubscriptionRow("a", 1, "USD", (("free", 0, None),))])
-    found = rows(warehouse, "SELECT currency, plans FROM subscriptions_mirror FINAL")
-    assert found == [("CNY", ["pro"])]
+    newer = (SegmentRow("pro", 0, 1000), SegmentRow("pro", 1000, None, "paused", "year"))
+    mirror.write_subscriptions([SubscriptionRow("a", 2, "CNY", newer, anchor_day=31)])
+    mirror.write_subscriptions([SubscriptionRow("a", 1, "USD", (SegmentRow("free", 0, None),))])
+    found = rows(
+        warehouse,
+        "SELECT currency, plans, phases, intervals, anchor_day FROM subscriptions_mirror FINAL",
+    )
+    assert found == [("CNY", ["pro", "pro"], ["active", "paused"], ["month", "year"], 31)]
 
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "analytics.sql"
@@ -125,7 +144,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples" / "analytics.sql"
 
 @pytest.mark.parametrize("statement", EXAMPLES.read_text().split(";\n")[:-1])
 def test_every_example_can_be_asked(warehouse: Client, statement: str) -> None:
-    segments = (("pro", parse_instant("2026-10-01T00:00:00Z"), None),)
+    segments = (SegmentRow("pro", parse_instant("2026-10-01T00:00:00Z"), None),)
     Mirror(warehouse).write_subscriptions([SubscriptionRow("a", 1, "USD", segments)])
     Mirror(warehouse).write_invoices([INVOICE], [LINE])
     deliver(warehouse, Delivery(0, "x", 5), Delivery(1, "y", 7, tenant="b"))
