@@ -14,6 +14,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m uv pip
 ARGS ?=
+# Processes that test side by side, each with a broker and a warehouse of its own.
+TESTERS ?= 2
 
 help:
 	@echo 'make demo     set everything up and run the demo (options: make demo ARGS="--limit 10000")'
@@ -37,13 +39,13 @@ down: $(VENV)/.local
 
 test: check
 	@echo "tests on a real broker, warehouse and ledger"
-	@$(BIN)/python -m pytest -m "integration or end_to_end" $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile -m "integration or end_to_end" $(ARGS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -m "not integration and not end_to_end" $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTERS) -m "not integration and not end_to_end" $(ARGS)
 
 chaos: $(VENV)/.local
 	@$(BIN)/countinghouse chaos $(ARGS)
