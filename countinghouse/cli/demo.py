@@ -15,8 +15,13 @@ def demo(
         Path, typer.Option(help="Parquet or CSV: tenant, time, model, input_tokens, output_tokens.")
     ] = EXAMPLES / "data" / "llm_usage.parquet",
     subscriptions: Annotated[
-        Path, typer.Option(help="CSV: tenant, plan, starts_at[, ends_at][, currency][, card].")
-    ] = EXAMPLES / "data" / "subscriptions.csv",
+        Path | None,
+        typer.Option(help="CSV: tenant, plan, starts_at[, ends_at][, currency][, card]."),
+    ] = None,
+    plan_changes: Annotated[
+        Path | None,
+        typer.Option(help="CSV: given_at, tenant, command (change, cancel), plan, when, why."),
+    ] = None,
     catalog: Annotated[Path, typer.Option(help="The price list, YAML.")] = DEFAULT_CATALOG,
     month: Annotated[str, typer.Option(help="The month to close.")] = "2026-10",
     limit: Annotated[int | None, typer.Option(help="Replay the first N rows only.")] = None,
@@ -29,10 +34,12 @@ def demo(
 
     Data stays in the home folder (.countinghouse): a second run says what it found there.
     """
-    from countinghouse.demo.input import DemoInput
+    from countinghouse.demo.input import PLAN_CHANGES, SUBSCRIPTIONS, DemoInput
     from countinghouse.demo.session import run_demo
 
-    chosen = DemoInput(usage, subscriptions, catalog, month, limit)
+    # The shipped changes are of the shipped subscriptions.
+    changes = PLAN_CHANGES if subscriptions is None and plan_changes is None else plan_changes
+    chosen = DemoInput(usage, subscriptions or SUBSCRIPTIONS, catalog, month, limit, changes)
     outcome = run_demo(chosen, Console(), keep=keep)
     if report is not None:
         report.write_text(outcome.model_dump_json(indent=1) + "\n")

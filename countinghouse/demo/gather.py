@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from countinghouse.demo import report
 from countinghouse.demo.input import DemoInput
+from countinghouse.demo.plan_changes import PlannedChange, recorded
 from countinghouse.demo.subscriber import Observed, count_alerts
 from countinghouse.settings import Settings
 from countinghouse.wiring import usage_log
@@ -33,6 +34,7 @@ class Gathered:
 
     month: str
     events: report.Events
+    plan_changes: list[report.PlanChange]
     invoices: list[report.Invoice]
     breaches: list[report.Breach]
     alerts: dict[str, int]
@@ -47,6 +49,7 @@ class Gathered:
             events=self.events,
             stages=stages,
             usage=[_usage(row, row.warehouse_micro) for row in priced],
+            plan_changes=self.plan_changes,
             invoices=self.invoices,
             breaches=self.breaches,
             alerts=self.alerts,
@@ -57,7 +60,11 @@ class Gathered:
 
 
 def gather(
-    settings: Settings, demo: DemoInput, books: Ledger, observed: Sequence[Observed]
+    settings: Settings,
+    demo: DemoInput,
+    books: Ledger,
+    observed: Sequence[Observed],
+    planned: list[PlannedChange],
 ) -> Gathered:
     """Read the outcome of the month."""
     period = BillingPeriod.month(demo.month)
@@ -65,6 +72,7 @@ def gather(
     return Gathered(
         month=demo.month,
         events=_events(settings),
+        plan_changes=list(recorded(books, planned)),
         invoices=[_invoice(invoice, period) for invoice in invoices],
         breaches=sorted(
             (_breach(seen) for seen in observed),

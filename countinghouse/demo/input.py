@@ -9,21 +9,28 @@ from countinghouse.init import DEFAULT_CATALOG, EXAMPLES
 from schemas.errors import Conflict, InvalidInput
 from schemas.period import BillingPeriod
 
+SUBSCRIPTIONS = EXAMPLES / "data" / "subscriptions.csv"
+PLAN_CHANGES = EXAMPLES / "data" / "plan_changes.csv"
+
 
 @dataclass(frozen=True, slots=True)
 class DemoInput:
-    """Files, the month that is closed, and how many rows of usage are replayed (None is all)."""
+    """Files, the month that is closed, and how many rows of usage are replayed (None is all).
+
+    `plan_changes` are commands on the subscriptions' plans, None for none.
+    """
 
     usage: Path = EXAMPLES / "data" / "llm_usage.parquet"
-    subscriptions: Path = EXAMPLES / "data" / "subscriptions.csv"
+    subscriptions: Path = SUBSCRIPTIONS
     catalog: Path = DEFAULT_CATALOG
     month: str = "2026-10"
     limit: int | None = None
+    plan_changes: Path | None = PLAN_CHANGES
 
     def check(self) -> None:
         """Raises InvalidInput if a file is missing or the month is not one."""
-        for path in (self.usage, self.subscriptions, self.catalog):
-            if not path.is_file():
+        for path in (self.usage, self.subscriptions, self.catalog, self.plan_changes):
+            if path is not None and not path.is_file():
                 raise InvalidInput(f"{path} is not a file; check the path")
         try:
             BillingPeriod.month(self.month)

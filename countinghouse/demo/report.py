@@ -70,6 +70,17 @@ class Breach(_Part):
     )
 
 
+class PlanChange(_Part):
+    """A row of a subscription's history: a command that was given, or what time did by itself."""
+
+    tenant: str
+    who: str = Field(description="Who gave the command, or `clock`.")
+    why: str
+    what: str
+    takes_effect: str
+    state: str
+
+
 class Difference(_Part):
     """A figure that nothing explains. `between` names the two records that disagree."""
 
@@ -107,6 +118,9 @@ class Report(_Part):
     events: Events
     stages: list[Stage]
     usage: list[Usage]
+    plan_changes: list[PlanChange] = Field(
+        description="What became of the plans that were changed within the month."
+    )
     invoices: list[Invoice]
     breaches: list[Breach]
     alerts: dict[str, int] = Field(description="Usage alerts by threshold in per cent.")

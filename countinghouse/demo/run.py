@@ -15,6 +15,7 @@ from countinghouse.closing_run import close_month
 from countinghouse.counters_lag import lag_or_far
 from countinghouse.demo.gather import Gathered, gather
 from countinghouse.demo.input import DemoInput
+from countinghouse.demo.plan_changes import PlannedChange, carry_out, read_changes
 from countinghouse.demo.report import Report, Stage
 from countinghouse.demo.story import breach_line
 from countinghouse.demo.subscriber import BreachSubscriber, Observed, read_all
@@ -26,6 +27,7 @@ from countinghouse.settings import Settings
 from countinghouse.waiting import wait_until
 from countinghouse.wiring import await_landing, replay_target, usage_log, usage_reader
 from pipelines import subscription_file
+from schemas.period import format_instant
 from schemas.topics import QUOTA_EXCEEDED
 from stores.ledger import Ledger
 from stores.warehouse import client
@@ -59,6 +61,8 @@ def run(settings: Settings, demo: DemoInput, console: Console) -> Report:
     timed = Timed({})
     books = open_ledger(settings)
     _subscribe(demo, books, console)
+    planned = [] if demo.plan_changes is None else read_changes(demo.plan_changes)
+    _change_plans(planned, books, console)
     notes = settings.home / "demo-breaches.jsonl"
     with BreachSubscriber(settings.kafka_servers, notes, _announcer(console)) as breaches:
         source = read_source(demo.usage, demo.limit)
@@ -67,19 +71,27 @@ def run(settings: Settings, demo: DemoInput, console: Console) -> Report:
         _hear_all(settings, breaches)
         _close(settings, demo, console, timed)
         wait_until(lambda: books.mirror_behind() == 0, "the copy of the invoices")
-        gathered = gather(settings, demo, books, breaches.observed())
+        wait_until(lambda: not books.tenants_due(now_ms()), "the history of plans")
+        gathered = gather(settings, demo, books, breaches.observed(), planned)
     return _report(gathered, replayed, timed)
 
 
 def _subscribe(demo: DemoInput, books: Ledger, console: Console) -> None:
-    """Give the tenants their plans; returns when all entitlements are on the topic."""
+    """Give the tenants their plans; who has one keeps it, since it may have changed."""
     version, catalog = books.catalog()
-    name = str(demo.subscriptions)
+    name, known = str(demo.subscriptions), set(books.tenant_names())
     wanted = subscription_file.parse(read_text(demo.subscriptions), name, version, catalog)
-    saved = books.save_subscriptions(wanted, now_ms(), "demo")
-    console.print(
-        f"Subscriptions: {saved.created} new, {saved.changed} changed, {saved.unchanged} as before"
-    )
+    new = [each for each in wanted if each.tenant not in known]
+    saved = books.save_subscriptions(new, now_ms(), "demo")
+    console.print(f"Subscriptions: {saved.created} new, {len(wanted) - len(new)} as before")
+
+
+def _change_plans(planned: list[PlannedChange], books: Ledger, console: Console) -> None:
+    """Give the month's commands; returns when all entitlements are on the topic."""
+    for carried in carry_out(books, planned):
+        before = ", as before" if carried.is_repeat else ""
+        when = format_instant(carried.entry.effective_ms)
+        console.print(f"  {carried.tenant}: {carried.entry.what}, from {when}{before}")
     wait_until(
         lambda: books.entitlements_behind() == 0,
         "the entitlements to be published",

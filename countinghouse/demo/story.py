@@ -19,6 +19,7 @@ def tell(report: Report, console: Console) -> None:
     """Print everything but the explained invoice."""
     _events(report, console)
     _breaches(report, console)
+    _plan_changes(report, console)
     _invoices(report.invoices, console)
     _payments(report, console)
     _reconciliation(report, console)
@@ -71,6 +72,20 @@ def _latency(breaches: Sequence[Breach]) -> str:
         f"(from sending the event to a read_committed subscriber: "
         f"p50 {cuts[49]:.0f} ms, p99 {cuts[98]:.0f} ms)"
     )
+
+
+def _plan_changes(report: Report, console: Console) -> None:
+    if not report.plan_changes:
+        return
+    table = _table(
+        "Plans that changed", "tenant", "by", "what", "takes effect", f"{report.month} costs"
+    )
+    totals = {each.tenant: Money(each.total_minor, each.currency) for each in report.invoices}
+    for change in report.plan_changes:
+        told = (change.tenant, change.who, change.what, change.takes_effect)
+        table.add_row(*told, str(totals.get(change.tenant, "nothing")))
+    console.print(table)
+    console.print()
 
 
 def _invoices(invoices: Sequence[Invoice], console: Console) -> None:

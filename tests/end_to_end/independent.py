@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 
+PLAN_CHANGES = Path(__file__).parents[2] / "examples" / "data" / "plan_changes.csv"
 _STATEMENT = (Path(__file__).parent / "independent.sql").read_text()
 
 
@@ -18,8 +19,13 @@ class Expected:
     overage_micro: int
 
 
-def expected_invoices(usage: Path, subscriptions: Path) -> dict[str, Expected]:
-    """What October 2026 must cost each tenant that has a subscription in it."""
+def expected_invoices(
+    usage: Path, subscriptions: Path, changes: Path = PLAN_CHANGES
+) -> dict[str, Expected]:
+    """What October 2026 must cost each tenant that has a subscription in it.
+
+    `changes` is the file of commands that change plans within the month.
+    """
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     rows = connection.execute(
@@ -27,6 +33,7 @@ def expected_invoices(usage: Path, subscriptions: Path) -> dict[str, Expected]:
         {
             "usage": str(usage),
             "subscriptions": str(subscriptions),
+            "changes": str(changes),
             "from": "2026-10-01T00:00:00Z",
             "until": "2026-11-01T00:00:00Z",
         },

@@ -1,7 +1,8 @@
 -- What October 2026 must cost, computed from the usage file and the subscriptions file alone.
 -- Written apart from the product's own statements: prices are literals taken from the price list's
 -- text, proration is done in whole seconds, and every product is an exact HUGEINT.
--- Parameters: $usage, $subscriptions (files), $from, $until (the month, TIMESTAMPTZ).
+-- Plans are changed by a file of commands: another plan from an instant on, or the end of all.
+-- Parameters: $usage, $subscriptions, $changes (files), $from, $until (the month, TIMESTAMPTZ).
 WITH
 plans(plan, fee_usd, fee_cny, included, over_usd, over_cny) AS (
     VALUES ('free', 0, 0, 100000, NULL, NULL),
@@ -9,15 +10,24 @@ plans(plan, fee_usd, fee_cny, included, over_usd, over_cny) AS (
            ('enterprise', 19999, 139900, 10000000, 500, 3500)
 ),
 month AS (SELECT epoch($from::TIMESTAMPTZ)::HUGEINT AS a, epoch($until::TIMESTAMPTZ)::HUGEINT AS z),
-rows AS (
-    SELECT tenant, plan,
-           epoch(starts_at::TIMESTAMPTZ)::HUGEINT AS s,
-           coalesce(epoch(ends_at::TIMESTAMPTZ)::HUGEINT,
-                    lead(epoch(starts_at::TIMESTAMPTZ)::HUGEINT) OVER tenant_rows,
-                    9999999999) AS e,
-           coalesce(nullif(max(coalesce(currency, '')) OVER (PARTITION BY tenant), ''), 'USD') AS currency
+changes AS (
+    SELECT tenant, command, plan,
+           CASE "when" WHEN 'now' THEN epoch(given_at::TIMESTAMPTZ)::HUGEINT ELSE z END AS takes_effect
+    FROM read_csv($changes, header = true, all_varchar = true), month
+),
+written AS (
+    SELECT tenant, plan, epoch(starts_at::TIMESTAMPTZ)::HUGEINT AS s,
+           epoch(ends_at::TIMESTAMPTZ)::HUGEINT AS e, currency
     FROM read_csv($subscriptions, header = true, all_varchar = true)
-    WINDOW tenant_rows AS (PARTITION BY tenant ORDER BY starts_at::TIMESTAMPTZ)
+    UNION ALL
+    SELECT tenant, plan, takes_effect, NULL, NULL FROM changes WHERE command = 'change'
+),
+rows AS (
+    SELECT w.tenant, w.plan, w.s,
+           least(coalesce(w.e, lead(w.s) OVER (PARTITION BY w.tenant ORDER BY w.s), 9999999999),
+                 coalesce(c.takes_effect, 9999999999)) AS e,
+           coalesce(nullif(max(coalesce(currency, '')) OVER (PARTITION BY w.tenant), ''), 'USD') AS currency
+    FROM written w LEFT JOIN changes c ON c.tenant = w.tenant AND c.command = 'cancel'
 ),
 segments AS (
     SELECT r.tenant, r.currency, r.plan, greatest(r.s, m.a) AS s, least(r.e, m.z) AS e, m.z - m.a AS length,

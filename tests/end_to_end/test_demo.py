@@ -106,6 +106,26 @@ def test_tenants_without_a_subscription_are_reported_not_invoiced(first: Run) ->
     }
 
 
+def test_an_upgrade_a_scheduled_downgrade_and_a_cancelled_tenant_are_told_and_billed(
+    first: Run,
+) -> None:
+    report = first[0]
+    told = {(it["tenant"], it["who"], it["takes_effect"]) for it in report["plan_changes"]}
+    assert told >= {
+        ("m-small-035", "demo", "2026-10-08T09:30:00Z"),
+        ("m-large-091", "demo", "2026-11-01T00:00:00Z"),
+        ("m-large-091", "clock", "2026-11-01T00:00:00Z"),  # by the relay, without a close
+        ("m-large-116", "demo", "2026-10-12T15:00:00Z"),
+    }
+    states = {it["tenant"]: it["state"] for it in report["plan_changes"]}
+    assert states["m-large-116"] == "cancelled"
+    kinds = {it["tenant"]: [line["kind"] for line in it["lines"]] for it in report["invoices"]}
+    assert kinds["m-small-035"][:3] == ["base_fee", "proration_credit", "proration_charge"]
+    assert kinds["m-large-091"] == ["base_fee", "included", "overage"]
+    assert kinds["m-large-116"][0] == "base_fee"
+    assert "m-large-116" in {row["tenant"] for row in report["unpriced"]}
+
+
 def test_good_cards_pay_and_declined_ones_do_not(first: Run) -> None:
     report = first[0]
     states = Counter(invoice["state"] for invoice in report["invoices"])
@@ -117,7 +137,14 @@ def test_good_cards_pay_and_declined_ones_do_not(first: Run) -> None:
 
 def test_the_story_names_what_a_person_wants_to_know(first: Run) -> None:
     text = first[1]
-    for needed in ("hard limit:", "p99", "proration_credit", "difference 0", "Dagster's UI"):
+    for needed in (
+        "Plans that changed",
+        "hard limit:",
+        "p99",
+        "proration_credit",
+        "difference 0",
+        "Dagster's UI",
+    ):
         assert needed in text
 
 
