@@ -1,17 +1,21 @@
 """A month's lines for all tenants at once: one DuckDB statement for usage, one for fees.
 
 Its figures are those of `pipelines.rating` and `pipelines.proration`, line by line; it owns only
-the speed. All arithmetic is in HUGEINT, which raises on overflow.
+the speed. All arithmetic is in HUGEINT, which raises on overflow. Each subscription is rated for
+the billing period of its own that ends in the month.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from pipelines.fee_terms import has_only_usual, is_usual
 from pipelines.price_table import matrix_table, price_table
+from pipelines.proration import prorate_fees as specified_fees
 from pipelines.tables import as_table, padded, table_of
 from schemas.catalog import Catalog
 from schemas.money import MINOR_DIGITS, PICO, minor_per_major
@@ -25,11 +29,6 @@ _PARTS = (_SQL / "parts.sql").read_text()
 _COST = (_SQL / "cost.sql").read_text()
 _CHARGES = (_SQL / "charges.sql").read_text()
 _FEES = (_SQL / "fees.sql").read_text()
-_PERIOD = """
-CREATE TABLE period AS
-SELECT $1::BIGINT AS start_ms, $2::BIGINT AS end_ms, $2::BIGINT - $1::BIGINT AS duration_ms
-"""
-
 _SEGMENTS = {
     "tenant": "string",
     "subscription": "string",
@@ -39,6 +38,8 @@ _SEGMENTS = {
     "starts_ms": "int64",
     "ends_ms": "int64",
     "is_trial": "bool",
+    "period_start_ms": "int64",
+    "period_end_ms": "int64",
 }
 _PLAN = {"catalog_version": "int64", "plan": "string"}
 _CARDS = {**_PLAN, "meter": "string", "included_micro": "int64"}
@@ -50,7 +51,7 @@ _DIVISORS = {"currency": "string", "divisor": "int64"}
 def rate_charges(
     usage: ArrowStream,
     subscriptions: Iterable[Subscription],
-    period: BillingPeriod,
+    month: BillingPeriod,
     catalogs: Mapping[int, Catalog],
 ) -> pa.Table:
     """The usage lines (`LINE_COLUMNS`) of all subscriptions, by tenant, subscription, ordinal.
@@ -63,39 +64,68 @@ def rate_charges(
     """
     tables = {
         "usage": as_table(usage, USAGE_COLUMNS),
-        "segments": _segments(subscriptions),
+        "segments": _segments(subscriptions, month),
         "cards": table_of(_cards(catalogs), _CARDS),
         "prices": price_table(catalogs),
         "matrix_prices": matrix_table(catalogs),
         "divisors": table_of(_divisors(), _DIVISORS),
     }
-    return _run(_CHARGES, period, tables)
+    return _run(_CHARGES, tables)
 
 
 def prorate_fees(
-    subscriptions: Iterable[Subscription], period: BillingPeriod, catalogs: Mapping[int, Catalog]
+    subscriptions: Iterable[Subscription], month: BillingPeriod, catalogs: Mapping[int, Catalog]
 ) -> pa.Table:
-    """The fee lines (`LINE_COLUMNS`) of all subscriptions, by tenant, subscription, ordinal."""
+    """The fee lines (`LINE_COLUMNS`) of all subscriptions, by tenant, subscription, ordinal.
+
+    Fees by the year, in advance, by the day or whole are few, and the specification makes them.
+    """
+    usual: list[Subscription] = list(subscriptions)
+    others: list[Subscription] = []
+    if not has_only_usual(catalogs):
+        everyone, usual = usual, []
+        for each in everyone:
+            own = usual if is_usual(each, each.billed_in(month), catalogs) else others
+            own.append(each)
     fees = table_of(_fees(catalogs), _BASE_FEES)
-    return _run(_FEES, period, {"segments": _segments(subscriptions), "fees": fees})
+    lines = _run(_FEES, {"segments": _segments(usual, month), "fees": fees})
+    if not others:
+        return lines
+    rows = [row for each in others for row in _specified(each, month, catalogs)]
+    order = [(name, "ascending") for name in ("tenant", "subscription", "ordinal")]
+    return pa.concat_tables([lines, table_of(rows, LINE_COLUMNS)]).sort_by(order)
 
 
-def _run(statement: str, period: BillingPeriod, tables: Mapping[str, pa.Table]) -> pa.Table:
+def _specified(
+    subscription: Subscription, month: BillingPeriod, catalogs: Mapping[int, Catalog]
+) -> Iterator[tuple[Any, ...]]:
+    whose = subscription.tenant, subscription.id, subscription.currency
+    lines = specified_fees(subscription, subscription.billed_in(month), catalogs)
+    nothing = [None] * len(ADJUSTING_COLUMNS)
+    for ordinal, line in enumerate(lines):
+        span = line.period.start_ms, line.period.end_ms
+        what = line.kind, None, None, line.plan, *span, None, None
+        yield *whose, ordinal, *what, line.fee_minor, line.amount_minor, *nothing
+
+
+def _run(statement: str, tables: Mapping[str, pa.Table]) -> pa.Table:
     with duckdb.connect(":memory:") as connection:
         for name, table in tables.items():
             connection.register(name, table)
-        connection.execute(_PERIOD, [period.start_ms, period.end_ms])
         connection.execute(_PARTS)
         connection.execute(_COST)
         lines = padded(connection.sql(statement).to_arrow_table(), ADJUSTING_COLUMNS)
         return as_table(lines, LINE_COLUMNS)
 
 
-def _segments(subscriptions: Iterable[Subscription]) -> pa.Table:
+def _segments(subscriptions: Iterable[Subscription], month: BillingPeriod) -> pa.Table:
+    """Every segment in which a plan is in force, with the period of its own that is billed."""
+    billed = cache(partial(BillingPeriod.ending_in, month))
     rows = (
         (
             *(s.tenant, s.id, s.currency, each.plan, each.catalog_version),
             *(each.starts_ms, each.ends_ms, each.phase == "trial"),
+            *(billed(s.anchor_day).start_ms, billed(s.anchor_day).end_ms),
         )
         for s in subscriptions
         for each in s.segments

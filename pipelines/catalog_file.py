@@ -15,6 +15,7 @@ from schemas.catalog import Catalog, Plan
 from schemas.errors import InvalidInput
 from schemas.meter import Meter
 from schemas.offers import AddOn, Coupon, Discount
+from schemas.plan_policies import Policies
 from schemas.price_terms import PROBLEMS
 from schemas.prices import TAG, PerUnit, Tier
 from schemas.rate_card import Grace, Quota, RateCard, UnitCost
@@ -32,6 +33,7 @@ _MODELS: dict[Path, type[BaseModel]] = {
     ("plans", "*", "meters", "*", "quotas", "*"): Quota,
     ("plans", "*", "meters", "*", "quotas", "*", "grace"): Grace,
     ("plans", "*", "discount"): Discount,
+    ("plans", "*", "policies"): Policies,
     ("costs", "*"): UnitCost,
     ("coupons", "*"): Coupon,
     ("add_ons", "*"): AddOn,

@@ -10,12 +10,14 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 
 from pipelines.books import Books
-from pipelines.proration import prorate
+from pipelines.fee_terms import is_usual
+from pipelines.proration import fee_lines, share_of_fee
 from pipelines.rating import beyond, overage_amount, pool, price_of, priced_meters
 from pipelines.segments import parts
 from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceLine
 from schemas.money import Money
 from schemas.period import BillingPeriod
+from schemas.plan_policies import Proration
 from schemas.quantity import format_micro
 from schemas.subscription import Subscription
 
@@ -67,12 +69,13 @@ def _dues(
         part.period: books.catalogs[part.catalog_version].plans[part.plan]
         for part in parts(subscription, books.period)
     }
+    wholes = _Wholes(subscription, books)
     reached: Counter[str] = Counter()
     for line in lines:
         if line.kind in ADJUSTING_KINDS:
             continue
         if line.fee_minor is not None:
-            yield line, _fee_due(line, line.fee_minor, books.period)
+            yield line, _fee_due(line, line.fee_minor, wholes)
             continue
         before = reached[line.meter or ""]
         if line.kind != "included":
@@ -86,8 +89,25 @@ def _dues(
             yield line, overage_amount(price, before, after, subscription.currency)
 
 
-def _fee_due(line: InvoiceLine, fee_minor: int, period: BillingPeriod) -> int:
-    amount_minor = prorate(fee_minor, line.period, period)
+class _Wholes:
+    """What each fee of an invoice is a fee for: the billing period, unless the plan says else."""
+
+    def __init__(self, subscription: Subscription, books: Books) -> None:
+        self._period = subscription.billed_in(books.period)
+        is_like_all = is_usual(subscription, self._period, books.catalogs)
+        found = [] if is_like_all else fee_lines(subscription, self._period, books.catalogs)
+        self._found = {self._key(fee.line): (fee.whole, fee.proration) for fee in found}
+
+    def of(self, line: InvoiceLine) -> tuple[BillingPeriod, Proration]:
+        return self._found.get(self._key(line), (self._period, "second"))
+
+    def _key(self, line: InvoiceLine) -> tuple[str, str, BillingPeriod]:
+        return line.kind, line.plan, line.period
+
+
+def _fee_due(line: InvoiceLine, fee_minor: int, wholes: _Wholes) -> int:
+    whole, proration = wholes.of(line)
+    amount_minor = share_of_fee(fee_minor, line.period, whole, proration)
     return -amount_minor if line.kind == "proration_credit" else amount_minor
 
 

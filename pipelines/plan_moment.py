@@ -94,8 +94,14 @@ class Moment:
             raise InvalidInput(f"there is no version {version} of the price list: {there_are}")
         return version
 
+    def kept_interval(self, segment: PlanSegment, plan: str, version: int) -> Interval:
+        """The interval that goes on with another plan; one not sold by the year is by the month."""
+        offered = self.catalogs[version].plans.get(plan)
+        is_by_year = segment.interval == "year" and offered and offered.base_fee_yearly
+        return "year" if is_by_year else "month"
+
     def ensure_offered(self, plan: str, version: int, interval: Interval) -> None:
-        """The price list has the plan, in the subscription's currency. Raises InvalidInput."""
+        """The price list has the plan, so paid, in the currency. Raises InvalidInput."""
         catalog, currency = self.catalogs[version], self.subscription.currency
         if plan not in catalog.plans:
             there_are = ", ".join(catalog.plans)
@@ -103,3 +109,6 @@ class Moment:
         if currency not in catalog.currencies:
             there_are = ", ".join(catalog.currencies)
             raise InvalidInput(f"price list {version} has no {currency}; there are {there_are}")
+        if interval == "year" and not catalog.plans[plan].base_fee_yearly:
+            remedy = "write its `base_fee_yearly`, or choose the month"
+            raise InvalidInput(f"{plan} has no yearly fee in price list {version}; {remedy}")

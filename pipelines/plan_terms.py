@@ -28,21 +28,39 @@ def _change(moment: Moment, command: Change) -> Effect:
     version = moment.version(command.version)
 
     def changed(each: PlanSegment) -> PlanSegment:
-        interval = command.interval or each.interval
+        interval = command.interval or moment.kept_interval(each, command.plan, version)
         moment.ensure_offered(command.plan, version, interval)
         return replace(each, plan=command.plan, catalog_version=version, interval=interval)
 
+    new = changed(old)
+    _ensure_prorated_alike(moment, old, new, at_ms)
     after = _each_from(moment.subscription, at_ms, changed)
-    return at_ms, after, _becomes(after, changed(old), at_ms)
+    return at_ms, after, _becomes(after, new, at_ms)
+
+
+def _ensure_prorated_alike(moment: Moment, old: PlanSegment, new: PlanSegment, at_ms: int) -> None:
+    """Of two plans within a period, both are prorated or none is: else one would cost nothing."""
+    policies = [
+        moment.catalogs[each.catalog_version].plans[each.plan].policies.proration
+        for each in (old, new)
+    ]
+    is_within = moment.subscription.period_around(at_ms).start_ms != at_ms
+    if is_within and (policies[0] == "none") != (policies[1] == "none"):
+        whole, other = (old, new) if policies[0] == "none" else (new, old)
+        moment.refuse(
+            f"{whole.plan} is not prorated and {other.plan} is; change at period-end instead"
+        )
 
 
 def _switch_interval(moment: Moment, command: SwitchInterval) -> Effect:
     at_ms = moment.instant(command.when)
     old = moment.in_force(at_ms)
 
+    moment.ensure_offered(old.plan, old.catalog_version, command.interval)
+
     def switched(each: PlanSegment) -> PlanSegment:
-        moment.ensure_offered(each.plan, each.catalog_version, command.interval)
-        return replace(each, interval=command.interval)
+        paid = replace(each, interval=command.interval)
+        return replace(paid, interval=moment.kept_interval(paid, each.plan, each.catalog_version))
 
     after = _each_from(moment.subscription, at_ms, switched)
     return at_ms, after, _becomes(after, switched(old), at_ms)

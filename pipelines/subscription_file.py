@@ -127,11 +127,17 @@ class _Reader:
         yield "ends_at", _time_fault(ends) if ends else None
         yield "currency", _choice_fault(currency, self._catalog.currencies) if currency else None
         yield "card", _card_fault(card) if card else None
-        yield "interval", _word_fault(values.get("interval"), get_args(Interval))
+        yield "interval", self._interval_fault(values.get("interval"), values["plan"])
         yield "trial_days", _number_fault(values.get("trial_days"), 0, MAX_TRIAL_DAYS)
         yield "anchor_day", self._anchor_fault(values.get("anchor_day"))
         if ends and not _time_fault(starts) and not _time_fault(ends):
             yield "ends_at", _order_fault(starts, ends)
+
+    def _interval_fault(self, text: str | None, plan: str) -> str | None:
+        offered = self._catalog.plans.get(plan)
+        if text == "year" and offered and not offered.base_fee_yearly:
+            return f"{plan} has no yearly fee; write its `base_fee_yearly`, or month"
+        return _word_fault(text, get_args(Interval))
 
     def _anchor_fault(self, text: str | None) -> str | None:
         fault = _number_fault(text, 1, 31)

@@ -13,11 +13,14 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 
 from schemas.meter import Name
 from schemas.money import format_minor, parse_minor
+from schemas.plan_policies import USUAL, Policies, broken_policies
 from schemas.price_terms import Amounts, Closed, Problem, tell
 from schemas.prices import PPM, Rate
 
@@ -123,15 +126,32 @@ class AddOn(Closed):
 
 
 class Commitment(Closed):
-    """What a plan adds to its fee and usage: the least and the most of a month, a discount.
+    """What a plan adds to its fee and usage: the least and the most of a month, a discount, a
+    yearly fee, policies.
 
     `minimum` is of fee and usage together, what is missing is charged; `maximum` is of usage alone,
-    what is beyond is not charged.
+    what is beyond is not charged. A plan without `base_fee_yearly` is not sold by the year.
     """
 
     minimum: Payable = Field(default_factory=dict)
     maximum: Payable = Field(default_factory=dict)
     discount: Discount | None = None
+    base_fee_yearly: Payable = Field(default_factory=dict)
+    policies: Policies = USUAL
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A price list that says nothing of years and policies keeps its bytes, and its hash."""
+        said: dict[str, Any] = write(self)
+        unsaid = {name for name in ("base_fee_yearly", "policies") if not self._says(name)}
+        return {name: value for name, value in said.items() if name not in unsaid}
+
+    def _says(self, name: str) -> bool:
+        return bool(self.base_fee_yearly) if name == "base_fee_yearly" else self.policies != USUAL
+
+    def yearly_fee_minor(self, currency: str) -> int:
+        """The fee of a year in minor units, where the plan is sold by the year."""
+        return parse_minor(self.base_fee_yearly[currency], currency)
 
     def minimum_minor(self, currency: str) -> int | None:
         """The least that a month costs, None where there is no such thing."""
@@ -146,9 +166,15 @@ def broken_commitment(
     plan: Commitment, base_fee: Amounts, currencies: Iterable[str], meters: Container[str]
 ) -> Iterator[Problem]:
     """What a plan's commitment contradicts, with its place in the plan."""
-    for name in ("minimum", "maximum"):
+    for name in ("minimum", "maximum", "base_fee_yearly"):
         if amounts := getattr(plan, name):
             yield from _missing(amounts, (name,), currencies)
+    yield from broken_policies(
+        plan.policies,
+        has_minimum=bool(plan.minimum),
+        has_yearly=bool(plan.base_fee_yearly),
+        discounts_fees=plan.discount is not None and plan.discount.on in ("all", "fees"),
+    )
     for currency in plan.minimum.keys() & plan.maximum.keys() & base_fee.keys():
         least = parse_minor(plan.minimum[currency], currency)
         most = sum(parse_minor(it[currency], currency) for it in (plan.maximum, base_fee))

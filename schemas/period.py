@@ -88,6 +88,15 @@ class BillingPeriod:
             return cls(_on_day(add_months(month, -1), anchor_day), start)
         return cls(start, _on_day(add_months(month, 1), anchor_day))
 
+    @classmethod
+    def ending_in(cls, month: "BillingPeriod", anchor_day: int) -> "BillingPeriod":
+        """The one period of an anchor that ends in (start, end] of a calendar month.
+
+        With the anchor 1 it is the month itself; with 16, October's is 16 September to 16 October.
+        """
+        last = cls.around(month.end_ms - 1, anchor_day)
+        return last if last.end_ms == month.end_ms else cls.around(last.start_ms - 1, anchor_day)
+
     @property
     def key(self) -> str:
         """The month's key, such as "2026-10"."""

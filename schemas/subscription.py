@@ -86,6 +86,10 @@ class Subscription:
         """The billing period that holds an instant."""
         return BillingPeriod.around(instant_ms, self.anchor_day)
 
+    def billed_in(self, month: BillingPeriod) -> BillingPeriod:
+        """The billing period that the close of a calendar month bills: it ends in (start, end]."""
+        return BillingPeriod.ending_in(month, self.anchor_day)
+
     def segment_at(self, instant_ms: int) -> PlanSegment | None:
         """The segment in force at an instant, a trial or a pause included."""
         return next((each for each in self.segments if each.contains(instant_ms)), None)

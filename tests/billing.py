@@ -52,7 +52,7 @@ class Bill:
     subscription: Subscription
     usage: Usage = field(default_factory=dict)
     has: Mapping[str, Sequence[tuple[Any, ...]]] = field(default_factory=dict)
-    period: BillingPeriod = OCTOBER
+    month: BillingPeriod = OCTOBER
 
     @cached_property
     def extras(self) -> Extras:
@@ -73,20 +73,21 @@ class Bill:
         return specified
 
     def _specified(self) -> tuple[InvoiceLine, ...]:
-        lines = prorate_fees(self.subscription, self.period, self.catalogs)
-        lines += rate_usage(self.subscription, self.period, self.catalogs, self.usage)
-        case = Case(self.subscription, self.period, self.catalogs, lines, self.given, self.taxes)
+        period = self.subscription.billed_in(self.month)
+        lines = prorate_fees(self.subscription, period, self.catalogs)
+        lines += rate_usage(self.subscription, period, self.catalogs, self.usage)
+        case = Case(self.subscription, period, self.catalogs, lines, self.given, self.taxes)
         return (*lines, *adjust(case))
 
     def _in_bulk(self) -> tuple[InvoiceLine, ...]:
         everyone, tenant = [self.subscription], self.subscription.tenant
         used = usage_table((tenant, *key, micro, 1) for key, micro in self.usage.items())
-        fees = bulk_rating.prorate_fees(everyone, self.period, self.catalogs)
-        charges = bulk_rating.rate_charges(used, everyone, self.period, self.catalogs)
+        fees = bulk_rating.prorate_fees(everyone, self.month, self.catalogs)
+        charges = bulk_rating.rate_charges(used, everyone, self.month, self.catalogs)
         rated = _one_table([*_own(fees), *_own(charges)], self.subscription)
         offered = Offered(self.catalogs, self.taxes, self.extras)
         found = concerned(everyone, offered)
-        following = _own(adjust_lines(rated, found, self.period, offered)) if found else ()
+        following = _own(adjust_lines(rated, found, self.month, offered)) if found else ()
         return (*_own(fees), *_own(charges), *following)
 
 
@@ -137,6 +138,6 @@ def explained(bill: Bill, lines: tuple[InvoiceLine, ...]) -> str:
     """The explanation of a bill's lines, as of an invoice that is a draft."""
     s = bill.subscription
     invoice = Invoice(
-        f"{s.id}:{bill.period.key}", s.tenant, s.id, bill.period.key, s.currency, lines, b"{}", ""
+        f"{s.id}:{bill.month.key}", s.tenant, s.id, bill.month.key, s.currency, lines, b"{}", ""
     )
     return explain(invoice, s, bill.catalogs, bill.given, bill.taxes)

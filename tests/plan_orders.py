@@ -27,7 +27,8 @@ from tests.plan_lives import when
 
 def a_catalog(**changes: Any) -> Catalog:
     def plan() -> dict[str, Any]:
-        return {"base_fee": {"USD": "10"}, "meters": {"tokens": {"included": "1000"}}}
+        fees = {"base_fee": {"USD": "10"}, "base_fee_yearly": {"USD": "100"}}
+        return {**fees, "meters": {"tokens": {"included": "1000"}}}
 
     body = {
         "name": "llm",

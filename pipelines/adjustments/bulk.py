@@ -39,17 +39,18 @@ class Offered:
 
 
 def adjust_lines(
-    rated: pa.Table, subscriptions: Iterable[Subscription], period: BillingPeriod, offered: Offered
+    rated: pa.Table, subscriptions: Iterable[Subscription], month: BillingPeriod, offered: Offered
 ) -> pa.Table:
     """The adjusting lines (`LINE_COLUMNS`) of subscriptions, by tenant, subscription, ordinal.
 
-    `rated` are fee and usage lines in their order, of these subscriptions and perhaps of others.
+    Each is adjusted for the billing period of its own that ends in the calendar month. `rated` are
+    fee and usage lines in their order, of these subscriptions and perhaps of others.
 
     Raises:
         duckdb.Error: an amount does not fit 64 bits; nothing wraps.
     """
     with duckdb.connect(":memory:") as connection:
-        for name, table in _tables(rated, subscriptions, period, offered).items():
+        for name, table in _tables(rated, subscriptions, month, offered).items():
             connection.register(name, table)
         for name in ("tables", "bookings"):
             connection.execute(_TEXTS[name])
@@ -75,14 +76,14 @@ def _discount(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _tables(
-    rated: pa.Table, subscriptions: Iterable[Subscription], period: BillingPeriod, offered: Offered
+    rated: pa.Table, subscriptions: Iterable[Subscription], month: BillingPeriod, offered: Offered
 ) -> dict[str, pa.Table]:
     extras, catalogs = offered.extras, offered.catalogs
     # DuckDB may read a table's rows in any order; this is theirs.
     place = pa.array(range(rated.num_rows), pa.int64())
     return {
         "rated": rated.append_column("place", place),
-        "segments": rows.segments(subscriptions, period),
+        "segments": rows.segments(subscriptions, month),
         "terms": rows.terms(catalogs),
         "add_ons": rows.add_ons(extras.add_ons, catalogs),
         "redemptions": rows.redemptions(extras.redemptions, catalogs),

@@ -1,6 +1,7 @@
 """What price lists, subscriptions and tenants say, as rows for the statements of `bulk`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import pyarrow as pa
@@ -72,17 +73,18 @@ _RULES = {
 }
 
 
-def segments(subscriptions: Iterable[Subscription], period: BillingPeriod) -> pa.Table:
-    """Every segment of the subscriptions, with the period that is billed.
+def segments(subscriptions: Iterable[Subscription], month: BillingPeriod) -> pa.Table:
+    """Every segment of the subscriptions, with the period of each that ends in the month.
 
     Each subscription is a case with a number, in the order of the lines that are to be made.
     """
     cases = enumerate(sorted(subscriptions, key=lambda s: (s.tenant, s.id)))
+    billed = cache(partial(BillingPeriod.ending_in, month))
     rows = (
         (
             *(case_id, s.tenant, s.id, s.currency, each.plan, each.catalog_version),
             *(each.starts_ms, each.ends_ms, each.interval, each.phase),
-            *(period.start_ms, period.end_ms),
+            *(billed(s.anchor_day).start_ms, billed(s.anchor_day).end_ms),
         )
         for case_id, s in cases
         for each in s.segments

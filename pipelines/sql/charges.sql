@@ -1,6 +1,6 @@
 -- Usage lines of all subscriptions, in exact integers; pipelines.rating is the specification.
--- Tables: usage, parts (from parts.sql), cards, prices, matrix_prices, divisors, period; cost.sql
--- has the macro.
+-- Tables: usage, parts (from parts.sql), cards, prices, matrix_prices, divisors; cost.sql has the
+-- macro.
 WITH
 pools AS (
     -- One pool for a subscription and meter; a plan without limit makes the whole unlimited. Every
@@ -8,12 +8,11 @@ pools AS (
     SELECT
         parts.subscription,
         cards.meter,
-        sum(cards.included_micro::HUGEINT * (parts.end_ms - parts.start_ms) // period.duration_ms)
+        sum(cards.included_micro::HUGEINT * (parts.end_ms - parts.start_ms) // parts.whole_ms)
             AS pool_micro,
         bool_or(cards.included_micro IS NULL) AS is_unlimited
     FROM parts
     JOIN cards USING (catalog_version, plan)
-    CROSS JOIN period
     GROUP BY parts.subscription, cards.meter
 ),
 matrix_cards AS (

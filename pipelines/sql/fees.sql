@@ -1,5 +1,5 @@
--- Fee lines of all subscriptions, in exact integers; pipelines.proration is the specification.
--- Tables: parts (from parts.sql), fees, period.
+-- Fee lines of subscriptions by the month, in arrears, by the second, in exact integers;
+-- pipelines.proration is the specification. Tables: parts (from parts.sql), fees.
 WITH
 neighbours AS (
     SELECT
@@ -64,9 +64,8 @@ SELECT
     line_fee_minor AS fee_minor,
     -- A fee is never negative, so rounding half away from zero is half up, before the sign.
     (direction * (
-        (2 * line_fee_minor::HUGEINT * (run_end_ms - lines.start_ms) + duration_ms)
-        // (2 * duration_ms)
+        (2 * line_fee_minor::HUGEINT * (run_end_ms - lines.start_ms) + whole_ms)
+        // (2 * whole_ms)
     ))::BIGINT AS amount_minor
 FROM lines
-CROSS JOIN period
 ORDER BY tenant, subscription, ordinal

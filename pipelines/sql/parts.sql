@@ -1,5 +1,5 @@
--- The parts of all subscriptions within the period; pipelines.segments is the specification.
--- Tables: segments, period.
+-- The parts of all subscriptions within their billing periods; pipelines.segments is the specification.
+-- Table: segments.
 CREATE TABLE parts AS
 WITH
 cut AS (
@@ -10,10 +10,10 @@ cut AS (
         segments.plan,
         segments.catalog_version,
         segments.is_trial,
-        greatest(segments.starts_ms, period.start_ms) AS start_ms,
-        least(coalesce(segments.ends_ms, period.end_ms), period.end_ms) AS end_ms
+        greatest(segments.starts_ms, segments.period_start_ms) AS start_ms,
+        least(coalesce(segments.ends_ms, segments.period_end_ms), segments.period_end_ms) AS end_ms,
+        segments.period_end_ms - segments.period_start_ms AS whole_ms
     FROM segments -- without those that are paused
-    CROSS JOIN period
 ),
 stepped AS (
     -- Two bounds lie before a part that follows a gap: the gap's beginning and its end.
@@ -36,5 +36,6 @@ SELECT
     is_trial,
     start_ms,
     end_ms,
+    whole_ms,
     (sum(bounds_before) OVER (PARTITION BY subscription ORDER BY start_ms))::INTEGER AS segment
 FROM stepped

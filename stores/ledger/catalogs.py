@@ -87,6 +87,13 @@ class Catalogs(LedgerPart):
             return row.version, row.document
 
 
+def catalogs_of(connection: sa.Connection, versions: set[int]) -> dict[int, Catalog]:
+    """These versions of the price list."""
+    rows = sa.select(catalog_versions).where(catalog_versions.c.version.in_(versions))
+    found = connection.execute(rows)
+    return {row.version: Catalog.model_validate_json(row.document) for row in found}
+
+
 def check_catalog_versions(connection: sa.Connection, versions: set[int]) -> None:
     """Raise NotFound unless all these versions of the price list were applied."""
     known = sa.select(catalog_versions.c.version).where(catalog_versions.c.version.in_(versions))

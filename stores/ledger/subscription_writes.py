@@ -18,7 +18,7 @@ from schemas.period import BillingPeriod, format_instant, from_ms
 from schemas.plan_change import CLOCK, PlanEntry
 from schemas.plan_state import State, first_difference
 from schemas.subscription import Subscription
-from stores.ledger.catalogs import check_catalog_versions
+from stores.ledger.catalogs import catalogs_of, check_catalog_versions
 from stores.ledger.change_rows import Change, announce_states, record, transition
 from stores.ledger.outbox import BillingEvent, announce, as_json, audit
 from stores.ledger.part import insert_all
@@ -92,8 +92,29 @@ def _check_closed(connection: sa.Connection, changed: Sequence[Written]) -> None
         # The close of a month bills the periods that end in it, so the last of them is final.
         open_from_ms = each.after.period_around(closed.end_ms).start_ms
         differs_ms = first_difference(each.before, each.after)
-        if differs_ms is not None and differs_ms < open_from_ms:
+        if differs_ms is None or differs_ms > open_from_ms:
+            continue
+        if differs_ms < open_from_ms:
             raise PeriodClosed(_closed(each.after.tenant, differs_ms, open_from_ms, closed))
+        if each.before is not None and _is_paid_ahead(connection, each, open_from_ms):
+            raise PeriodClosed(_closed(each.after.tenant, differs_ms, open_from_ms + 1000, closed))
+
+
+def _is_paid_ahead(connection: sa.Connection, written: Written, instant_ms: int) -> bool:
+    """Was what begins, or ends, at the instant told by the invoice before: a year, or in advance?
+
+    It was if anything was invoiced, so not where the subscription begins.
+    """
+    timelines = [each for each in (written.before, written.after) if each is not None]
+    found = [each.segment_at(at) for each in timelines for at in (instant_ms - 1, instant_ms)]
+    segments = [segment for segment in found if segment is not None]
+    versions = {segment.catalog_version for segment in segments}
+    prices = catalogs_of(connection, versions)
+    plans = [(each.interval, prices[each.catalog_version].plans[each.plan]) for each in segments]
+    return timelines[0].segment_at(instant_ms - 1) is not None and any(
+        (interval == "year" and plan.base_fee_yearly) or plan.policies.base_fee == "in_advance"
+        for interval, plan in plans
+    )
 
 
 def _closed(tenant: str, differs_ms: int, open_from_ms: int, closed: BillingPeriod) -> str:

@@ -29,7 +29,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COUNTINGHOUSE_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     it_is("10-11 09:30", monkeypatch)
-    run("catalog", "apply", str(DEFAULT_CATALOG))
+    by_year = "\n    base_fee_yearly: {USD: 499.90, CNY: 3490.00}\n"
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(DEFAULT_CATALOG.read_text().replace("349.00}\n", "349.00}" + by_year))
+    run("catalog", "apply", str(prices))
     return tmp_path
 
 
@@ -211,7 +214,7 @@ def test_a_closed_month_is_changed_only_if_it_is_said() -> None:
 def test_all_subscribers_of_a_plan_are_moved_to_another_price_list(home: Path) -> None:
     subscriptions("start", "bolt", "free")
     dearer = home / "dearer.yaml"
-    dearer.write_text(DEFAULT_CATALOG.read_text().replace("49.99", "59.99"))
+    dearer.write_text((home / "prices.yaml").read_text().replace("49.99", "59.99"))
     run("catalog", "apply", str(dearer))
     order = ("move", "pro", "--from", "1", "--to", "2", "--key", "prices-of-2027")
     assert subscriptions(*order) == "1 moved, 0 moved before\n"

@@ -81,6 +81,8 @@ def test_trials_years_and_anchors_may_be_said(
     rows: list[str], expected: str, anchor_day: int
 ) -> None:
     body = llm_tokens().model_dump() | {"anniversary_billing": True}
+    for plan in ("free", "pro"):
+        body["plans"][plan]["base_fee_yearly"] = {"USD": "499.90", "CNY": "3490.00"}
     catalog = Catalog.model_validate(body)
     [found] = parse("\n".join([LIFE, *rows]), "subs.csv", 1, catalog)
     assert (written(found), found.anchor_day) == (expected, anchor_day)
