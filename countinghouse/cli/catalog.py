@@ -102,8 +102,8 @@ def show_catalog(
     _, found = books.catalog(number)
     if form is Format.TABLE:
         typer.echo(f"{found.name}, version {number}; default plan {found.default_plan}")
-    between = "\n" if form is Format.TABLE else "; "
-    for place, (title, columns, rows) in enumerate(tables_of(found, between)):
+    tables = tables_of(found, for_person=form is Format.TABLE)
+    for place, (title, columns, rows) in enumerate(tables):
         if form is Format.TABLE:
             typer.echo(f"\n{title}")
         elif place:

@@ -20,6 +20,7 @@ from pipelines.price_words import price_in_words
 from schemas.catalog import Catalog, Plan
 from schemas.money import format_minor, parse_minor
 from schemas.price_terms import Amounts
+from schemas.quantity import format_micro
 from schemas.rate_card import RateCard
 
 Row = tuple[str | None, ...]
@@ -33,12 +34,12 @@ class Section(NamedTuple):
     rows: Sequence[Row]
 
 
-def tables_of(catalog: Catalog, between: str) -> Iterator[Section]:
+def tables_of(catalog: Catalog, *, for_person: bool) -> Iterator[Section]:
     """The tables that have rows, without the columns that say nothing.
 
-    `between` stands between several texts of one cell.
+    A person sees several texts of a cell one below the other, and thousands apart.
     """
-    for title, columns, rows in _sections(catalog, between):
+    for title, columns, rows in _sections(catalog, "\n" if for_person else "; "):
         filled = [n for n in range(len(columns)) if any(row[n] for row in rows)]
         if rows:
             shown = [tuple(row[n] for n in filled) for row in rows]
@@ -89,7 +90,7 @@ def _card(card: RateCard, catalog: Catalog, between: str) -> Row:
         more = between.join(prices)
     quotas = (f"a {kind} {quota_in_words(quota)}" for kind, quota in card.quotas.items())
     return (
-        quantity_in_words(card.included),
+        _included(card.included, between),
         more,
         f"{card.hard_limit}%" if card.hard_limit else None,
         f"{card.soft_limit}%" if card.soft_limit else None,
@@ -97,6 +98,12 @@ def _card(card: RateCard, catalog: Catalog, between: str) -> Row:
         between.join(quotas),
         ", ".join(f"{percent}%" for percent in card.thresholds) if card.included else None,
         between.join(f"{what} {text}" for what, text in other_terms(card, KNOWN_OF_CARDS)),
+    )
+
+
+def _included(micro: int | None, between: str) -> str:
+    return (
+        format_micro(micro) if micro is not None and between != "\n" else quantity_in_words(micro)
     )
 
 

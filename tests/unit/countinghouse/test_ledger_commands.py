@@ -85,10 +85,13 @@ def test_applying_the_same_price_list_changes_nothing() -> None:
 
 
 def test_a_price_list_is_shown_as_on_a_price_tag() -> None:
-    lines = run("catalog", "show").splitlines()
-    assert lines[0] == "plan,base_fee,meter,included,overage,hard_limit,alerts"
-    pro = '"USD 49.99, CNY 349.00",tokens,1000000,"USD 8 per 1,000,000, CNY 56 per 1,000,000",150%'
-    assert lines[2] == f'pro,{pro},"80%, 100%, 120%"'
+    plans, usage, meters, costs = run("catalog", "show").split("\n\n")
+    assert plans.splitlines()[::2] == ["plan,base_fee", "pro,USD 49.99; CNY 349.00"]
+    assert usage.splitlines()[0] == "plan,meter,included,overage,hard_limit,alerts"
+    pro = 'tokens,1000000,"USD 8 per 1,000,000; CNY 56 per 1,000,000",150%,"80%, 100%, 120%"'
+    assert usage.splitlines()[2] == f"pro,{pro}"
+    assert "tokens,sum of input_tokens + output_tokens in llm.request,token" in meters
+    assert 'input_tokens,"USD 3 per 1,000,000"' in costs
     with pytest.raises(NotFound, match="no version 7"):
         run("catalog", "show", "--version", "7")
 
