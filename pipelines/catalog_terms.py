@@ -14,12 +14,16 @@ from schemas.catalog import Catalog, Plan
 from schemas.meter import Meter
 from schemas.money import format_minor, parse_minor
 from schemas.offers import AddOn, Coupon, Discount
+from schemas.plan_policies import Policies
 from schemas.prices import Percentage, PriceModel
 from schemas.quantity import format_micro
 from schemas.rate_card import Grace, Quota, RateCard
 from schemas.tax import TaxRule
 
-KNOWN_OF_PLANS = ("base_fee", "minimum", "maximum", "discount", "meters", "features")
+KNOWN_OF_PLANS = (
+    "base_fee", "base_fee_yearly", "minimum", "maximum", "discount", "policies", "meters",
+    "features",
+)  # fmt: skip
 KNOWN_OF_CARDS = (
     "included", "overage", "hard_limit", "soft_limit", "grace", "thresholds", "quotas",
 )  # fmt: skip
@@ -83,10 +87,13 @@ def meter_in_words(meter: Meter) -> tuple[str, str, str | None]:
 
 def _plan(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from _amounts("base fee", plan.base_fee)
+    yield from _amounts("base fee for a year", plan.base_fee_yearly)
     yield from _amounts("minimum", plan.minimum)
     yield from _amounts("maximum", plan.maximum)
     if plan.discount:
         yield "discount", discount_in_words(plan.discount)
+    for name, choice in chosen(plan.policies).items():
+        yield f"policy for {name}", choice
     yield from other_terms(plan, KNOWN_OF_PLANS)
     if plan.features:
         yield "features", ", ".join(plan.features)
@@ -169,6 +176,12 @@ def discount_in_words(discount: Discount) -> str:
     body = discount.model_dump(mode="json")
     amounts = ", ".join(f"{currency} {amount}" for currency, amount in discount.amount.items())
     return f"{body['percent'] if discount.percent else amounts} off {discount.on}"
+
+
+def chosen(policies: Policies) -> dict[str, str]:
+    """The policies that are not the usual ones, by name: {"base fee": "in advance"}."""
+    named = policies.model_dump(exclude_defaults=True)
+    return {name.replace("_", " "): choice.replace("_", " ") for name, choice in named.items()}
 
 
 def lasting(coupon: Coupon) -> str:

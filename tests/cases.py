@@ -1,19 +1,19 @@
 """A case of billing as a page or a golden file says it, made into a bill: plans, usage, offers."""
 
 import json
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from pipelines import catalog_file
 from schemas.catalog import Catalog
-from schemas.subscription import Phase, Subscription
+from schemas.period import BillingPeriod
+from schemas.subscription import Subscription
 from tests.billing import Bill, usage_of
-from tests.builders import LLM_TOKENS_FILE, a_subscription, at
+from tests.builders import LLM_TOKENS_FILE, at
 from tests.pages import minor
+from tests.plan_lives import a_life
 
 CATALOGS = LLM_TOKENS_FILE.parent
-PHASES: tuple[Phase, ...] = ("trial", "paused")
 
 
 @cache
@@ -54,18 +54,9 @@ def _meter(card: dict[str, Any]) -> dict[str, Any]:
 
 
 def subscription_of(given: dict[str, Any]) -> Subscription:
-    """ "pro 10-01 trial, pro 10-15": a plan, the day from which on, and its phase."""
-    text = given.get("subscribed") or f"{next(iter(given['plans']))} 09-01"
-    rows = [row.split() for row in text.split(", ")]
-    phases: list[Phase] = [
-        next((phase for phase in PHASES if phase in row), "active") for row in rows
-    ]
-    plain = ", ".join(" ".join(part for part in row if part not in PHASES) for row in rows)
-    found = a_subscription(plain, currency=given.get("currency", "USD"))
-    segments = tuple(
-        replace(segment, phase=phase) for segment, phase in zip(found.segments, phases, strict=True)
-    )
-    return replace(found, segments=segments)
+    """The example's plans over time, as `tests.plan_lives` reads them."""
+    life = given.get("subscribed") or f"{next(iter(given['plans']))} 09-01"
+    return a_life(life, int(given.get("anchor_day", 1)), given.get("currency", "USD"))
 
 
 def has(given: dict[str, Any], currency: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -99,4 +90,5 @@ def bill_of(given: dict[str, Any]) -> Bill:
     subscription = subscription_of(given)
     usage = usage_of(given.get("usage", ""))
     beside = has(given, subscription.currency)
-    return Bill({1: catalog_of(given)}, subscription, usage, beside)
+    month = BillingPeriod.month(given.get("month", "2026-10"))
+    return Bill({1: catalog_of(given)}, subscription, usage, beside, month)

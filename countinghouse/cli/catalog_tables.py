@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pipelines.catalog_terms import (
     KNOWN_OF_CARDS,
     KNOWN_OF_PLANS,
+    chosen,
     discount_in_words,
     grace_in_words,
     lasting,
@@ -47,7 +48,8 @@ def tables_of(catalog: Catalog, *, for_person: bool) -> Iterator[Section]:
 
 
 def _sections(catalog: Catalog, between: str) -> Iterator[Section]:
-    fees = ("plan", "base_fee", "minimum", "maximum", "discount", "features", "terms")
+    fees = ("plan", "base_fee", "base_fee_yearly", "minimum", "maximum", "discount", "policies",
+            "features", "terms")  # fmt: skip
     plans = [_plan(name, plan, between) for name, plan in catalog.plans.items()]
     yield Section("Plans", fees, plans)
     terms = ("included", "overage", "hard_limit", "soft_limit", "grace", "quotas", "alerts")
@@ -75,9 +77,11 @@ def _plan(name: str, plan: Plan, between: str) -> Row:
     return (
         name,
         _money(plan.base_fee, between),
+        _money(plan.base_fee_yearly, between),
         _money(plan.minimum, between),
         _money(plan.maximum, between),
         discount_in_words(plan.discount) if plan.discount else None,
+        between.join(f"{name}: {choice}" for name, choice in chosen(plan.policies).items()),
         between.join(plan.features),
         between.join(f"{what} {text}" for what, text in other_terms(plan, KNOWN_OF_PLANS)),
     )

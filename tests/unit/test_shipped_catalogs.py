@@ -7,14 +7,18 @@ import pytest
 from pipelines import catalog_file
 from pipelines.entitlements import timeline
 from schemas.entitlement import EntitlementEntry, Threshold
+from schemas.period import BillingPeriod
 from tests.billing import Bill, usage_of, written
 from tests.builders import OCTOBER, a_subscription
 from tests.cases import CATALOGS, shipped
+from tests.plan_lives import a_life
 
 
-def billed(catalog: str, plans: str, usage: str, currency: str = "USD") -> list[str]:
-    subscription = a_subscription(plans, currency=currency)
-    bill = Bill({1: shipped(catalog)}, subscription, usage_of(usage))
+def billed(
+    catalog: str, plans: str, usage: str, currency: str = "USD", month: str = "2026-10"
+) -> list[str]:
+    subscription, of = a_life(plans, currency=currency), BillingPeriod.month(month)
+    bill = Bill({1: shipped(catalog)}, subscription, usage_of(usage), month=of)
     return written(bill.lines(), currency)
 
 
@@ -147,6 +151,30 @@ FEATURES = [
 @pytest.mark.parametrize(("plans", "usage", "currency", "expected"), FEATURES)
 def test_features_are_billed(plans: str, usage: str, currency: str, expected: list[str]) -> None:
     assert billed("features", plans, usage, currency) == expected
+
+
+YEARS = [
+    # the year from 1 October is charged at once, and usage every month
+    ("pro/year 10-01", "2026-10", "images 201",
+     ["base_fee pro 120.00", "included images 200 0.00", "overage images 1 2.00", "total 122.00"]),
+    ("pro/year 10-01", "2026-11", "",
+     ["base_fee pro 0.00", "total 0.00"]),
+    # by the month until the 11th: 21 of 31 days are given back, 355 of 365 days charged
+    ("pro 09-01, pro/year 10-11", "2026-10", "",
+     ["base_fee pro 12.00", "proration_credit pro -8.13", "proration_charge pro 116.71",
+      "total 120.58"]),
+    # up to team in the year: 350 of its 365 days are given back
+    ("pro/year 10-01, team 10-16", "2026-10", "",
+     ["base_fee pro 120.00", "proration_credit pro -115.07", "proration_charge team 30.97",
+      "total 35.90"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("plans", "month", "usage", "expected"), YEARS)
+def test_features_are_sold_by_the_month_or_by_the_year(
+    plans: str, month: str, usage: str, expected: list[str]
+) -> None:
+    assert billed("features", plans, usage, month=month) == expected
 
 
 def test_soft_caps_deny_nothing_and_hard_ones_do_at_once_or_after_their_grace() -> None:

@@ -67,7 +67,7 @@ def test_a_price_list_in_force_is_asked_for_where_there_is_none(dearer: str) -> 
 def test_offers_are_shown_with_plans_and_prices() -> None:
     invoke("catalog", "apply", str(EXAMPLES / "catalogs" / "features.yaml"))
     plans, usage, meters, coupons, add_ons = invoke("catalog", "show").stdout.split("\n\n")
-    assert "pro,USD 12.00; CNY 88.00,basic_chat; community_browse; character_share" in plans
+    assert "pro,USD 12.00; CNY 88.00,USD 120.00; CNY 880.00,basic_chat; community_browse" in plans
     assert "pro,images,200,USD 2 for every 50 begun; CNY 14 for every 50 begun,500%" in usage
     assert "tokens,sum of input_tokens + output_tokens in llm.request,token" in meters
     assert "WELCOME,20% off fees,3 months" in coupons

@@ -34,6 +34,8 @@ def tokens(body: dict[str, Any], plan: str = "pro") -> dict[str, Any]:
 
 MINI = {"base_fee": {"USD": "5", "CNY": "35"}, "meters": {}}
 MINIMUM = {"USD": "60", "CNY": "400"}
+YEARLY = {"USD": "499", "CNY": "3490"}
+BY_DAY = {"proration": "day"}
 COUPONS = {"HI": {"percent": "20%", "on": "fees", "lasts": "once"}}
 NEW = "    for whoever subscribes from then on"
 KEEP = f"{NEW}; its subscribers keep it as it is until `countinghouse subscriptions move`"
@@ -63,6 +65,9 @@ KEEP = f"{NEW}; its subscribers keep it as it is until `countinghouse subscripti
         (lambda body: body["plans"]["pro"].update(features=["sso"], minimum=MINIMUM),
          ["plan pro", "    minimum in USD: 60.00", "    minimum in CNY: 400.00",
           "    features: sso", KEEP]),
+        (lambda body: body["plans"]["pro"].update(base_fee_yearly=YEARLY, policies=BY_DAY),
+         ["plan pro", "    base fee for a year in USD: 499.00",
+          "    base fee for a year in CNY: 3,490.00", "    policy for proration: day", KEEP]),
         (lambda body: body["meters"]["tokens"].update(value="input_tokens * 3 + output_tokens"),
          ["meter tokens",
           "    counts: sum of input_tokens + output_tokens in llm.request → "
