@@ -20,6 +20,7 @@ from countinghouse.settings import Settings
 from pipelines.checks import totals_by_currency
 from pipelines.collection import Collected, summarize
 from pipelines.completeness import ensure_over
+from pipelines.plan_records import record_due_transitions
 from schemas.closing import Closing, ClosingState
 from schemas.errors import InvalidInput, NotFound
 from schemas.invoice import InvoiceState
@@ -60,6 +61,8 @@ def close_month(
 ) -> CloseResult:
     """Close a month through Dagster: drafts, then numbers, then money; again changes nothing.
 
+    Before that it records what time has done to subscriptions.
+
     Raises:
         InvalidInput: not a month. PeriodNotOver, PeriodNotComplete: it is too early.
         ReconciliationFailed: a fault that is nobody's; nothing was finalized.
@@ -68,6 +71,8 @@ def close_month(
     check_month(month)
     ensure_over(month, now_ms(), settings.close_grace // _MILLISECOND)
     with closing_of(ledger.connect(settings.ledger_url)) as books:
+        # What was scheduled for the month's end has happened, whoever was awake.
+        record_due_transitions(books, now_ms())
         if _is_done(books, month):
             return _result(books, month, (), nothing_to_do=True)
         runs = []

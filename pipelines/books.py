@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import given_by_tenant, versions_of
+from pipelines.fee_terms import told_versions
 from pipelines.segments import parts
 from pipelines.tables import as_table, lines_by_subscription, rows_of
 from schemas.catalog import Catalog
@@ -49,25 +50,46 @@ class Books:
 
     @cached_property
     def subscriptions(self) -> list[Subscription]:
-        """The month's subscriptions, by tenant; one that is paused all the time is none.
+        """Those whose billing period ends in the month, by tenant; without any plan in it, none.
 
         Raises:
             Conflict: a tenant has two.
         """
-        found = self._ledger.subscriptions(self.period)
-        tenants = [subscription.tenant for subscription in found]
-        for tenant, following in pairwise(tenants):
-            if tenant == following:
-                raise Conflict(f"{tenant} has two subscriptions in {self.month}; end one before it")
-        return [each for each in found if parts(each, self.period)]
+        found = [each for each in self._around if parts(each, self.billed(each))]
+        for one, following in pairwise(found):
+            if one.tenant == following.tenant:
+                told = f"{one.tenant} has two subscriptions in {self.month}"
+                raise Conflict(f"{told}; end one before it")
+        return found
+
+    @cached_property
+    def _around(self) -> list[Subscription]:
+        """All that may be billed: a period that ends in the month may begin in the one before."""
+        before = BillingPeriod.month_of(self.period.start_ms - 1)
+        return self._ledger.subscriptions(BillingPeriod(before.start_ms, self.period.end_ms))
+
+    def billed(self, subscription: Subscription) -> BillingPeriod:
+        """The billing period of a subscription that the month's close bills."""
+        return subscription.billed_in(self.period)
+
+    @cached_property
+    def anchored(self) -> dict[str, BillingPeriod]:
+        """The billing periods of tenants for whom it is not the calendar month."""
+        others = (each for each in self._around if each.anchor_day != 1)
+        return {each.tenant: self.billed(each) for each in others}
+
+    @property
+    def span(self) -> BillingPeriod:
+        """The month and what its billing periods reach back to."""
+        starts = [period.start_ms for period in self.anchored.values()]
+        return BillingPeriod(min([self.period.start_ms, *starts]), self.period.end_ms)
 
     @cached_property
     def catalogs(self) -> dict[int, Catalog]:
         """The versions of the price list that the closing and the subscriptions' parts name."""
         versions = {self.closing.catalog_version}
         for subscription in self.subscriptions:
-            for segment, _ in subscription.parts(self.period):
-                versions.add(segment.catalog_version)
+            versions |= told_versions(subscription, self.billed(subscription))
         return {version: self._ledger.catalog(version)[1] for version in sorted(versions)}
 
     @cached_property

@@ -10,14 +10,12 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 
 from pipelines.books import Books
-from pipelines.fee_terms import is_usual
-from pipelines.proration import fee_lines, share_of_fee
+from pipelines.fee_wholes import FeeWholes
+from pipelines.proration import share_of_fee
 from pipelines.rating import beyond, overage_amount, pool, price_of, priced_meters
 from pipelines.segments import parts
 from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceLine
 from schemas.money import Money
-from schemas.period import BillingPeriod
-from schemas.plan_policies import Proration
 from schemas.quantity import format_micro
 from schemas.subscription import Subscription
 
@@ -45,11 +43,12 @@ def charges_match_usage(books: Books) -> list[str]:
 def _quantity_findings(
     subscription: Subscription, lines: Collection[InvoiceLine], books: Books
 ) -> Iterator[str]:
-    found = parts(subscription, books.period)
+    period = books.billed(subscription)
+    found = parts(subscription, period)
     usage = books.usage_by_tenant.get(subscription.tenant, Counter())
     for meter in sorted(priced_meters(found, books.catalogs)):
         used = sum(usage[meter, part.number] for part in found)
-        due = beyond(used, pool(found, meter, books.period, books.catalogs))
+        due = beyond(used, pool(found, meter, period, books.catalogs))
         of_meter = [(line.kind, line.quantity_micro or 0) for line in lines if line.meter == meter]
         billed = sum(quantity for _, quantity in of_meter)
         over = sum(quantity for kind, quantity in of_meter if kind != "included")
@@ -67,9 +66,9 @@ def _dues(
     """What each line costs by its own figures, and by those of its meter's lines before it."""
     plans = {
         part.period: books.catalogs[part.catalog_version].plans[part.plan]
-        for part in parts(subscription, books.period)
+        for part in parts(subscription, books.billed(subscription))
     }
-    wholes = _Wholes(subscription, books)
+    wholes = FeeWholes(subscription, books.billed(subscription), books.catalogs)
     reached: Counter[str] = Counter()
     for line in lines:
         if line.kind in ADJUSTING_KINDS:
@@ -89,23 +88,7 @@ def _dues(
             yield line, overage_amount(price, before, after, subscription.currency)
 
 
-class _Wholes:
-    """What each fee of an invoice is a fee for: the billing period, unless the plan says else."""
-
-    def __init__(self, subscription: Subscription, books: Books) -> None:
-        self._period = subscription.billed_in(books.period)
-        is_like_all = is_usual(subscription, self._period, books.catalogs)
-        found = [] if is_like_all else fee_lines(subscription, self._period, books.catalogs)
-        self._found = {self._key(fee.line): (fee.whole, fee.proration) for fee in found}
-
-    def of(self, line: InvoiceLine) -> tuple[BillingPeriod, Proration]:
-        return self._found.get(self._key(line), (self._period, "second"))
-
-    def _key(self, line: InvoiceLine) -> tuple[str, str, BillingPeriod]:
-        return line.kind, line.plan, line.period
-
-
-def _fee_due(line: InvoiceLine, fee_minor: int, wholes: _Wholes) -> int:
+def _fee_due(line: InvoiceLine, fee_minor: int, wholes: FeeWholes) -> int:
     whole, proration = wholes.of(line)
     amount_minor = share_of_fee(fee_minor, line.period, whole, proration)
     return -amount_minor if line.kind == "proration_credit" else amount_minor

@@ -20,12 +20,13 @@ from pipelines.checks import lines_sum_to_totals, one_invoice_per_subscription, 
 from pipelines.completeness import cut, ensure_covered, ensure_over
 from pipelines.metering import meters_of
 from pipelines.segments import bounds
-from pipelines.tables import as_table, rows_of, table_of
+from pipelines.tables import rows_of, table_of
+from pipelines.usage_reading import read_totals, read_usage
 from schemas.closing import Closing, ClosingState, CounterComparison, Reconciliation
 from schemas.errors import ReconciliationFailed
 from schemas.invoice import InvoiceState
 from schemas.ports import Clock, ClosingLedger, LineWork, Log, UsageReader
-from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
+from schemas.tables import LINE_COLUMNS
 
 DUE_DAYS = 14
 _DAY_MS = 86_400_000
@@ -102,9 +103,9 @@ def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> St
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("aggregate_usage", month)
-    cuts = {s.tenant: bounds(s, books.period) for s in books.subscriptions}
-    found = usage.usage(books.period, books.closing.vector, cuts, meters_of(books.catalogs))
-    table = as_table(found, USAGE_COLUMNS)
+    cuts = {s.tenant: bounds(s, books.billed(s)) for s in books.subscriptions}
+    meters, vector = meters_of(books.catalogs), books.closing.vector
+    table = read_usage(usage, books.period, vector, cuts, meters, books.anchored)
     ledger.replace_usage(month, table)
     counts = {"rows": table.num_rows, "tenants": len(table["tenant"].unique())}
     return StepReport("aggregate_usage", month, written=True, counts=counts)
@@ -239,13 +240,13 @@ def _failed(month: str, reason: str, findings: list[str]) -> ReconciliationFaile
 
 
 def compare_counters(books: Books, usage: UsageReader, log: Log) -> list[CounterComparison]:
-    """Every counter of the month beside the warehouse, by the closing's price list.
+    """Every counter of the month's periods beside the warehouse, by the closing's price list.
 
     Raises:
         PeriodNotComplete: landing does not come as far as the counters.
     """
     catalog = books.catalogs[books.closing.catalog_version]
-    compared = usage.compare_counters(books.period, catalog, log)
+    compared = usage.compare_counters(books.span, catalog, log)
     ensure_covered(compared)
     return list(compared.rows)
 
@@ -253,10 +254,13 @@ def compare_counters(books: Books, usage: UsageReader, log: Log) -> list[Counter
 def _compare(books: Books, usage: UsageReader, log: Log) -> list[Reconciliation]:
     counters = None
     if books.closing.without_counters is None:
-        counters = reconciliation.of_month(compare_counters(books, usage, log), books.period)
+        compared = compare_counters(books, usage, log)
+        counters = reconciliation.of_month(compared, books.period, books.anchored)
     figures = reconciliation.Figures(
         counters=counters,
-        warehouse=usage.totals(books.period, books.closing.vector, meters_of(books.catalogs)),
+        warehouse=read_totals(
+            usage, books.period, books.closing.vector, meters_of(books.catalogs), books.anchored
+        ),
         billed=reconciliation.billed_quantities(books.invoices),
         unpriced=reconciliation.unpriced_quantities(
             rows_of(books.usage), books.subscriptions, books.period, books.catalogs

@@ -7,6 +7,7 @@ document, so better wording never changes what was billed.
 from datetime import datetime
 
 from pipelines.adjustments.words import arithmetic, title, what
+from pipelines.shares import prorate
 from schemas.invoice import InvoiceLine
 from schemas.money import format_minor, format_pico
 from schemas.period import BillingPeriod, from_ms
@@ -84,6 +85,11 @@ def share(part: BillingPeriod, period: BillingPeriod) -> str:
 
 
 def _share_of_fee(line: InvoiceLine, period: BillingPeriod, currency: str) -> str:
+    """The days that a fee is for; of one that is no fee of this period just the fee."""
+    fee_minor, is_fee = line.fee_minor or 0, line.kind != "add_on"
+    if is_fee and abs(line.amount_minor) != prorate(fee_minor, line.period, period):
+        fee = format_minor(fee_minor, currency)
+        return fee if abs(line.amount_minor) == fee_minor else f"its part of {fee}"
     return f"{share(line.period, period)} of {format_minor(line.fee_minor or 0, currency)}"
 
 

@@ -14,6 +14,7 @@ from pipelines.adjustments.invoice import adjust
 from pipelines.books import Books
 from pipelines.costs import to_minor
 from pipelines.descriptions import describe, metered, plan_title, span
+from pipelines.fee_wholes import FeeWholes
 from pipelines.price_steps import exact, quantity, quotient, steps
 from pipelines.proration import prorate_fees
 from pipelines.rating import (
@@ -26,6 +27,7 @@ from pipelines.rating import (
     rate_usage,
 )
 from pipelines.segments import Part, parts
+from pipelines.shares import measured
 from schemas.catalog import Catalog
 from schemas.errors import NotFound
 from schemas.extras import NOTHING, Given
@@ -75,9 +77,8 @@ def explain(
 
     `given` is what the tenant has beside its plan, as the invoice found it.
     """
-    case = Case(
-        subscription, BillingPeriod.month(invoice.month), catalogs, given=given, taxes=taxes
-    )
+    period = subscription.billed_in(BillingPeriod.month(invoice.month))
+    case = Case(subscription, period, catalogs, given=given, taxes=taxes)
     return "\n".join(_Explanation(invoice, case).text()) + "\n"
 
 
@@ -91,6 +92,7 @@ class _Explanation:
         self.catalogs = case.catalogs
         self.period = case.period
         self.parts = parts(self.subscription, self.period)
+        self.wholes = FeeWholes(self.subscription, self.period, self.catalogs)
         self.usage = _usage(invoice, self.parts)
 
     def text(self) -> Iterator[str]:
@@ -160,7 +162,9 @@ class _Explanation:
         return f"{metered_quantity} × {unit_price} = {exact(product)} → {amount}"
 
     def _fee_arithmetic(self, line: InvoiceLine) -> str:
-        part, whole = line.period.duration_ms, self.period.duration_ms
+        of, proration = self.wholes.of(line)
+        whole = of.duration_ms
+        part = whole if proration == "none" else measured(line.period, proration)
         fee_minor = line.fee_minor or 0
         share = quotient(fee_minor * part, minor_per_major(self.invoice.currency) * whole)
         return (

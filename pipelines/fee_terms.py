@@ -89,8 +89,21 @@ def is_usual(
             or not catalogs[segment.catalog_version].plans[segment.plan].policies.are_usual_for_fees
         )
         for segment in subscription.segments
-        if segment.catalog_version in catalogs
     )
+
+
+def told_versions(subscription: Subscription, period: BillingPeriod) -> set[int]:
+    """The price lists that a period's invoice may need: its own, its year's, the next period's.
+
+    What was charged in advance is known by the period before, so that one's as well.
+    """
+    before_ms = subscription.period_around(period.start_ms - 1).start_ms
+    return {
+        segment.catalog_version
+        for segment in subscription.segments
+        if segment.starts_ms <= period.end_ms
+        and (segment.ends_ms is None or segment.ends_ms >= before_ms)
+    }
 
 
 def has_only_usual(catalogs: Mapping[int, Catalog]) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from pipelines import catalog_file
+from pipelines.fee_terms import is_usual, told_versions
 from pipelines.segments import parts
 from pipelines.tables import lines_by_subscription
 from schemas.catalog import Catalog
@@ -39,11 +40,12 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the invoices of a month rest on: the closing, its period, the price lists' hashes, and
-    what tenants have beside their plans."""
+    """What the invoices of a month rest on: the closing, its month, the price lists and their
+    hashes, and what tenants have beside their plans."""
 
     closing: Closing
-    period: BillingPeriod
+    month: BillingPeriod
+    catalogs: Mapping[int, Catalog]
     catalog_hashes: Mapping[int, str]
     given: Mapping[str, Given] = field(default_factory=dict)
 
@@ -58,7 +60,7 @@ def basis(
         version: hashlib.sha256(catalog_file.canonical(catalog)).hexdigest()
         for version, catalog in catalogs.items()
     }
-    return Basis(closing, BillingPeriod.month(closing.month), hashes, given)
+    return Basis(closing, BillingPeriod.month(closing.month), catalogs, hashes, given)
 
 
 def draft_all(
@@ -92,7 +94,10 @@ def _document(
 ) -> dict[str, Any]:
     """Canonical JSON's content: sorted keys, no spaces, UTF-8; integers, texts and no floats."""
     given = rests_on.given.get(subscription.tenant, NOTHING)
-    versions = {part.catalog_version for part in parts(subscription, rests_on.period)}
+    period = subscription.billed_in(rests_on.month)
+    versions = {part.catalog_version for part in parts(subscription, period)}
+    if not is_usual(subscription, period, rests_on.catalogs):
+        versions |= told_versions(subscription, period)
     versions |= {each.catalog_version for each in given.redemptions}
     versions |= {each.catalog_version for each in given.add_ons}
     if any(line.kind == "tax" for line in lines):
@@ -100,7 +105,7 @@ def _document(
     document = {
         "tenant": subscription.tenant,
         "subscription": subscription.id,
-        "period": _period(rests_on.period),
+        "period": _period(period),
         "currency": subscription.currency,
         "lines": [_line(line) for line in lines],
         "total_minor": sum(line.amount_minor for line in lines),

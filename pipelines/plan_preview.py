@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pipelines.adjustments.case import Case
 from pipelines.adjustments.given import given_by_tenant, versions_of
 from pipelines.adjustments.invoice import adjust
+from pipelines.fee_terms import told_versions
 from pipelines.metering import meters_of
 from pipelines.proration import prorate_fees
 from pipelines.rating import Usage, rate_usage
@@ -87,7 +88,7 @@ class _Rater:
         parts = subscription.parts(self._period)
         if not parts:
             return []
-        kept = {segment.catalog_version for segment, _ in parts}
+        kept = told_versions(subscription, self._period)
         catalogs = self._catalogs(kept | versions_of(self._extras) | {self._newest})
         rated = [
             *prorate_fees(subscription, self._period, catalogs),

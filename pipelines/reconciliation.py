@@ -7,6 +7,7 @@ holds nobody.
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pipelines.rating import priced_meters
@@ -33,21 +34,27 @@ class Figures:
 
 
 def of_month(
-    compared: Iterable[CounterComparison], period: BillingPeriod
+    compared: Iterable[CounterComparison],
+    month: BillingPeriod,
+    anchored: Mapping[str, BillingPeriod] = MappingProxyType({}),
 ) -> list[CounterComparison]:
-    """The month's counter of each tenant and meter.
+    """The counter of each tenant and meter for the billing period that ends in the month.
 
-    Where billing periods begin on another day than the first, it is what the days add up to.
+    `anchored` are those that are not the month itself. Where there is no such counter, it is what
+    the days add up to.
     """
     months: dict[tuple[str, str], CounterComparison] = {}
     days: dict[tuple[str, str], list[CounterComparison]] = {}
     for one in compared:
-        key = (one.tenant, one.meter)
-        if one.window_kind == "day":
+        key, period = (one.tenant, one.meter), anchored.get(one.tenant, month)
+        if one.window_kind == "day" and period.contains(one.window_start_ms):
             days.setdefault(key, []).append(one)
         elif one.window_kind == "billing_period" and one.window_start_ms == period.start_ms:
             months[key] = one
-    return [months.get(key) or _sum(days[key], period) for key in sorted(months.keys() | days)]
+    return [
+        months.get(key) or _sum(days[key], anchored.get(key[0], month))
+        for key in sorted(months.keys() | days)
+    ]
 
 
 def _sum(days: Sequence[CounterComparison], period: BillingPeriod) -> CounterComparison:
@@ -75,14 +82,14 @@ def billed_quantities(invoices: Iterable[Invoice]) -> dict[tuple[str, str], int]
 def unpriced_quantities(
     usage: Iterable[Mapping[str, Any]],
     subscriptions: Iterable[Subscription],
-    period: BillingPeriod,
+    month: BillingPeriod,
     catalogs: Mapping[int, Catalog],
 ) -> dict[tuple[str, str], int]:
     """Usage (rows of `USAGE_COLUMNS`) that no invoice line bills.
 
     It is outside any subscription, or of a meter that the subscription's price lists only count.
     """
-    found = {s.tenant: parts(s, period) for s in subscriptions}
+    found = {s.tenant: parts(s, s.billed_in(month)) for s in subscriptions}
     numbers = {tenant: {part.number for part in own} for tenant, own in found.items()}
     priced = {tenant: priced_meters(own, catalogs) for tenant, own in found.items()}
     unpriced: Counter[tuple[str, str]] = Counter()

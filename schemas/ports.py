@@ -3,7 +3,7 @@
 `pipelines` receives these as arguments; `stores` and `payments` implement them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from schemas.catalog import Catalog
@@ -56,12 +56,14 @@ class UsageReader(Protocol):
         as_of: Vector,
         bounds: Mapping[str, Sequence[int]],
         meters: Iterable[Meter],
+        tenants: Collection[str] | None = None,
     ) -> ArrowStream:
         """Exact usage by tenant, meter, segment and value (`USAGE_COLUMNS`), cut by the vector.
 
         `bounds` are instants per tenant, rising; an event's segment is the number of bounds at or
         before its time. A tenant that is not named has segment 0 only. `meters` say how each is
-        aggregated (see `pipelines.metering`); one that is not among them is added up.
+        aggregated (see `pipelines.metering`); one that is not among them is added up. `tenants`
+        are all, or those alone that are named; `month` may be any billing period.
         """
 
     def compare_counters(
@@ -73,7 +75,11 @@ class UsageReader(Protocol):
         """
 
     def totals(
-        self, month: BillingPeriod, as_of: Vector, meters: Iterable[Meter]
+        self,
+        month: BillingPeriod,
+        as_of: Vector,
+        meters: Iterable[Meter],
+        tenants: Collection[str] | None = None,
     ) -> dict[tuple[str, str], int]:
         """Usage by (tenant, meter) by another statement than `usage`: an independent check."""
 

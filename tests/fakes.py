@@ -4,7 +4,7 @@
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from schemas.invoice import Invoice, InvoiceState
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import LINE_WORKS, LineWork, Log
+from schemas.quota import WindowKind
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
 from schemas.vector import Vector
@@ -44,6 +45,9 @@ EXTRAS = {
     "items": ITEM_COLUMNS,
     "credits": CREDIT_COLUMNS,
 }
+
+
+DAY_MS = 86_400_000
 
 
 class Killed(BaseException):
@@ -242,6 +246,7 @@ class FakeWarehouse:
         as_of: Vector,
         bounds: Mapping[str, Sequence[int]],
         meters: Iterable[Meter],
+        tenants: Collection[str] | None = None,
     ) -> ArrowStream:
         aggregations = {meter.name: meter.aggregation for meter in meters}
         read: defaultdict[tuple[str, str], list[Metered]] = defaultdict(list)
@@ -251,6 +256,7 @@ class FakeWarehouse:
         rows = (
             (tenant, meter, segment, value, *quantity)
             for (tenant, meter), events in sorted(read.items())
+            if tenants is None or tenant in tenants
             for (segment, value), quantity in meter_usage(
                 aggregations.get(meter, "sum"), events, month, bounds.get(tenant, ())
             ).items()
@@ -259,30 +265,40 @@ class FakeWarehouse:
         return table
 
     def totals(
-        self, month: BillingPeriod, as_of: Vector, meters: Iterable[Meter]
+        self,
+        month: BillingPeriod,
+        as_of: Vector,
+        meters: Iterable[Meter],
+        tenants: Collection[str] | None = None,
     ) -> dict[tuple[str, str], int]:
-        table = as_table(self.usage(month, as_of, {}, meters), USAGE_COLUMNS)
+        table = as_table(self.usage(month, as_of, {}, meters, tenants), USAGE_COLUMNS)
         return {(row["tenant"], row["meter"]): row["quantity_micro"] for row in rows_of(table)}
 
     def compare_counters(
         self, month: BillingPeriod, catalog: Catalog, log: Log
     ) -> CountersCompared:
-        events = list(self._events(month, self.counters_at))
-        warehouse = _sums(events)
+        is_month = month == BillingPeriod.month_of(month.start_ms)
+        rows = self._compared(month, "billing_period") if is_month else []
+        if not is_month:
+            for start_ms in range(month.start_ms, month.end_ms, DAY_MS):
+                rows += self._compared(BillingPeriod(start_ms, start_ms + DAY_MS), "day")
+        behind = {p: n for (_, p), n in log.landed().behind(self.counters_at).items()}
+        return CountersCompared(tuple(rows), behind)
+
+    def _compared(self, window: BillingPeriod, kind: WindowKind) -> list[CounterComparison]:
+        events = list(self._events(window, self.counters_at))
         counters = _sums(event for event in events if event.counted)
-        rows = [
+        return [
             CounterComparison(
                 *key,
-                "billing_period",
-                month.start_ms,
+                kind,
+                window.start_ms,
                 counters.get(key, 0) + self.repeats.get(key, 0),
                 total,
                 self.repeats.get(key, 0),
             )
-            for key, total in sorted(warehouse.items())
+            for key, total in sorted(_sums(events).items())
         ]
-        behind = {p: n for (_, p), n in log.landed().behind(self.counters_at).items()}
-        return CountersCompared(tuple(rows), behind)
 
     def _events(self, month: BillingPeriod, as_of: Vector) -> Iterator[Used]:
         for event in self.events:

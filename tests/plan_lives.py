@@ -27,12 +27,14 @@ def shown(instant_ms: int) -> str:
     return f"{day.removeprefix('2026-')}{clock}"
 
 
-def a_life(text: str, anchor_day: int = 1, currency: str = "USD") -> Subscription:
+def a_life(
+    text: str, anchor_day: int = 1, currency: str = "USD", tenant: str = "acme"
+) -> Subscription:
     """The subscription of a line; an empty one has no plan yet."""
     rows = text.split(", ") if text else []
     drafts = [_draft(row) for row in rows]
     segments = tuple(starmap(_ending, zip_longest(drafts, drafts[1:])))
-    return Subscription("sub_acme", "acme", currency, GOOD_CARD, segments, anchor_day)
+    return Subscription(f"sub_{tenant}", tenant, currency, GOOD_CARD, segments, anchor_day)
 
 
 def written(subscription: Subscription) -> str:

@@ -39,8 +39,9 @@ def _findings(subscription: Subscription, books: "Books") -> Iterator[str]:
 
 def _limits(subscription: Subscription, lines: Lines, books: "Books") -> Iterator[str]:
     """Minimum and maximum of each plan that was in force for the whole period."""
-    parts = subscription.parts(books.period)
-    if len(parts) != 1 or parts[0][1] != books.period or parts[0][0].phase != "active":
+    period = books.billed(subscription)
+    parts = subscription.parts(period)
+    if len(parts) != 1 or parts[0][1] != period or parts[0][0].phase != "active":
         return
     segment = parts[0][0]
     plan = books.catalogs[segment.catalog_version].plans[segment.plan]

@@ -4,7 +4,7 @@ Implements `schemas.ports.UsageReader`. Every sum is made by the warehouse in de
 over as integers of 1e-6 units.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from uuid import uuid4
@@ -56,9 +56,10 @@ class WarehouseUsage:
         as_of: Vector,
         bounds: Mapping[str, Sequence[int]],
         meters: Iterable[Meter],
+        tenants: Collection[str] | None = None,
     ) -> pa.Table:
         """Usage by tenant, meter, segment and value (`USAGE_COLUMNS`), cut by the vector."""
-        return self._read(month, as_of, bounds, statement_parameters(meters))
+        return self._read(month, as_of, bounds, statement_parameters(meters), tenants)
 
     def others(self, month: BillingPeriod, as_of: Vector, meters: Iterable[Meter]) -> pa.Table:
         """As `usage`, of those of the meters that do not add up, the period uncut."""
@@ -71,11 +72,14 @@ class WarehouseUsage:
         as_of: Vector,
         bounds: Mapping[str, Sequence[int]],
         statements: Iterable[tuple[str, Mapping[str, object]]],
+        tenants: Collection[str] | None = None,
     ) -> pa.Table:
         found = []
-        with reachable(self._client.uri), self._uploaded(bounds) as segments:
+        named = bounds if tenants is None else {each: bounds.get(each, ()) for each in tenants}
+        with reachable(self._client.uri), self._uploaded(named) as segments:
+            chosen = {"slice": segments, "is_chosen": tenants is not None}
             for kind, own in statements:
-                asked = {**_month(month), **_cut(as_of), "slice": segments, **own}
+                asked = {**_month(month), **_cut(as_of), **chosen, **own}
                 table = self._client.query_arrow(statement(f"usage{kind}"), parameters=asked)
                 found.append(_as_schema(table, USAGE_SCHEMA))
         return pa.concat_tables(found).sort_by([(name, "ascending") for name in USAGE_ORDER])
@@ -112,13 +116,20 @@ class WarehouseUsage:
         return first_ms if rows else None
 
     def totals(
-        self, month: BillingPeriod, as_of: Vector, meters: Iterable[Meter]
+        self,
+        month: BillingPeriod,
+        as_of: Vector,
+        meters: Iterable[Meter],
+        tenants: Collection[str] | None = None,
     ) -> dict[tuple[str, str], int]:
         """Usage by (tenant, meter) from the deliveries themselves: an independent check."""
         found: dict[tuple[str, str], int] = {}
-        for kind, own in statement_parameters(meters):
-            rows = ask(self._client, f"totals{kind}", {**_month(month), **_cut(as_of), **own})
-            found |= {(tenant, meter): micro for tenant, meter, micro in rows}
+        with self._uploaded(dict.fromkeys(tenants or (), ())) as names:
+            chosen = {"slice": names, "is_chosen": tenants is not None}
+            for kind, own in statement_parameters(meters):
+                asked = {**_month(month), **_cut(as_of), **chosen, **own}
+                rows = ask(self._client, f"totals{kind}", asked)
+                found |= {(tenant, meter): micro for tenant, meter, micro in rows}
         return found
 
     @contextmanager

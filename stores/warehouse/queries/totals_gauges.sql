@@ -13,6 +13,7 @@ WITH
         FROM usage_events
         WHERE toYYYYMM(time) <= toYYYYMM(fromUnixTimestamp64Milli({end_ms:Int64} - 1, 'UTC'))
             AND hasAny(arrayConcat(meters, left_out), {meters:Array(String)})
+            AND (NOT {is_chosen:Bool} OR tenant IN (SELECT tenant FROM closing_bounds WHERE slice = {slice:String}))
             AND offset < transform(
                 bitOr(bitShiftLeft(toUInt32(epoch), 16), toUInt32(partition)),
                 {keys:Array(UInt32)},

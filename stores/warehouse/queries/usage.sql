@@ -19,6 +19,7 @@ FROM
     FROM metered_usage FINAL
     WHERE time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
         AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
+        AND (NOT {is_chosen:Bool} OR tenant IN (SELECT tenant FROM closing_bounds WHERE slice = {slice:String}))
         AND offset < transform(
             bitOr(bitShiftLeft(toUInt32(epoch), 16), toUInt32(partition)),
             {keys:Array(UInt32)},

@@ -28,6 +28,7 @@ WITH
         WHERE NOT is_left_out
             AND time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
             AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
+            AND (NOT {is_chosen:Bool} OR tenant IN (SELECT tenant FROM closing_bounds WHERE slice = {slice:String}))
             AND offset < transform(
                 bitOr(bitShiftLeft(toUInt32(epoch), 16), toUInt32(partition)),
                 {keys:Array(UInt32)},
@@ -57,6 +58,7 @@ WITH
         PREWHERE meter IN {meters:Array(String)}
         WHERE NOT is_left_out
             AND metered_usage.time < fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
+            AND (NOT {is_chosen:Bool} OR tenant IN (SELECT tenant FROM closing_bounds WHERE slice = {slice:String}))
             AND offset < transform(
                 bitOr(bitShiftLeft(toUInt32(epoch), 16), toUInt32(partition)),
                 {keys:Array(UInt32)},

@@ -118,7 +118,9 @@ class Month:
                 found.counts.append(1)
             client.insert_arrow("usage_events", usage_table(found, CATALOG, 1))
 
-    def expected(self, as_of: Vector) -> dict[tuple[str, str, int, str], tuple[int, int]]:
+    def expected(
+        self, as_of: Vector, period: BillingPeriod = OCTOBER
+    ) -> dict[tuple[str, str, int, str], tuple[int, int]]:
         """What the specification makes of the first delivery of each id before the cut."""
         firsts: dict[tuple[str, str], tuple[int, Event]] = {}
         for partition, offset, event in self.landed:
@@ -135,7 +137,7 @@ class Month:
                 usage = meter_usage(
                     meter.aggregation,
                     metered(own, index),
-                    OCTOBER,
+                    period,
                     self.bounds.get(tenant, ()),
                 )
                 for (segment, value), (micro, events) in usage.items():
@@ -159,6 +161,10 @@ def metered(events: Iterable[tuple[int, Event]], index: int) -> list[Metered]:
                 )
             )
     return found
+
+
+SIXTEENTH = BillingPeriod.around(OCTOBER.start_ms, 16)
+"""16 September to 16 October."""
 
 
 def whole(usage: Mapping[tuple[str, str, int, str], tuple[int, int]]) -> dict[tuple[str, str], int]:
@@ -189,6 +195,30 @@ def test_the_warehouse_meters_as_the_specification_does(warehouse: Client, seed:
         totals = reader.totals(OCTOBER, cut, CATALOG.meter_list)
         wanted = whole(expected)
         assert {k: v for k, v in totals.items() if v} == {k: v for k, v in wanted.items() if v}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_some_tenants_are_metered_for_a_period_of_their_own(warehouse: Client, seed: int) -> None:
+    month, cut, chosen = Month(seed), Vector({(1, p): 999 for p in range(4)}), ("one", "three")
+    month.bounds = {
+        tenant: [at_ms for at_ms in own if SIXTEENTH.contains(at_ms)]
+        for tenant, own in month.bounds.items()
+    }
+    month.land(warehouse)
+    reader = WarehouseUsage(warehouse, 10)
+    everyone = month.expected(cut, SIXTEENTH)
+    expected = {key: quantity for key, quantity in everyone.items() if key[0] in chosen}
+    table = reader.usage(SIXTEENTH, cut, month.bounds, CATALOG.meter_list, chosen)
+    assert {
+        (row["tenant"], row["meter"], row["segment"], row["value"]): (
+            row["quantity_micro"],
+            row["events"],
+        )
+        for row in table.to_pylist()
+    } == expected
+    totals = reader.totals(SIXTEENTH, cut, CATALOG.meter_list, chosen)
+    wanted = whole(expected)
+    assert {k: v for k, v in totals.items() if v} == {k: v for k, v in wanted.items() if v}
 
 
 def test_a_resend_is_not_metered_where_a_filter_left_the_first_out(warehouse: Client) -> None:

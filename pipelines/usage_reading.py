@@ -1,0 +1,69 @@
+"""Reading a month's usage: each tenant's for the billing period of its own that ends in the month.
+
+Calendar months are read together, tenants with another anchor once for each of their periods: at
+most thirty readings more, whatever their number.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.tables import as_table
+from schemas.meter import Meter
+from schemas.period import BillingPeriod
+from schemas.ports import UsageReader
+from schemas.tables import USAGE_COLUMNS
+from schemas.vector import Vector
+
+Anchored = Mapping[str, BillingPeriod]
+"""The billing periods of tenants for whom it is not the calendar month."""
+
+_ORDER = [(name, "ascending") for name in ("tenant", "meter", "segment", "value")]
+
+
+def read_usage(
+    reader: UsageReader,
+    month: BillingPeriod,
+    as_of: Vector,
+    bounds: Mapping[str, Sequence[int]],
+    meters: Iterable[Meter],
+    anchored: Anchored,
+) -> pa.Table:
+    """The usage (`USAGE_COLUMNS`) of all tenants; see `UsageReader.usage`."""
+    meters = list(meters)
+    by_calendar = {t: own for t, own in bounds.items() if t not in anchored}
+    table = as_table(reader.usage(month, as_of, by_calendar, meters), USAGE_COLUMNS)
+    if not anchored:
+        return table
+    named = pc.is_in(table["tenant"], value_set=pa.array(list(anchored), pa.string()))
+    found = [table.filter(pc.invert(named))]
+    for period, tenants in _by_period(anchored):
+        own = {t: bounds[t] for t in tenants if t in bounds}
+        read = reader.usage(period, as_of, own, meters, tenants)
+        found.append(as_table(read, USAGE_COLUMNS))
+    return pa.concat_tables(found).sort_by(_ORDER)
+
+
+def read_totals(
+    reader: UsageReader,
+    month: BillingPeriod,
+    as_of: Vector,
+    meters: Iterable[Meter],
+    anchored: Anchored,
+) -> dict[tuple[str, str], int]:
+    """Usage by (tenant, meter), read independently; see `UsageReader.totals`."""
+    meters = list(meters)
+    totals = reader.totals(month, as_of, meters)
+    found = {key: micro for key, micro in totals.items() if key[0] not in anchored}
+    for period, tenants in _by_period(anchored):
+        found |= reader.totals(period, as_of, meters, tenants)
+    return found
+
+
+def _by_period(anchored: Anchored) -> Iterator[tuple[BillingPeriod, list[str]]]:
+    periods: defaultdict[BillingPeriod, list[str]] = defaultdict(list)
+    for tenant, period in anchored.items():
+        periods[period].append(tenant)
+    return iter(sorted(periods.items()))
