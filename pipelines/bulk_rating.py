@@ -27,6 +27,8 @@ from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, USAGE_COLUMNS, Arrow
 _SQL = files("pipelines") / "sql"
 _PARTS = (_SQL / "parts.sql").read_text()
 _COST = (_SQL / "cost.sql").read_text()
+_SPLITS = (_SQL / "splits.sql").read_text()
+_SPLITS_BY_POLICY = (_SQL / "splits_by_policy.sql").read_text()
 _CHARGES = (_SQL / "charges.sql").read_text()
 _FEES = (_SQL / "fees.sql").read_text()
 _SEGMENTS = {
@@ -43,6 +45,7 @@ _SEGMENTS = {
 }
 _PLAN = {"catalog_version": "int64", "plan": "string"}
 _CARDS = {**_PLAN, "meter": "string", "included_micro": "int64"}
+_POLICIES = {**_PLAN, "proration": "string", "is_full": "bool", "is_per_segment": "bool"}
 _BASE_FEES = {**_PLAN, "currency": "string", "fee_minor": "int64"}
 _DIVISORS = {"currency": "string", "divisor": "int64"}
 """The statements' tables: what the price lists and subscriptions say, as rows."""
@@ -69,8 +72,11 @@ def rate_charges(
         "prices": price_table(catalogs),
         "matrix_prices": matrix_table(catalogs),
         "divisors": table_of(_divisors(), _DIVISORS),
+        "policies": table_of(_policies(catalogs), _POLICIES),
     }
-    return _run(_CHARGES, tables)
+    plans = [plan for catalog in catalogs.values() for plan in catalog.plans.values()]
+    are_usual = all(plan.policies.are_usual_for_usage for plan in plans)
+    return _run(_CHARGES, tables, _SPLITS if are_usual else _SPLITS_BY_POLICY)
 
 
 def prorate_fees(
@@ -108,12 +114,14 @@ def _specified(
         yield *whose, ordinal, *what, line.fee_minor, line.amount_minor, *nothing
 
 
-def _run(statement: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+def _run(statement: str, tables: Mapping[str, pa.Table], first: str = "") -> pa.Table:
     with duckdb.connect(":memory:") as connection:
         for name, table in tables.items():
             connection.register(name, table)
         connection.execute(_PARTS)
         connection.execute(_COST)
+        if first:
+            connection.execute(first)
         lines = padded(connection.sql(statement).to_arrow_table(), ADJUSTING_COLUMNS)
         return as_table(lines, LINE_COLUMNS)
 
@@ -141,6 +149,14 @@ def _cards(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:
             for meter in catalog.priced_meters:
                 card = plan.meters.get(meter)
                 yield version, name, meter, card.included if card else 0
+
+
+def _policies(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:
+    for version, catalog in catalogs.items():
+        for name, plan in catalog.plans.items():
+            its = plan.policies
+            is_full, is_own = its.included_on_upgrade == "full", its.pool == "per_segment"
+            yield version, name, its.proration, is_full, is_own
 
 
 def _fees(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:

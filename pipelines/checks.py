@@ -11,8 +11,9 @@ import msgspec
 
 from pipelines.books import Books
 from pipelines.fee_wholes import FeeWholes
+from pipelines.pools import pool_of, pools
 from pipelines.proration import share_of_fee
-from pipelines.rating import beyond, overage_amount, pool, price_of, priced_meters
+from pipelines.rating import beyond, overage_amount, price_of, priced_meters
 from pipelines.segments import parts
 from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceLine
 from schemas.money import Money
@@ -47,8 +48,12 @@ def _quantity_findings(
     found = parts(subscription, period)
     usage = books.usage_by_tenant.get(subscription.tenant, Counter())
     for meter in sorted(priced_meters(found, books.catalogs)):
-        used = sum(usage[meter, part.number] for part in found)
-        due = beyond(used, pool(found, meter, period, books.catalogs))
+        by_pool: Counter[int] = Counter()
+        for part in found:
+            by_pool[pool_of(part, books.catalogs)] += usage[meter, part.number]
+        included = pools(found, meter, period, books.catalogs)
+        used = sum(by_pool.values())
+        due = sum(beyond(own, included[number]) for number, own in by_pool.items())
         of_meter = [(line.kind, line.quantity_micro or 0) for line in lines if line.meter == meter]
         billed = sum(quantity for _, quantity in of_meter)
         over = sum(quantity for kind, quantity in of_meter if kind != "included")

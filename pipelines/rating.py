@@ -4,10 +4,12 @@ The specification of usage lines, in plain integers that read like the price lis
 `pipelines.bulk_rating` must equal it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pipelines.costs import cost, to_minor
+from pipelines.pools import pool_of, pools, shares
 from pipelines.segments import Part, parts
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
@@ -47,11 +49,10 @@ def pool(
     has no rate card for the meter adds nothing; one without limit makes the whole unlimited.
     """
     total = 0
-    for part in found:
-        card = _card(part, meter, catalogs)
-        if card is not None and card.included is None:
+    for share in shares(list(found), meter, period, catalogs):
+        if share is None:
             return None
-        total += included_share(card.included, part.period, period) if card and card.included else 0
+        total += share
     return total
 
 
@@ -82,8 +83,10 @@ def rate_usage(
                 part, _card(part, meter, catalogs), by_part.get((meter, part.number), {})
             )
         ]
-        pool_micro = pool(found, meter, period, catalogs)
-        lines += _rate_meter(meter, subscription.currency, uses, pool_micro)
+        included = pools(found, meter, period, catalogs)
+        taken_from = {part.number: pool_of(part, catalogs) for part in found}
+        pooled = [(use, taken_from[use.part.number]) for use in uses]
+        lines += _rate_meter(meter, subscription.currency, pooled, included)
     return lines
 
 
@@ -110,14 +113,22 @@ def priced_meters(found: Iterable[Part], catalogs: Mapping[int, Catalog]) -> set
 
 
 def _rate_meter(
-    meter: str, currency: str, uses: Iterable[_Use], pool_micro: int | None
+    meter: str,
+    currency: str,
+    uses: Iterable[tuple[_Use, int]],
+    included: Mapping[int, int | None],
 ) -> Iterator[InvoiceLine]:
-    """The pool is used up in time order; what is beyond it costs the price of its own part."""
-    cumulative = 0
-    for use in uses:
-        before = beyond(cumulative, pool_micro)
-        cumulative += use.quantity_micro
-        after = beyond(cumulative, pool_micro)
+    """A pool is used up in time order; what is beyond it costs the price of its own part.
+
+    Tiers go on through all that is beyond any pool of the period.
+    """
+    cumulative: Counter[int] = Counter()
+    after = 0
+    for use, number in uses:
+        was_beyond = beyond(cumulative[number], included[number])
+        cumulative[number] += use.quantity_micro
+        before = after
+        after += beyond(cumulative[number], included[number]) - was_beyond
         within = use.quantity_micro - (after - before)
         if within:
             plan, period = use.part.plan, use.part.period

@@ -1,6 +1,6 @@
 """How much of a billing period a part of it is, as a plan's policy measures it.
 
-Everything that is prorated asks here: fees, what is included, minimum, maximum, discounts.
+Fees and what is included ask here; minimum, maximum and discounts are always by the second.
 """
 
 from collections.abc import Mapping, Sequence

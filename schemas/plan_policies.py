@@ -1,7 +1,7 @@
 """How a plan is charged, by name: what the field decides differently, and a price list may choose.
 
 Owns the names and which of them exclude each other. The arithmetic of each is in
-`pipelines.fees` (fees) and `pipelines.pools` (what is included).
+`pipelines.proration` (fees) and `pipelines.pools` (what is included).
 """
 
 from collections.abc import Iterator
@@ -35,6 +35,12 @@ class Policies(Closed):
     def are_usual_for_fees(self) -> bool:
         """Is the fee in arrears and prorated by the second?"""
         return self.base_fee == "in_arrears" and self.proration == "second"
+
+    @property
+    def are_usual_for_usage(self) -> bool:
+        """Is there one pool for the period, to which each plan brings its share by the second?"""
+        shared = self.pool == "per_period" and self.included_on_upgrade == "prorated"
+        return shared and self.proration == "second"
 
 
 USUAL = Policies()

@@ -70,9 +70,11 @@ def usage_of(draw: st.DrawFn, subscription: Subscription, period: BillingPeriod 
 
 
 @st.composite
-def catalogs(draw: st.DrawFn) -> Catalog:
+def catalogs(draw: st.DrawFn, with_policies: bool = False) -> Catalog:
     """A price list of two priced meters and one that is only counted, with any prices."""
     plans = {name: draw(_plans()) for name in PLANS}
+    if with_policies:
+        plans = {name: plan | {"policies": draw(_policies())} for name, plan in plans.items()}
     sums: dict[str, dict[str, Any]] = {
         name: {"event_type": "x", "aggregation": "sum", "value": ["v"]}
         for name in ("tokens", "input_tokens")
@@ -87,6 +89,19 @@ def catalogs(draw: st.DrawFn) -> Catalog:
         "plans": plans,
     }
     return Catalog.model_validate(body)
+
+
+@st.composite
+def _policies(draw: st.DrawFn) -> dict[str, str]:
+    """Any choices that do not exclude each other."""
+    proration = draw(st.sampled_from(("second", "day", "none")))
+    pools = ("per_period",) if proration == "none" else ("per_period", "per_segment")
+    return {
+        "base_fee": draw(st.sampled_from(("in_arrears", "in_advance"))),
+        "proration": proration,
+        "included_on_upgrade": draw(st.sampled_from(("prorated", "full"))),
+        "pool": draw(st.sampled_from(pools)),
+    }
 
 
 @st.composite

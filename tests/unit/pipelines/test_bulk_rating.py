@@ -33,16 +33,18 @@ Usage = dict[str, Used]
 
 
 @st.composite
-def months(draw: st.DrawFn) -> tuple[dict[int, Catalog], list[Subscription], Usage]:
+def months(
+    draw: st.DrawFn, with_policies: bool = False
+) -> tuple[dict[int, Catalog], list[Subscription], Usage]:
     """Two versions of a price list, up to four tenants on them, and what they used."""
-    versions = {1: draw(catalogs()), 2: draw(catalogs())}
+    versions = {n: draw(catalogs(with_policies)) for n in (1, 2)}
     some = st.lists(subscriptions(versions=(1, 2)), max_size=4, unique_by=lambda s: s.tenant)
     found = draw(some)
     return versions, found, {s.tenant: draw(usage_of(s)) for s in found}
 
 
 @settings(max_examples=30)
-@given(months())
+@given(st.one_of(months(), months(with_policies=True)))
 def test_bulk_lines_equal_the_specification(
     month: tuple[dict[int, Catalog], list[Subscription], Usage],
 ) -> None:
