@@ -1,7 +1,9 @@
 """Fees by the year, in advance, by the day and whole: each by hand, from both engines."""
 
+import re
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -209,6 +211,16 @@ def test_the_close_of_a_month_bills_the_period_that_ends_in_it(
     life: str, anchor_day: int, month: str, expected: list[str]
 ) -> None:
     assert fees(life, month, anchor_day) == expected
+
+
+PAGE = (Path(__file__).parents[3] / "docs/plans.md").read_text()
+_EXAMPLE = re.compile(r"^\| `(.+)` \| ([−\d., ]+) \|", re.M)
+
+
+@pytest.mark.parametrize(("life", "amounts"), _EXAMPLE.findall(PAGE.partition("## Fees, and")[2]))
+def test_the_pages_examples_are_what_is_billed(life: str, amounts: str) -> None:
+    billed = [line.rpartition(" ")[2] for line in fees(life, "2026-10")]
+    assert billed == amounts.replace("−", "-").split(", ")
 
 
 FIRST = "2026-01"
