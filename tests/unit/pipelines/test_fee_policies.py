@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from pipelines.plan_commands import Change, SwitchInterval
+from pipelines.plan_life import carry_out
 from pipelines.plan_timeline import year_around
 from pipelines.proration import fee_lines
 from schemas.catalog import Catalog
+from schemas.errors import BillingError
 from schemas.period import BillingPeriod, add_months, from_ms
 from schemas.subscription import GOOD_CARD, Interval, Phase, PlanSegment, Subscription
 from tests.billing import Bill, written
-from tests.plan_lives import a_life
+from tests.plan_lives import a_life, when
 
 PLANS: dict[str, dict[str, Any]] = {
     "free": {"base_fee": {"USD": "0"}},
@@ -286,3 +290,47 @@ def test_who_is_billed_has_a_fee_line_and_both_engines_agree(
     lines = Bill(CATALOGS, subscription, month=month).lines()
     in_force = subscription.parts(subscription.billed_in(month))
     assert bool(lines) == any(segment.phase != "paused" for segment, _ in in_force)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"policies": {"base_fee": "in_advance"}, "minimum": {"USD": "5"}}, "leave out one of them"),
+    (
+        {"policies": {"base_fee": "in_advance"}, "discount": {"percent": "10%"}},
+        "write `on: usage`, or use a coupon",
+    ),
+    (
+        {"policies": {"proration": "none"}, "base_fee_yearly": {"USD": "100"}},
+        "write second or day",
+    ),
+    ({"policies": {"proration": "none", "pool": "per_segment"}}, "write second or day"),
+    ({"policies": {"proration": "hour"}}, "'second', 'day' or 'none'"),
+]
+
+
+@pytest.mark.parametrize(("terms", "told"), REFUSED)
+def test_choices_that_contradict_each_other_are_refused(terms: dict[str, Any], told: str) -> None:
+    body = a_catalog().model_dump(mode="json")
+    body["plans"]["free"] = {"base_fee": {"USD": "10"}, "meters": {}} | terms
+    with pytest.raises(ValidationError, match=re.escape(told)):
+        Catalog.model_validate(body)
+
+
+def test_a_plan_that_says_nothing_of_years_and_policies_keeps_its_bytes() -> None:
+    plan = a_catalog().model_dump(mode="json")["plans"]
+    assert {"policies", "base_fee_yearly"}.isdisjoint(plan["free"])
+    assert plan["ahead"]["policies"]["base_fee"] == "in_advance"
+
+
+@pytest.mark.parametrize(
+    ("life", "command", "told"),
+    [
+        ("pro 09-01", Change(plan="whole", when=when("10-11")), "change at period-end"),
+        ("whole 09-01", Change(plan="pro", when=when("10-11")), "change at period-end"),
+        ("free 09-01", SwitchInterval(interval="year"), "no yearly fee in price list 1"),
+    ],
+)
+def test_a_change_that_could_not_be_billed_is_refused(
+    life: str, command: Change | SwitchInterval, told: str
+) -> None:
+    with pytest.raises(BillingError, match=told):
+        carry_out(a_life(life), command, when("10-10"), CATALOGS)

@@ -241,6 +241,26 @@ def test_of_an_anniversary_the_periods_that_ended_in_a_closed_month_are_closed(
     assert timeline(books) == "pro 09-16, free 10-16"
 
 
+@pytest.mark.parametrize("policy", ["in_advance", "in_arrears"])
+def test_what_was_charged_ahead_is_not_changed_at_the_next_periods_first_instant(
+    books: Ledger, policy: str
+) -> None:
+    plans = CATALOG["plans"] | {"pro": CATALOG["plans"]["pro"] | {"policies": {"base_fee": policy}}}
+    books.apply_catalog(json.dumps({**CATALOG, "plans": plans}).encode(), NOW)
+    books.save_subscriptions([a_subscription("acme", ("pro", "2026-09-01"), version=4)], NOW, "ada")
+    close_october(books, "acme")
+    first, later = (
+        Change(plan="free", version=4, when=when(at)) for at in ("11-01", "11-01 00:00:01")
+    )
+    if policy == "in_arrears":
+        carry_out(books, first, "11-05")
+        return
+    with pytest.raises(PeriodClosed, match="choose 2026-11-01T00:00:01Z or later"):
+        carry_out(books, first, "11-05")
+    carry_out(books, later, "11-05")
+    assert timeline(books) == "pro@4 09-01, free@4 11-01 00:00:01"
+
+
 def test_a_file_does_not_change_a_closed_month_either(books: Ledger) -> None:
     pro_since_september(books)
     close_october(books, "acme")
