@@ -36,6 +36,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rejected": ("rejected:rejected", "List or replay events that were rejected."),
     "reconcile": ("reconcile:reconcile", "Compare counters, warehouse and invoices."),
     "close": ("close:close", "Close a month: from usage to invoices."),
+    "bundle": ("bundle:bundle", "Write a closed month as files that anyone can recompute."),
+    "verify": ("verify:verify", "Compute a closed month again and list what differs."),
     "invoices": ("invoices:invoices", "List or show invoices."),
     "pay": ("pay:pay", "Collect an invoice."),
     "sql": ("sql:sql", "Ask the warehouse in SQL."),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,29 +21,39 @@ def close(
     draft_only: Annotated[
         bool, typer.Option("--draft-only", help="Stop before invoices are numbered.")
     ] = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="The bundle's folder; else bundles/MONTH in the home folder."),
+    ] = None,
     as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Close a month: usage, lines, drafts, their reconciliation, final invoices, collection.
 
-    The runs are Dagster's, so its UI shows them. Closing again changes nothing.
+    The runs are Dagster's, so its UI shows them. Closing again changes nothing. A closed month is
+    written as a bundle too, from which anyone can compute its lines again.
     """
+    from countinghouse.bundling import bundle_closed
     from countinghouse.closing_run import close_month
 
+    settings = Settings()
     result = close_month(
-        Settings(),
+        settings,
         month,
         lambda line: typer.echo(line, err=True),
         without_counters=without_counters or None,
         draft_only=draft_only,
     )
+    folder = bundle_closed(settings, result, bundle)
     if as_script:
-        typer.echo(json.dumps(asdict(result), indent=1))
+        typer.echo(json.dumps(asdict(result) | {"bundle": folder}, indent=1))
         return
     if result.nothing_to_do:
         typer.echo(f"nothing to do: {month} was closed {result.closed_at or 'without invoices'}")
     Console().print(result_table(result.invoices, result.totals_minor, asdict(result.collected)))
     for tenant, reason in result.held.items():
         typer.echo(f"held: {tenant}: {reason}")
+    if folder is not None:
+        typer.echo(f"bundle: {folder}")
 
 
 def result_table(

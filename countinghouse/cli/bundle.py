@@ -1,0 +1,35 @@
+"""`countinghouse bundle MONTH`: a closed month as files that anyone can recompute."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from countinghouse.settings import Settings
+
+
+def bundle(
+    month: Annotated[str, typer.Argument(help="The month, like 2026-10.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder; else bundles/MONTH in the home folder.")
+    ] = None,
+    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Write a month's bundle: usage, prices and invoices as Parquet, manifest.json, verify.sql.
+
+    `close` writes it too. A bundle that is there is replaced as a whole; the same month gives the
+    same bytes. README.md inside says how DuckDB alone computes every line again.
+    """
+    from countinghouse.bundling import bundle_month
+
+    result = bundle_month(Settings(), month, out)
+    if as_script:
+        typer.echo(json.dumps(asdict(result)))
+        return
+    typer.echo(
+        f"{month}: {result.lines:,} lines and all that they are made from, {result.files} files, "
+        f"{result.bytes:,} bytes, in {result.folder}"
+    )
+    typer.echo(f"content {result.content_sha256}")

@@ -1,0 +1,71 @@
+"""`countinghouse verify MONTH`: is a month still what usage and prices make of it?"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from countinghouse.cli.tables import chosen_format, show
+from countinghouse.settings import Settings
+
+COLUMNS = ("tenant", "where", "line", "what", "stored", "recomputed")
+
+
+def verify(
+    month: Annotated[str, typer.Argument(help="The month, like 2026-10.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="Check this bundle by its own script instead.")
+    ] = None,
+    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Compute a month again from warehouse and ledger, by its stored cut, and list differences.
+
+    Compared are usage, every line and every document; nothing is written. Exit code 1 when
+    something differs.
+    """
+    if bundle is not None:
+        _check_bundle(bundle, as_script=as_script)
+        return
+    from countinghouse.closing_run import check_month
+    from countinghouse.wiring import usage_reader
+    from pipelines.verification import verify as verify_month
+    from stores import ledger
+
+    settings = Settings()
+    check_month(month)
+    with usage_reader(settings) as usage:
+        found = verify_month(month, ledger.connect(settings.ledger_url), usage)
+    if as_script:
+        typer.echo(json.dumps(asdict(found)))
+    elif found.differences:
+        rows = [
+            [None if it is None else str(it) for it in asdict(d).values()]
+            for d in found.differences
+        ]
+        show(COLUMNS, rows, chosen_format(as_json=False, as_csv=False))
+    told = f"{found.invoices:,} invoices, {found.lines:,} lines and {found.usage:,} sums of usage"
+    _tell(f"{month}: {told} computed again", len(found.differences))
+
+
+def _check_bundle(folder: Path, *, as_script: bool) -> None:
+    from countinghouse.bundling import check_bundle
+
+    found = check_bundle(folder)
+    if as_script:
+        typer.echo(json.dumps(asdict(found)))
+    else:
+        for change in found.changed:
+            typer.echo(change)
+        if found.differences:
+            rows = [list(row.values()) for row in found.differences]
+            show(list(found.differences[0]), rows, chosen_format(as_json=False, as_csv=False))
+    differing = len(found.changed) + len(found.differences)
+    _tell(f"{folder}: {found.lines:,} lines computed again", differing)
+
+
+def _tell(what: str, differing: int) -> None:
+    typer.echo(f"{what}, {differing or 'nothing'} differ{'s' * (differing < 2)}", err=True)
+    if differing:
+        raise typer.Exit(1)

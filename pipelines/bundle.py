@@ -1,0 +1,45 @@
+"""A month's bundle as tables and texts: everything a stranger needs to compute its lines again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.books import Books
+from pipelines.bundle_manifest import content
+from pipelines.bundle_sql import verify_sql
+from pipelines.bundle_tables import bundle_tables
+from pipelines.bundle_usage import usage_with_digests
+from schemas.bundle import WrittenFile
+from schemas.closing import Reconciliation
+from schemas.evidence import EventReader
+from schemas.ports import ClosingLedger
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What is written, by file, and what the manifest says of the month once files are there."""
+
+    tables: Mapping[str, pa.Table]
+    texts: Mapping[str, str]
+    books: Books
+    reconciled: tuple[Reconciliation, ...]
+
+    def content(self, written: Mapping[str, WrittenFile], writer: str) -> dict[str, Any]:
+        """The manifest's content; see `pipelines.bundle_manifest`."""
+        return content(self.books, self.reconciled, written, writer)
+
+
+def make_bundle(month: str, ledger: ClosingLedger, events: EventReader) -> Bundle:
+    """The bundle of a month whose invoices are there, drafts or final.
+
+    Raises:
+        NotFound: the month was not opened.
+    """
+    books = Books(month, ledger)
+    tables = bundle_tables(books, usage_with_digests(books, events))
+    readme = (files("pipelines") / "sql" / "verify" / "README.md").read_text()
+    texts = {"verify.sql": verify_sql(tables), "README.md": readme}
+    return Bundle(tables, texts, books, tuple(ledger.reconciliation(month)))

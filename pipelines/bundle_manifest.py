@@ -1,0 +1,103 @@
+"""What a month's bundle says of itself: inputs, counts, checks; what must come out the same again.
+
+Owns the manifest's content and its hash. When it was written, how long the run took and who
+approved what lie beside the content, outside the hash.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from pipelines import checks
+from pipelines.adjustments.check import adjustments_hold
+from pipelines.books import Books
+from pipelines.invoicing import basis
+from pipelines.reconciliation import explained
+from schemas.bundle import RunRecord, WrittenFile
+from schemas.closing import Reconciliation
+from schemas.invoice import InvoiceState
+from schemas.period import format_instant
+from schemas.quantity import format_micro
+
+FORMAT = 1
+"""Raised whenever a file, a column or its meaning changes."""
+
+_CHECKS: dict[str, Callable[[Books], list[str]]] = {
+    "charges_match_usage": checks.charges_match_usage,
+    "lines_sum_to_totals": checks.lines_sum_to_totals,
+    "one_invoice_per_subscription": checks.one_invoice_per_subscription,
+    "adjustments_hold": adjustments_hold,
+}
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def content(
+    books: Books,
+    reconciled: Sequence[Reconciliation],
+    files: Mapping[str, WrittenFile],
+    writer: str,
+) -> dict[str, Any]:
+    """What the same vector, price lists and code make of the month, whoever computes it."""
+    closing = books.closing
+    rests_on = basis(closing, books.offered.catalogs, books.given)
+    return {
+        "format": FORMAT,
+        "month": books.month,
+        "period": {
+            "start": format_instant(books.period.start_ms),
+            "end": format_instant(books.period.end_ms),
+        },
+        "vector": closing.vector.to_json(),
+        "state": closing.state.value,
+        "catalog_version": closing.catalog_version,
+        "catalogs": {str(it): sha for it, sha in sorted(rests_on.catalog_hashes.items())},
+        "code_version": closing.code_version,
+        "without_counters": closing.without_counters,
+        "writer": writer,
+        "files": {name: msgspec.to_builtins(it) for name, it in sorted(files.items())},
+        "counts": _counts(books),
+        "totals_minor": checks.totals_by_currency(books.invoices),
+        "checks": {name: _verdict(check(books)) for name, check in _CHECKS.items()},
+        "reconciliation": _reconciliation(reconciled),
+    }
+
+
+def content_hash(content: Mapping[str, Any]) -> str:
+    """SHA-256 of the content as JSON with sorted keys and without spaces."""
+    return hashlib.sha256(_encode(content)).hexdigest()
+
+
+def manifest(content: Mapping[str, Any], run: RunRecord) -> bytes:
+    """`manifest.json`, for people and scripts."""
+    told = {"content_sha256": content_hash(content), "content": content, "run": run}
+    return msgspec.json.format(_encode(told), indent=1) + b"\n"
+
+
+def _counts(books: Books) -> dict[str, int]:
+    invoices = books.invoices
+    return {
+        "subscriptions": len(books.subscriptions),
+        "usage_rows": books.usage.num_rows,
+        "events": sum(books.usage["events"].to_pylist()),
+        "invoices": len(invoices),
+        "finalized": sum(it.state is not InvoiceState.DRAFT for it in invoices),
+        "lines": sum(len(it.lines) for it in invoices),
+    }
+
+
+def _verdict(findings: list[str]) -> dict[str, Any]:
+    return {"passed": not findings, "findings": findings}
+
+
+def _reconciliation(reconciled: Sequence[Reconciliation]) -> dict[str, Any]:
+    rows = reconciled
+    totals = explained(rows)
+    return {
+        "compared": len(rows),
+        "held": {row.tenant: row.held for row in rows if row.held},
+        "explained": {
+            f"{cause}/{it}": format_micro(n) for (cause, it), n in sorted(totals.items())
+        },
+    }

@@ -1,0 +1,118 @@
+"""Is a month still what its usage and prices make of it? Every difference, line by line.
+
+Compares what the ledger holds with what `pipelines.rerun` computes; owns no figure itself.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+
+import pyarrow as pa
+
+from pipelines.books import Books
+from pipelines.rerun import rerun
+from pipelines.tables import rows_of
+from schemas.invoice import Invoice, InvoiceLine
+from schemas.ports import ClosingLedger, UsageReader
+
+_KEY = ("tenant", "meter", "segment", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that the ledger holds and that is computed otherwise now.
+
+    `where` is an invoice's number (or id) or `usage`; `line` counts an invoice's lines from 1.
+    """
+
+    tenant: str
+    where: str
+    line: int | None
+    what: str
+    stored: str | None
+    recomputed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was compared, and what differs."""
+
+    month: str
+    usage: int
+    invoices: int
+    lines: int
+    differences: tuple[Difference, ...]
+
+
+def verify(month: str, ledger: ClosingLedger, usage: UsageReader) -> Verified:
+    """Compute a month again from the warehouse by its stored vector, and compare.
+
+    Raises:
+        NotFound: the month was not opened.
+    """
+    stored, again = Books(month, ledger), rerun(month, ledger, usage)
+    found = [*_usage_differences(stored.usage, again.usage), *_invoice_differences(stored, again)]
+    lines = sum(len(invoice.lines) for invoice in stored.invoices)
+    return Verified(month, stored.usage.num_rows, len(stored.invoices), lines, tuple(found))
+
+
+def _usage_differences(stored: pa.Table, again: pa.Table) -> Iterator[Difference]:
+    if stored.equals(again):
+        return
+    told, now = ({tuple(row[k] for k in _KEY): row for row in rows_of(t)} for t in (stored, again))
+    for key in sorted(told.keys() | now.keys()):
+        was, is_ = told.get(key), now.get(key)
+        tenant, meter, segment, value = key
+        for name in ("quantity_micro", "events"):
+            old, new = was and was[name], is_ and is_[name]
+            if old != new:
+                what = f"{meter}{f'/{value}' if value else ''} in segment {segment}: {name}"
+                yield Difference(tenant, "usage", None, what, _text(old), _text(new))
+
+
+def _invoice_differences(stored: Books, again: Books) -> Iterator[Difference]:
+    told = {invoice.id: invoice for invoice in stored.invoices}
+    now = {invoice.id: invoice for invoice in again.invoices}
+    for name in sorted(told.keys() | now.keys()):
+        was, is_ = told.get(name), now.get(name)
+        if was is None or is_ is None:
+            found = was or is_
+            tenant = found.tenant if found else ""
+            yield Difference(tenant, name, None, "invoice", _total(was), _total(is_))
+        else:
+            yield from _between(was, is_)
+
+
+def _between(was: Invoice, is_: Invoice) -> Iterator[Difference]:
+    where = was.number or was.id
+    for place, (old, new) in enumerate(zip_longest(was.lines, is_.lines), start=1):
+        if old != new:
+            for what, before, after in _fields(old, new):
+                yield Difference(was.tenant, where, place, what, before, after)
+    if was.document != is_.document or was.document_hash != is_.document_hash:
+        hashes = was.document_hash, is_.document_hash
+        yield Difference(was.tenant, where, None, "document", *hashes)
+
+
+def _fields(
+    old: InvoiceLine | None, new: InvoiceLine | None
+) -> Iterator[tuple[str, str | None, str | None]]:
+    if old is None or new is None:
+        yield "line", _line(old), _line(new)
+        return
+    before, after = asdict(old), asdict(new)
+    for name, value in before.items():
+        if value != after[name]:
+            yield name, _text(value), _text(after[name])
+
+
+def _line(line: InvoiceLine | None) -> str | None:
+    return None if line is None else f"{line.kind} {line.meter or line.plan} {line.amount_minor}"
+
+
+def _total(invoice: Invoice | None) -> str | None:
+    return None if invoice is None else f"{invoice.currency} {invoice.total_minor}"
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,123 @@
+"""Where a month's bundle lies: a folder of Parquet files and texts, and its manifest.
+
+Owns the bytes: equal tables are equal files. What is in them is `pipelines.bundle_tables`.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.bundle import WrittenFile
+from schemas.errors import InvalidInput, NotFound
+
+MANIFEST = "manifest.json"
+WRITER = f"pyarrow {pa.__version__}, Parquet 2.6, zstd 3"
+_ROW_GROUP = 100_000
+_BLOCK = 1 << 20
+
+Describe = Callable[[Mapping[str, WrittenFile]], bytes]
+
+
+def write_bundle(
+    folder: Path, tables: Mapping[str, pa.Table], texts: Mapping[str, str], describe: Describe
+) -> None:
+    """Write a bundle whole, in place of the one that is there; `describe` makes its manifest.
+
+    A reader sees the old bundle or the new one, never a mixture of files.
+
+    Raises:
+        InvalidInput: the folder holds something else than a bundle, or cannot be written.
+    """
+    if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
+        raise InvalidInput(f"{folder} is not empty and holds no bundle; name another folder")
+    new = folder.with_name(f".{folder.name}.new")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        written = _write(new, tables, texts)
+        (new / MANIFEST).write_bytes(describe(written))
+        _put(new, folder)
+    except OSError as error:
+        raise InvalidInput(f"the bundle cannot be written to {folder}: {error}") from error
+
+
+def _write(
+    folder: Path, tables: Mapping[str, pa.Table], texts: Mapping[str, str]
+) -> dict[str, WrittenFile]:
+    written = {}
+    for name, table in tables.items():
+        path = folder / f"{name}.parquet"
+        write_parquet(path, table)
+        written[path.name] = _described(path, table.num_rows)
+    for name, text in texts.items():
+        path = folder / name
+        path.write_text(text)
+        written[name] = _described(path)
+    return written
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """A Parquet file whose bytes depend on the rows, their order and the writer's version alone."""
+    pq.write_table(
+        table,
+        path,
+        version="2.6",
+        compression="zstd",
+        compression_level=3,
+        row_group_size=_ROW_GROUP,
+    )
+
+
+def changed_files(folder: Path) -> list[str]:
+    """The files that are not as the manifest says, each with what is wrong; none is a pass.
+
+    Raises:
+        NotFound: there is no bundle.
+    """
+    found = []
+    for name, told in sorted(read_manifest(folder)["content"]["files"].items()):
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{name} is missing")
+        elif _described(path).sha256 != told["sha256"]:
+            found.append(f"{name} was changed")
+    return found
+
+
+def read_manifest(folder: Path) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
+    """The manifest of a bundle.
+
+    Raises:
+        NotFound: there is none.
+    """
+    try:
+        found: dict[str, dict[str, dict[str, dict[str, str]]]] = json.loads(
+            (folder / MANIFEST).read_bytes()
+        )
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"{folder} holds no bundle; write one with `countinghouse bundle MONTH --out {folder}`"
+        ) from error
+    return found
+
+
+def _described(path: Path, rows: int | None = None) -> WrittenFile:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return WrittenFile(digest.hexdigest(), path.stat().st_size, rows)
+
+
+def _put(new: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
