@@ -15,13 +15,13 @@ from pipelines.books import Books
 from pipelines.costs import to_minor
 from pipelines.descriptions import describe, metered, plan_title, span
 from pipelines.fee_wholes import FeeWholes
+from pipelines.pools import pool_of, pools, shares
 from pipelines.price_steps import exact, quantity, quotient, steps
 from pipelines.proration import prorate_fees
 from pipelines.rating import (
     Usage,
     beyond,
     included_share,
-    pool,
     price_of,
     priced_meters,
     rate_usage,
@@ -31,7 +31,7 @@ from pipelines.shares import measured
 from schemas.catalog import Catalog
 from schemas.errors import NotFound
 from schemas.extras import NOTHING, Given
-from schemas.invoice import ADJUSTING_KINDS, USAGE_KINDS, Invoice, InvoiceLine
+from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceLine
 from schemas.money import format_minor, format_pico, minor_per_major
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger
@@ -128,12 +128,11 @@ class _Explanation:
         price = self._price(line.meter, line)
         if price is None:
             return
-        so_far = sum(
+        after = sum(
             each.quantity_micro or 0
             for each in self.invoice.lines[: place + 1]
-            if each.meter == line.meter and each.kind in USAGE_KINDS
+            if each.meter == line.meter and each.kind in ("overage", "not_billed")
         )
-        after = beyond(so_far, pool(self.parts, line.meter, self.period, self.catalogs))
         before = after - (line.quantity_micro or 0)
         found = steps(price, before, after, self.invoice.currency)
         for step in found:
@@ -174,18 +173,19 @@ class _Explanation:
 
     def _meter(self, meter: str) -> Iterator[str]:
         """How the pool came about, and how it was used up."""
-        pool_micro = pool(self.parts, meter, self.period, self.catalogs)
-        told = "unlimited" if pool_micro is None else quantity(pool_micro)
+        included = pools(self.parts, meter, self.period, self.catalogs)
+        brought = list(shares(self.parts, meter, self.period, self.catalogs))
+        told = "unlimited" if None in brought else quantity(sum(each or 0 for each in brought))
         yield f"{meter} included in this period: {told}"
+        for part, share in zip(self.parts, brought, strict=True):
+            yield f"  {_where(part)}: {self._share(part, meter, share)}"
+        cumulative: Counter[int] = Counter()
         for part in self.parts:
-            yield f"  {_where(part)}: {self._share(part, meter)}"
-        cumulative = 0
-        for part in self.parts:
-            used = self._used(meter, part)
-            cumulative += used
-            over = beyond(cumulative, pool_micro)
+            used, number = self._used(meter, part), pool_of(part, self.catalogs)
+            cumulative[number] += used
+            over = beyond(cumulative[number], included[number])
             yield (
-                f"  {_where(part)}: {quantity(used)} used, {quantity(cumulative)} so far, "
+                f"  {_where(part)}: {quantity(used)} used, {quantity(cumulative[number])} so far, "
                 f"{quantity(over)} beyond what is included"
             )
 
@@ -193,17 +193,18 @@ class _Explanation:
         keys = [key for key in self.usage if key[:2] == (meter, part.number)]
         return sum(self.usage[key] for key in keys)
 
-    def _share(self, part: Part, meter: str) -> str:
+    def _share(self, part: Part, meter: str, brought: int | None) -> str:
         card = self.catalogs[part.catalog_version].plans[part.plan].meters.get(meter)
         if card is None:
             return "the plan does not include it"
-        if card.included is None:
+        if card.included is None or brought is None:
             return "unlimited"
+        if brought != included_share(card.included, part.period, self.period):
+            return f"{quantity(brought)} of {quantity(card.included)}"
         seconds, whole = part.period.duration_ms // 1000, self.period.duration_ms // 1000
         share = quotient(card.included * seconds, MICRO * whole)
-        floored = quantity(included_share(card.included, part.period, self.period))
         included = quantity(card.included)
-        return f"{included} × {seconds:,} s ÷ {whole:,} s = {share} → {floored}"
+        return f"{included} × {seconds:,} s ÷ {whole:,} s = {share} → {quantity(brought)}"
 
     def _agreement(self) -> str:
         lines = prorate_fees(self.subscription, self.period, self.catalogs)
