@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from countinghouse.cli.explain import explain
 from countinghouse.cli.nearest import suggesting
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
@@ -63,16 +64,7 @@ def show_invoice(number: NumberArgument, as_script: JsonOption = False) -> None:
         typer.echo("\n" + ", ".join(f"{name} {it}" for name, it in _parts(invoice).items()))
 
 
-@invoices.command("explain")
-def explain_one(number: NumberArgument, as_script: JsonOption = False) -> None:
-    """Explain an invoice line by line with its arithmetic, recomputed from the price list."""
-    from pipelines.explanation import explain_invoice
-    from stores import ledger
-
-    invoice = _find(number)
-    books = ledger.connect(Settings().ledger_url)
-    text = explain_invoice(invoice.month, invoice.tenant, books)
-    typer.echo(json.dumps({"number": number, "explanation": text}) if as_script else text.rstrip())
+invoices.command("explain")(explain)
 
 
 @invoices.command("release")
