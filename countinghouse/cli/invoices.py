@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from countinghouse.cli.explain import explain
+from countinghouse.cli.invoices_export import export
 from countinghouse.cli.nearest import suggesting
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
@@ -65,6 +66,7 @@ def show_invoice(number: NumberArgument, as_script: JsonOption = False) -> None:
 
 
 invoices.command("explain")(explain)
+invoices.command("export")(export)
 
 
 @invoices.command("release")

@@ -36,3 +36,8 @@ CREATE VIEW items AS FROM 'items.parquet';
 CREATE VIEW credits AS FROM 'credits.parquet';
 CREATE VIEW buyers AS FROM 'buyers.parquet';
 CREATE VIEW rules AS FROM 'tax_rules.parquet';
+CREATE VIEW corrected AS
+SELECT subscription, sum(amount_minor)::BIGINT AS amount_minor
+FROM 'lines.parquet'
+WHERE kind IN ('correction', 'correction_tax')
+GROUP BY subscription;

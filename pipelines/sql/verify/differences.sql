@@ -1,10 +1,11 @@
--- 4. The lines beside those of the invoices.
+-- 4. The lines beside those of the invoices. What corrects an earlier month follows from that month,
+-- and from nothing in this folder: it is taken as it is, into totals and what credits pay.
 CREATE SCHEMA verified;
 USE verified;
 CREATE TABLE recomputed AS
 SELECT
     subscription,
-    row_number() OVER (PARTITION BY subscription ORDER BY step, ordinal) AS line,
+    row_number() OVER (PARTITION BY subscription ORDER BY step, ordinal) AS place,
     tenant, currency, kind, meter, value, plan, period_start_ms, period_end_ms, quantity_micro,
     unit_price_pico, fee_minor, amount_minor, product, name, rate_ppm, base_minor, tax_minor
 FROM (
@@ -14,17 +15,27 @@ FROM (
 );
 CREATE TABLE billed AS
 SELECT
-    subscription, line,
+    subscription,
+    row_number() OVER (PARTITION BY subscription ORDER BY line) AS place,
     tenant, currency, kind, meter, value, plan, period_start_ms, period_end_ms, quantity_micro,
     unit_price_pico, fee_minor, amount_minor, product, name, rate_ppm, base_minor, tax_minor
-FROM 'lines.parquet';
+FROM 'lines.parquet'
+WHERE kind NOT IN ('correction', 'correction_tax', 'credited');
+CREATE TABLE numbers AS
+SELECT
+    subscription,
+    row_number() OVER (PARTITION BY subscription ORDER BY line) AS place,
+    invoice,
+    line
+FROM 'lines.parquet'
+WHERE kind NOT IN ('correction', 'correction_tax', 'credited');
 
 CREATE TABLE differences AS
 SELECT
     'line' AS what,
     coalesce(billed.tenant, recomputed.tenant) AS tenant,
-    subscription,
-    line,
+    numbers.invoice,
+    numbers.line,
     coalesce(billed.kind, recomputed.kind) AS kind,
     coalesce(billed.meter, recomputed.meter) AS meter,
     billed.quantity_micro AS billed_micro,
@@ -32,26 +43,31 @@ SELECT
     billed.amount_minor AS billed_minor,
     recomputed.amount_minor AS recomputed_minor
 FROM billed
-FULL JOIN recomputed USING (subscription, line)
+FULL JOIN recomputed USING (subscription, place)
+LEFT JOIN numbers USING (subscription, place)
 WHERE billed IS DISTINCT FROM recomputed
 UNION ALL BY NAME
--- An invoice's total is that of its lines, and its document says the same and is not changed.
+-- An invoice's total is that of its lines, and its document says the same.
 SELECT
     'total' AS what,
     invoices.tenant,
-    subscription,
+    invoice,
     invoices.total_minor AS billed_minor,
-    sums.total_minor AS recomputed_minor
+    coalesce(sums.total_minor, 0) AS recomputed_minor
 FROM 'invoices.parquet' AS invoices
-FULL JOIN (
-    SELECT subscription, sum(amount_minor)::BIGINT AS total_minor
-    FROM recomputed
-    GROUP BY subscription
-) AS sums USING (subscription)
+LEFT JOIN (
+    SELECT invoice, sum(amount_minor)::BIGINT AS total_minor
+    FROM 'lines.parquet'
+    GROUP BY invoice
+) AS sums USING (invoice)
 WHERE invoices.total_minor IS DISTINCT FROM coalesce(sums.total_minor, 0)
     OR (invoices.document ->> '$.total_minor')::BIGINT IS DISTINCT FROM invoices.total_minor
 UNION ALL BY NAME
-SELECT 'document' AS what, tenant, subscription
+SELECT 'invoice' AS what, tenant, invoice
+FROM 'lines.parquet'
+ANTI JOIN 'invoices.parquet' USING (invoice)
+UNION ALL BY NAME
+SELECT 'document' AS what, tenant, invoice
 FROM 'invoices.parquet'
 WHERE sha256(document) <> document_hash;
 
