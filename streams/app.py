@@ -10,6 +10,7 @@ from faust.types.web import Request, Response
 from faust.web.views import View
 from mode.types import ServiceT
 
+from streams import pauses
 from streams.agents import AGENTS, Inlet, count, notifying
 from streams.collector import calm_collector
 from streams.counters import CountersConfig, CounterTopics
@@ -70,6 +71,7 @@ NOBODY = NotifyConfig()
 
 def build(config: CountersConfig, notify: NotifyConfig = NOBODY) -> CountersApp:
     """The application of one worker; nothing is opened before it runs."""
+    pauses.install()
     app = CountersApp(
         config.group_id,
         broker=f"kafka://{config.kafka_servers}",

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
-from aiokafka.producer import sender
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.errors import DependencyUnreachable, Fenced
@@ -28,9 +27,6 @@ BROKER_SECONDS = 20
 CLOSE_SECONDS = 1
 FEW_ROWS = 200
 RETRY_MS = 10
-sender.BACKOFF_OVERRIDE = 0.003
-"""The broker answers "concurrent transactions" for a moment after one has ended. aiokafka asks
-again after 20 ms and has no setting for it: most of what a crossing waits that follows another."""
 
 Sent = asyncio.Future[object]
 
