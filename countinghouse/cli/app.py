@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bundle": ("bundle:bundle", "Write a closed month as files that anyone can recompute."),
     "verify": ("verify:verify", "Compute a closed month again and list what differs."),
     "invoices": ("invoices:invoices", "List or show invoices."),
+    "simulate": ("simulate:simulate", "Price closed months by a draft of a price list."),
+    "margin": ("margin:margin", "Show what models cost beside what tenants pay."),
     "pay": ("pay:pay", "Collect an invoice."),
     "sql": ("sql:sql", "Ask the warehouse in SQL."),
     "chaos": ("chaos:chaos", "Prove by faults that counting and landing are exact."),

@@ -1,0 +1,36 @@
+"""All lines of a month, made in memory from its usage: fees, usage and what follows from both.
+
+The engines are the close's own; nothing is read from a ledger or written to one.
+"""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from pipelines import bulk_rating
+from pipelines.adjustments import bulk
+from pipelines.adjustments.concerned import concerned
+from schemas.period import BillingPeriod
+from schemas.subscription import Subscription
+from schemas.tables import ArrowStream
+
+
+def month_lines(
+    usage: ArrowStream,
+    subscriptions: Sequence[Subscription],
+    month: BillingPeriod,
+    offered: bulk.Offered,
+) -> pa.Table:
+    """Lines (`LINE_COLUMNS`): all fees, then all usage, then all that follows.
+
+    `offered.catalogs` are those of every part and of what was kept; usage is cut by
+    `pipelines.segments.bounds`.
+    """
+    catalogs = offered.catalogs
+    fees = bulk_rating.prorate_fees(subscriptions, month, catalogs)
+    charges = bulk_rating.rate_charges(usage, subscriptions, month, catalogs)
+    rated = pa.concat_tables([fees, charges])
+    found = concerned(subscriptions, offered)
+    if not found:
+        return rated
+    return pa.concat_tables([rated, bulk.adjust_lines(rated, found, month, offered)])

@@ -1,0 +1,84 @@
+"""History under other prices: closed months priced by a draft, beside what they were billed.
+
+Subscriptions are moved to the draft for the months concerned; usage, credits, coupons and add-ons
+are as the closed month had them. Nothing is written.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.adjustments.bulk import Offered
+from pipelines.books import Books
+from pipelines.month_lines import month_lines
+from pipelines.movements import Move, added, moves, totals_of
+from pipelines.repricing import ensure_metered, repriced
+from pipelines.rerun import extras_as_billed
+from schemas.catalog import Catalog
+from schemas.errors import InvalidInput, NotFound
+from schemas.ports import ClosingLedger
+
+_KEPT_KINDS = ("correction", "correction_tax", "credited")
+"""Lines that do not follow from the month's prices: what earlier months are off by stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A closed month's totals as billed, and as the draft would have made them, by tenant."""
+
+    month: str
+    billed: Mapping[tuple[str, str], int]
+    drafted: Mapping[tuple[str, str], int]
+
+    @property
+    def moves(self) -> list[Move]:
+        """Every tenant's change in this month."""
+        return moves(self.billed, self.drafted)
+
+
+def simulate(
+    month: str, draft: Catalog, ledger: ClosingLedger, renamed: Mapping[str, str]
+) -> Simulated:
+    """A closed month by the draft's prices; plans keep their names or take those of `renamed`.
+
+    Raises:
+        NotFound: the month is not closed.
+        InvalidInput: the draft cannot price it; see `pipelines.repricing`.
+    """
+    books = Books(month, ledger)
+    if not books.is_closed:
+        raise NotFound(f"{month} is not closed; history is priced once it is")
+    ensure_metered(draft, books.catalogs[books.closing.catalog_version])
+    version = ledger.catalog()[0] + 1
+    subscriptions = repriced(books.subscriptions, books.period, draft, version, renamed)
+    extras = extras_as_billed(books)
+    offered = Offered({**books.offered.catalogs, version: draft}, draft.taxes, extras)
+    lines = month_lines(books.usage, subscriptions, books.period, offered)
+    billed = books.lines
+    kept = billed.filter(pc.is_in(billed["kind"], value_set=pa.array(_KEPT_KINDS)))
+    drafted = added([totals_of(lines), totals_of(kept)])
+    return Simulated(month, totals_of(billed), drafted)
+
+
+def over_months(simulated: Iterable[Simulated]) -> list[Move]:
+    """Every tenant's change over all months together."""
+    months = list(simulated)
+    return moves(added(it.billed for it in months), added(it.drafted for it in months))
+
+
+def unused_names(renamed: Mapping[str, str], months: Iterable[str], ledger: ClosingLedger) -> None:
+    """Every renamed plan is one that somebody had.
+
+    Raises:
+        InvalidInput: nobody had it, so it is misspelt.
+    """
+    held = {
+        segment.plan
+        for month in months
+        for subscription in Books(month, ledger).subscriptions
+        for segment in subscription.segments
+    }
+    for old in sorted(renamed.keys() - held):
+        raise InvalidInput(f"--map {old}=…: nobody had {old}; there were {', '.join(sorted(held))}")
