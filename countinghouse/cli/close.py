@@ -4,13 +4,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from countinghouse.settings import Settings
+
+if TYPE_CHECKING:
+    from countinghouse.closing_run import CloseResult
 
 
 def close(
@@ -20,6 +23,9 @@ def close(
     ] = "",
     draft_only: Annotated[
         bool, typer.Option("--draft-only", help="Stop before invoices are numbered.")
+    ] = False,
+    is_dry: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; show what it would be.")
     ] = False,
     bundle: Annotated[
         Path | None,
@@ -32,6 +38,11 @@ def close(
     The runs are Dagster's, so its UI shows them. Closing again changes nothing. A closed month is
     written as a bundle too, from which anyone can compute its lines again.
     """
+    if is_dry:
+        from countinghouse.cli.dry_run import dry_run
+
+        dry_run(month, without_counters, as_script=as_script)
+        return
     from countinghouse.bundling import bundle_closed
     from countinghouse.closing_run import close_month
 
@@ -47,8 +58,13 @@ def close(
     if as_script:
         typer.echo(json.dumps(asdict(result) | {"bundle": folder}, indent=1))
         return
+    _tell(result, folder)
+
+
+def _tell(result: "CloseResult", folder: str | None) -> None:
     if result.nothing_to_do:
-        typer.echo(f"nothing to do: {month} was closed {result.closed_at or 'without invoices'}")
+        at = result.closed_at or "without invoices"
+        typer.echo(f"nothing to do: {result.month} was closed {at}")
     Console().print(result_table(result.invoices, result.totals_minor, asdict(result.collected)))
     for tenant, reason in result.held.items():
         typer.echo(f"held: {tenant}: {reason}")

@@ -1,0 +1,111 @@
+"""A ledger that keeps what a month's close writes in memory, and reads all else from another.
+
+Owns no rule; with it the close's own steps run whole, and nothing of them reaches the ledger.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from pipelines.tables import as_table, table_of
+from schemas.catalog import Catalog
+from schemas.closing import Closing, Reconciliation
+from schemas.extras import Extras
+from schemas.invoice import Invoice, InvoiceState
+from schemas.period import BillingPeriod
+from schemas.ports import LINE_WORKS, ClosingLedger, LineWork
+from schemas.subscription import Subscription
+from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
+
+_LINE_ORDER = [(name, "ascending") for name in ("tenant", "subscription", "work", "ordinal")]
+_USAGE_ORDER = [(name, "ascending") for name in ("tenant", "meter", "segment", "value")]
+
+
+class Unwritten:
+    """A `ClosingLedger` for one month's drafts; other months are those of the ledger beneath."""
+
+    def __init__(self, closing: Closing, ledger: ClosingLedger) -> None:
+        self._closing = closing
+        self._ledger = ledger
+        self._usage = table_of([], USAGE_COLUMNS)
+        self._lines: dict[LineWork, pa.Table] = {}
+        self._drafts: list[Invoice] = []
+        self._reconciled: list[Reconciliation] = []
+
+    def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
+        return self._ledger.catalog(version)
+
+    def subscriptions(self, period: BillingPeriod) -> list[Subscription]:
+        return self._ledger.subscriptions(period)
+
+    def extras(self, month: str) -> Extras:
+        return self._ledger.extras(month)
+
+    def closing(self, month: str) -> Closing | None:
+        return self._closing if self._is_own(month) else self._ledger.closing(month)
+
+    def save_closing(self, closing: Closing) -> None:
+        self._closing = closing
+
+    def replace_usage(self, month: str, usage: ArrowStream) -> None:
+        self._usage = as_table(usage, USAGE_COLUMNS).sort_by(_USAGE_ORDER)
+
+    def usage(self, month: str) -> ArrowStream:
+        stored: ArrowStream = self._usage
+        return stored if self._is_own(month) else self._ledger.usage(month)
+
+    def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
+        self._lines[work] = as_table(lines, LINE_COLUMNS)
+
+    def lines(self, month: str, works: Sequence[LineWork] = LINE_WORKS) -> ArrowStream:
+        if not self._is_own(month):
+            return self._ledger.lines(month, works)
+        tagged = [
+            self._lines[work].append_column("work", _constant(place, self._lines[work]))
+            for place, work in enumerate(works)
+            if work in self._lines
+        ]
+        if not tagged:
+            nothing: ArrowStream = table_of([], LINE_COLUMNS)
+            return nothing
+        found: ArrowStream = pa.concat_tables(tagged).sort_by(_LINE_ORDER).drop_columns("work")
+        return found
+
+    def replace_drafts(self, month: str, invoices: Iterable[Invoice]) -> int:
+        self._drafts = list(invoices)
+        return 0
+
+    def record_reconciliation(self, month: str, rows: Iterable[Reconciliation]) -> None:
+        self._reconciled = list(rows)
+
+    def reconciliation(self, month: str) -> list[Reconciliation]:
+        return self._reconciled if self._is_own(month) else self._ledger.reconciliation(month)
+
+    def hold(self, month: str, reasons: Mapping[str, str]) -> None:
+        self._drafts = [replace(each, held=reasons.get(each.tenant)) for each in self._drafts]
+
+    def override(self, month: str, tenant: str, who: str, why: str) -> None:
+        raise NotImplementedError("nobody is let go in a run that writes nothing")
+
+    def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
+        raise NotImplementedError("nothing is numbered in a run that writes nothing")
+
+    def invoices(
+        self,
+        month: str | None = None,
+        states: Sequence[InvoiceState] = (),
+        tenant: str | None = None,
+    ) -> list[Invoice]:
+        if month is None or not self._is_own(month):
+            return self._ledger.invoices(month, states, tenant)
+        if states and InvoiceState.DRAFT not in states:
+            return []
+        return [each for each in self._drafts if tenant in (None, each.tenant)]
+
+    def _is_own(self, month: str) -> bool:
+        return month == self._closing.month
+
+
+def _constant(place: int, lines: pa.Table) -> pa.Array:
+    return pa.array([place] * len(lines), pa.int32())
