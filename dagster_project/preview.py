@@ -1,12 +1,14 @@
-"""What the running month would cost if it ended now; nothing is written, nothing comes after it."""
+"""What the running month costs so far and where it is going; nothing follows from it."""
+
+from collections import Counter
+from typing import Any
 
 import dagster as dg
 
 from dagster_project import metadata
 from dagster_project.partitions import open_periods
-from dagster_project.resources import LedgerResource, LogResource, WarehouseResource
-from pipelines.preview import preview_totals
-from schemas.money import Money
+from dagster_project.resources import LedgerResource, LogResource, WarehouseResource, now_ms
+from pipelines import preview
 
 
 @dg.asset(partitions_def=open_periods, group_name="preview", kinds={"duckdb"})
@@ -16,20 +18,25 @@ def upcoming_invoices(
     warehouse: WarehouseResource,
     log: LogResource,
 ) -> dg.MaterializeResult[None]:
-    """Totals by tenant with the usage that has landed so far."""
+    """Next invoices: exact with the usage that has landed so far, and projected to their end."""
     month = context.partition_key
     with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
-        totals = preview_totals(month, books, usage, usage_log.landed())
+        found = preview.upcoming_invoices(month, books, usage, usage_log.landed(), now_ms())
     rows: list[dict[str, str | int]] = [
-        {"tenant": tenant, "total": str(total)} for tenant, total in totals[: metadata.MOST_ROWS]
+        {"tenant": each.tenant, "so far": str(each.so_far), "projected": str(each.projected)}
+        for each in found[: metadata.MOST_ROWS]
     ]
-    shown = {"period": month, "tenants": len(totals), "largest": metadata.table(rows)}
-    return dg.MaterializeResult(metadata={**shown, **metadata.totals(_sums(totals))})
+    shown = {"period": month, "tenants": len(found), "largest": metadata.table(rows)}
+    return dg.MaterializeResult(metadata={**shown, **_totals(found)})
 
 
-def _sums(totals: list[tuple[str, Money]]) -> dict[str, int]:
-    currencies = sorted({total.currency for _, total in totals})
-    return {
-        currency: sum(t.amount_minor for _, t in totals if t.currency == currency)
-        for currency in currencies
+def _totals(found: list[preview.Upcoming]) -> dict[str, Any]:
+    so_far: Counter[str] = Counter()
+    projected: Counter[str] = Counter()
+    for each in found:
+        so_far[each.so_far.currency] += each.so_far.amount_minor
+        projected[each.projected.currency] += each.projected.amount_minor
+    guessed = metadata.totals(dict(sorted(projected.items())))
+    return metadata.totals(dict(sorted(so_far.items()))) | {
+        name.replace("total", "projected", 1): value for name, value in guessed.items()
     }

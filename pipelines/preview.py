@@ -1,20 +1,64 @@
-"""What a month would cost by the usage so far: the close's own arithmetic, and nothing written."""
+"""What the running month costs by the usage so far, and where it is going; nothing is written.
+
+The arithmetic is the close's own. What is exact and what is projected never share a figure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipelines import bulk_rating
-from pipelines.adjustments import bulk
-from pipelines.adjustments.concerned import concerned
+from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import versions_of
 from pipelines.fee_terms import told_versions
 from pipelines.metering import meters_of
+from pipelines.month_lines import month_lines
+from pipelines.movements import totals_of
+from pipelines.projection import pace_bounds, pace_period, projected
 from pipelines.segments import bounds
-from pipelines.tables import rows_of
 from pipelines.usage_reading import read_usage
+from schemas.catalog import Catalog
 from schemas.money import Money
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger, UsageReader
+from schemas.subscription import Subscription
 from schemas.vector import Vector
+
+_FEE_KINDS = ("base_fee", "proration_credit", "proration_charge")
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """A tenant's next invoice. `fees` and `so_far` are exact as of now, `projected` is a guess.
+
+    `so_far` is the total if nothing more were used until `period` ends, its fees whole.
+    """
+
+    tenant: str
+    period: BillingPeriod
+    fees: Money
+    so_far: Money
+    projected: Money
+
+
+def upcoming_invoices(
+    month: str, ledger: ClosingLedger, usage: UsageReader, as_of: Vector, now_ms: int
+) -> list[Upcoming]:
+    """Every tenant's next invoice, the largest projection first; see `pipelines.projection`.
+
+    Fees are those of the whole month. Limits, discounts, tax and credits are as of now.
+    """
+    running = _Running(month, ledger)
+    used = running.used(usage, as_of)
+    lines = running.lines(used)
+    so_far, fees = totals_of(lines), totals_of(_fees(lines))
+    guessed = totals_of(running.lines(running.projected(used, usage, as_of, now_ms)))
+    found = []
+    for each in running.subscriptions:
+        key = each.tenant, each.currency
+        amounts = (Money(totals.get(key, 0), each.currency) for totals in (fees, so_far, guessed))
+        found.append(Upcoming(each.tenant, each.billed_in(running.period), *amounts))
+    return sorted(found, key=lambda it: (-it.projected.amount_minor, it.tenant))
 
 
 def preview_totals(
@@ -24,23 +68,52 @@ def preview_totals(
 
     Fees are those of the whole month. Limits, discounts, tax and credits are as of now.
     """
-    period = BillingPeriod.month(month)
-    before = BillingPeriod.month_of(period.start_ms - 1)
-    around = ledger.subscriptions(BillingPeriod(before.start_ms, period.end_ms))
-    subscriptions = [each for each in around if each.parts(each.billed_in(period))]
-    anchored = {s.tenant: s.billed_in(period) for s in around if s.anchor_day != 1}
-    extras, (newest, _) = ledger.extras(month), ledger.catalog()
-    versions = {newest, *versions_of(extras)}
-    versions = versions.union(*(told_versions(s, s.billed_in(period)) for s in subscriptions))
-    catalogs = {version: ledger.catalog(version)[1] for version in sorted(versions)}
-    cuts = {s.tenant: bounds(s, s.billed_in(period)) for s in subscriptions}
-    found = read_usage(usage, period, as_of, cuts, meters_of(catalogs), anchored)
-    totals: dict[tuple[str, str], int] = {(s.tenant, s.currency): 0 for s in subscriptions}
-    charges = bulk_rating.rate_charges(found, subscriptions, period, catalogs)
-    rated = pa.concat_tables([bulk_rating.prorate_fees(subscriptions, period, catalogs), charges])
-    offered = bulk.Offered(catalogs, catalogs[newest].taxes, extras)
-    adjusting = bulk.adjust_lines(rated, concerned(subscriptions, offered), period, offered)
-    for row in rows_of(pa.concat_tables([rated, adjusting])):
-        totals[row["tenant"], row["currency"]] += row["amount_minor"]
+    running = _Running(month, ledger)
+    totals = dict.fromkeys(((s.tenant, s.currency) for s in running.subscriptions), 0)
+    totals |= totals_of(running.lines(running.used(usage, as_of)))
     amounts = [(tenant, Money(minor, currency)) for (tenant, currency), minor in totals.items()]
     return sorted(amounts, key=lambda each: (-each[1].amount_minor, each[0]))
+
+
+class _Running:
+    """A month that is not over: its subscriptions, price lists, and what tenants have."""
+
+    def __init__(self, month: str, ledger: ClosingLedger) -> None:
+        self.period = BillingPeriod.month(month)
+        before = BillingPeriod.month_of(self.period.start_ms - 1)
+        around = ledger.subscriptions(BillingPeriod(before.start_ms, self.period.end_ms))
+        self.subscriptions = [each for each in around if each.parts(self._billed(each))]
+        self._anchored = {s.tenant: self._billed(s) for s in around if s.anchor_day != 1}
+        extras, (newest, _) = ledger.extras(month), ledger.catalog()
+        versions = {newest, *versions_of(extras)}
+        versions = versions.union(*(told_versions(s, self._billed(s)) for s in self.subscriptions))
+        self._catalogs: Mapping[int, Catalog] = {
+            version: ledger.catalog(version)[1] for version in sorted(versions)
+        }
+        self._offered = Offered(self._catalogs, self._catalogs[newest].taxes, extras)
+
+    def _billed(self, subscription: Subscription) -> BillingPeriod:
+        return subscription.billed_in(self.period)
+
+    def used(self, usage: UsageReader, as_of: Vector) -> pa.Table:
+        """The month's usage so far."""
+        cuts = {s.tenant: bounds(s, self._billed(s)) for s in self.subscriptions}
+        meters = meters_of(self._catalogs)
+        return read_usage(usage, self.period, as_of, cuts, meters, self._anchored)
+
+    def projected(self, used: pa.Table, usage: UsageReader, as_of: Vector, now_ms: int) -> pa.Table:
+        """The same to the end of every billing period, at the pace of the last days."""
+        meters = [meter for meter in meters_of(self._catalogs) if meter.is_additive]
+        cuts = pace_bounds(self.subscriptions, now_ms)
+        recent = usage.usage(pace_period(now_ms), as_of, cuts, meters)
+        additive = [meter.name for meter in meters]
+        return projected(used, recent, self.subscriptions, self.period, now_ms, additive)
+
+    def lines(self, usage: pa.Table) -> pa.Table:
+        """All lines that the usage and the fees of the whole month make."""
+        return month_lines(usage, self.subscriptions, self.period, self._offered)
+
+
+def _fees(lines: pa.Table) -> pa.Table:
+    kinds = lines["kind"].to_pylist()
+    return lines.filter(pa.array([kind in _FEE_KINDS for kind in kinds], pa.bool_()))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Annotated, Any
 
 import msgspec
@@ -162,3 +163,6 @@ def _lines(invoice: Invoice) -> Iterator[tuple[str | None, ...]]:
 def _amount(amount_minor: int, currency: str) -> str:
     """Decimal text that a script can read: no separator of thousands."""
     return format_minor(amount_minor, currency).replace(",", "")
+
+
+import_module("countinghouse.cli.upcoming")
