@@ -1,0 +1,137 @@
+"""`countinghouse margin`: what models cost us beside what tenants pay, the largest loss first."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from countinghouse.cli.moving import amount
+from countinghouse.cli.tables import Format, chosen_format, show
+from countinghouse.settings import Settings
+from schemas.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pipelines.books import Books
+    from pipelines.margin import MarginRow
+    from schemas.costs import CostTable, ModelUse
+
+COLUMNS = (
+    "tenant", "model", "input", "output", "currency", "revenue", "cost", "margin",
+)  # fmt: skip
+
+
+def margin(
+    month: Annotated[str, typer.Argument(help="A month that was closed, like 2026-10.")],
+    costs: Annotated[
+        list[Path], typer.Option(help="What models cost, YAML; one file for each currency.")
+    ],
+    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Show each tenant's revenue and token costs by model, the largest loss first.
+
+    Revenue is without tax. What a price by model earned is that model's; the rest is shared out by
+    tokens, exact to the cent. Costs in another currency stand beside it and are not converted.
+    """
+    from contextlib import closing
+
+    from countinghouse.closing_run import check_month
+    from countinghouse.init import read_text
+    from pipelines.books import Books
+    from pipelines.cost_file import parse_costs
+    from pipelines.margin import margins
+    from stores import ledger
+
+    check_month(month)
+    tables = [parse_costs(read_text(file), str(file)) for file in costs]
+    settings = Settings()
+    with closing(ledger.connect(settings.ledger_url)) as kept:
+        books = Books(month, kept)
+        uses = _uses(settings, books, tables)
+        _tell(margins(books.lines, uses, books.catalogs, tables), as_script=as_script)
+
+
+def _uses(settings: Settings, books: "Books", tables: "Sequence[CostTable]") -> "list[ModelUse]":
+    from contextlib import closing
+
+    from stores.warehouse import client
+    from stores.warehouse.by_model import used_by_model
+
+    [meters] = _meters(books, tables)
+    vector = books.closing.vector
+    with closing(client.connect(settings.clickhouse_url)) as warehouse:
+        return used_by_model(warehouse, books.period, vector, meters, books.anchored)
+
+
+def _meters(books: "Books", tables: "Sequence[CostTable]") -> Iterator[tuple[str, str]]:
+    """The meters of tokens in and out, which all tables must share and the price list have."""
+    known = books.catalogs[books.closing.catalog_version].meters
+    named = {(table.input_meter, table.output_meter) for table in tables}
+    if len(named) > 1:
+        raise InvalidInput("the cost files name different meters; give them the same")
+    for pair in named:
+        for meter in pair:
+            if meter not in known or not known[meter].is_additive:
+                summed = ", ".join(each.name for each in known.values() if each.is_additive)
+                told = f"{meter} is no meter that adds up tokens"
+                raise InvalidInput(
+                    f"{told}; name `input_meter` and `output_meter` in the file, of {summed}"
+                )
+        yield pair
+
+
+def _tell(rows: "Sequence[MarginRow]", *, as_script: bool) -> None:
+    form = chosen_format(as_json=as_script, as_csv=False)
+    cells = [_cells(row) for row in rows]
+    if form is Format.JSON:
+        named = [dict(zip(COLUMNS, each, strict=True)) for each in cells]
+        typer.echo(json.dumps({"totals": _totals(rows), "rows": named}, indent=1))
+        return
+    show(COLUMNS, cells, form)
+    if form is Format.TABLE:
+        for each in _totals(rows):
+            told = ", ".join(f"{name} {value}" for name, value in each.items())
+            typer.echo(f"\n{told}")
+
+
+def _cells(row: "MarginRow") -> tuple[str | None, ...]:
+    from schemas.quantity import format_micro
+
+    margin_minor = row.margin_minor
+    cost = amount(row.cost_minor, row.cost_currency)
+    return (
+        row.tenant,
+        row.model,
+        format_micro(row.input_micro),
+        format_micro(row.output_micro),
+        row.currency,
+        amount(row.revenue_minor, row.currency),
+        cost if margin_minor is not None else f"{row.cost_currency} {cost}",
+        None if margin_minor is None else amount(margin_minor, row.currency),
+    )
+
+
+def _totals(rows: "Sequence[MarginRow]") -> list[dict[str, Any]]:
+    """Revenue, cost and margin by currency; what cannot be compared is left out and counted."""
+    revenue: Counter[str] = Counter()
+    cost: Counter[str] = Counter()
+    for row in rows:
+        if row.margin_minor is not None:
+            revenue[row.currency] += row.revenue_minor
+            cost[row.currency] += row.cost_minor
+    left_out = Counter(row.currency for row in rows if row.margin_minor is None)
+    told: list[dict[str, Any]] = [
+        {
+            "currency": currency,
+            "revenue": amount(revenue[currency], currency),
+            "cost": amount(cost[currency], currency),
+            "margin": amount(revenue[currency] - cost[currency], currency),
+        }
+        for currency in sorted(revenue)
+    ]
+    return told + [
+        {"currency": currency, "rows_without_costs_in_it": count}
+        for currency, count in sorted(left_out.items())
+    ]
