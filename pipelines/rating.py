@@ -99,9 +99,13 @@ def _by_part(usage: Usage) -> dict[tuple[str, int], dict[str, int]]:
 
 
 def _uses(part: Part, card: RateCard | None, by_value: Mapping[str, int]) -> Iterator[_Use]:
-    """A matrix tells values apart; they use up a pool in their order, if there is one."""
+    """A matrix tells values apart; they use up a pool in their order, if there is one.
+
+    What was used comes before what is given back: else a correction of one value would be paid at
+    the price of another that follows it.
+    """
     if card is not None and isinstance(card.overage, Matrix):
-        for value in sorted(by_value):
+        for value in sorted(by_value, key=lambda each: (by_value[each] < 0, each)):
             yield _Use(part, card, by_value[value], value)
     else:
         yield _Use(part, card, sum(by_value.values()))

@@ -70,7 +70,8 @@ SELECT
     subscription,
     currency,
     (row_number() OVER (
-        PARTITION BY subscription ORDER BY meter, segment, value, kind_order
+        PARTITION BY subscription
+        ORDER BY meter, segment, quantity_micro < 0, value, kind_order
     ) - 1)::INTEGER AS ordinal,
     kind,
     meter,

@@ -45,7 +45,9 @@ cumulated AS (
         pools.pool_micro,
         pools.is_unlimited,
         sum(used.quantity_micro) OVER (
-            PARTITION BY used.subscription, used.meter ORDER BY used.segment, used.value
+            -- What was used comes before what is given back.
+            PARTITION BY used.subscription, used.meter
+            ORDER BY used.segment, used.quantity_micro < 0, used.value
         ) AS cumulative_micro
     FROM used
     JOIN pools USING (subscription, meter)

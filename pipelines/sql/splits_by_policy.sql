@@ -114,7 +114,7 @@ cumulated AS (
         pools.is_unlimited,
         sum(used.quantity_micro) OVER (
             PARTITION BY used.subscription, used.meter, used.pool
-            ORDER BY used.segment, used.value
+            ORDER BY used.segment, used.quantity_micro < 0, used.value
         ) AS cumulative_micro
     FROM used
     JOIN pools USING (subscription, meter, pool)
@@ -134,7 +134,7 @@ reached AS (
     SELECT
         *,
         sum(beyond_micro) OVER (
-            PARTITION BY subscription, meter ORDER BY segment, value
+            PARTITION BY subscription, meter ORDER BY segment, quantity_micro < 0, value
         ) AS after_micro
     FROM beyond
 )

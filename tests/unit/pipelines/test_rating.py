@@ -147,6 +147,11 @@ def by_model(free: Mapping[str, Any]) -> dict[int, Catalog]:
             ["included free None 10000 0", "included pro 'large' 38387.096774 0",
              "overage pro 'large' 1612.903226 3", "overage pro 'small' 1000000 100"],
         ),
+        (  # given back at its own price, not at that of a value that comes after it
+            "pro 09-01",
+            {(1, ""): -100 * K, (1, "large"): 150 * K},
+            ["overage pro 'large' 150000 300", "overage pro '' -100000 -50"],
+        ),
         (  # a correction is a credit at its own value's price
             "pro 09-01",
             {(1, "large"): 2 * M, (1, "small"): -M},
