@@ -126,7 +126,9 @@ class _Told:
         shown = ", ".join(
             f"{name.replace('_', ' ')} {each.value}"
             for name, each in materialization.metadata.items()
-            if isinstance(each.value, int | str) and not _is_aside(name)
+            if isinstance(each, dg.IntMetadataValue | dg.TextMetadataValue)
+            and each.value != "none"
+            and not _is_aside(name)
         )
         self._report(f"{materialization.asset_key.to_user_string().replace('_', ' ')}: {shown}")
 

@@ -100,6 +100,11 @@ class Settings(BaseSettings):
         timedelta(seconds=15), description="Longest wait for a receiver's answer."
     )
 
+    alert_url: str = Field(
+        "",
+        description="Where failed and overdue month runs are posted, signed with notify_secret.",
+    )
+
     close_grace: timedelta = Field(
         timedelta(hours=1), description="Wait after a month's end before it may close."
     )

@@ -1,17 +1,18 @@
-"""What happens by itself: two jobs, and the two sensors that ask for them.
+"""What happens by itself: the jobs, the schedule of the month's end, and the time for review.
 
-No run waits: a sensor asks every five minutes whether the month may be closed, says why not, and
-requests the run once. They run by themselves in production only.
+No run waits: the schedule asks from 00:05 UTC on the 1st whether the month before may be closed,
+says why not, and asks again. Everything here runs by itself in production only.
 """
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 
 from dagster_project.charges import charges, prorations
 from dagster_project.collection import payment_collection
 from dagster_project.environment import Environment
+from dagster_project.glances import month_before
 from dagster_project.invoices import finalized_invoices, invoices, reconciliation
 from dagster_project.resources import (
     LedgerResource,
@@ -29,12 +30,13 @@ from schemas.ports import Log, UsageReader
 
 FIVE_MINUTES = timedelta(minutes=5)
 FIVE_MINUTES_MS = FIVE_MINUTES // timedelta(milliseconds=1)
-RUNNING_IN_PRODUCTION = (
-    dg.DefaultSensorStatus.RUNNING
-    if os.environ.get("COUNTINGHOUSE_PRODUCTION", "").lower() in ("1", "true")
-    else dg.DefaultSensorStatus.STOPPED
-)
+MONTH_END = ["5-55/5 0 1 * *", "*/5 1-23 1 * *", "0 * 2-31 * *"]
+"""From 00:05 on the 1st every five minutes; what is not complete by the 2nd, every hour."""
+MOST_RUNS = 3
+"""Runs that the schedule requests of a month; then a person looks, and runs it by hand."""
+IS_PRODUCTION = os.environ.get("COUNTINGHOUSE_PRODUCTION", "").lower() in ("1", "true")
 """Decided when definitions are loaded; a switch in the UI overrides it for good."""
+SENSORS_RUN = dg.DefaultSensorStatus.RUNNING if IS_PRODUCTION else dg.DefaultSensorStatus.STOPPED
 
 close_month = dg.define_asset_job(
     "close_month",
@@ -48,16 +50,38 @@ finalize_and_collect = dg.define_asset_job(
 )
 
 
-@dg.sensor(
+@dg.schedule(
     job=close_month,
-    minimum_interval_seconds=int(FIVE_MINUTES.total_seconds()),
-    default_status=RUNNING_IN_PRODUCTION,
+    cron_schedule=MONTH_END,
+    execution_timezone="UTC",
+    default_status=(
+        dg.DefaultScheduleStatus.RUNNING if IS_PRODUCTION else dg.DefaultScheduleStatus.STOPPED
+    ),
 )
 def month_end(
-    ledger: LedgerResource, warehouse: WarehouseResource, log: LogResource
+    context: dg.ScheduleEvaluationContext,
+    ledger: LedgerResource,
+    warehouse: WarehouseResource,
+    log: LogResource,
 ) -> dg.RunRequest | dg.SkipReason:
-    """Close the month before this one, as soon as it is complete."""
-    month = month_before(now_ms())
+    """Close the month before, from 00:05 UTC on the 1st; asked again until it is complete."""
+    month = month_of_tick(context.scheduled_execution_time)
+    return ask(month, context.instance, ledger, warehouse, log)
+
+
+def month_of_tick(scheduled: datetime) -> str:
+    """The month before the tick: one that comes late still closes the month it was meant for."""
+    return month_before(f"{scheduled:%Y-%m}")
+
+
+def ask(
+    month: str,
+    instance: dg.DagsterInstance,
+    ledger: LedgerResource,
+    warehouse: WarehouseResource,
+    log: LogResource,
+) -> dg.RunRequest | dg.SkipReason:
+    """Request the month's run, or say why not."""
     grace_ms = max(Environment().close_grace_ms, FIVE_MINUTES_MS)
     try:
         ensure_over(month, now_ms(), grace_ms)
@@ -66,19 +90,43 @@ def month_end(
             closing = ask_closing(
                 month, books, usage_log, now_ms, code_version=version, grace_ms=grace_ms
             )
-            return request_close(closing, usage_log, usage)
+            return why_not(month, closing, instance) or request_close(closing, usage_log, usage)
     except BillingError as reason:
         return dg.SkipReason(str(reason))
+
+
+def why_not(month: str, closing: Closing, instance: dg.DagsterInstance) -> dg.SkipReason | None:
+    """Why no run is requested of a month, whether or not it is complete."""
+    if closing.state is not ClosingState.AWAITING:
+        return dg.SkipReason(f"{month} was opened {format_instant(closing.opened_ms)}")
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": month}))
+    unfinished = [run for run in runs if not run.is_finished]
+    if unfinished:
+        return dg.SkipReason(f"run {unfinished[0].run_id} of {month} has not ended yet")
+    asked = sum(run.tags.get("billing/reason") == "schedule" for run in runs)
+    if asked >= MOST_RUNS:
+        remedy = "mend the cause and launch close_month"
+        return dg.SkipReason(f"{asked} runs of {month} have failed before they began; {remedy}")
+    return None
+
+
+def request_close(closing: Closing, log: Log, usage: UsageReader) -> dg.RunRequest:
+    """Ask for the run of a complete month. Raises PeriodNotComplete."""
+    month = closing.month
+    cut(closing.vector, log, usage)
+    return dg.RunRequest(
+        run_key=f"close {month}", partition_key=month, tags=tags(month, "schedule")
+    )
 
 
 @dg.sensor(
     job=finalize_and_collect,
     minimum_interval_seconds=int(FIVE_MINUTES.total_seconds()),
-    default_status=RUNNING_IN_PRODUCTION,
+    default_status=SENSORS_RUN,
 )
 def drafts_due(ledger: LedgerResource) -> dg.RunRequest | dg.SkipReason:
     """Finalize and collect the drafts when their time for review is over."""
-    month = month_before(now_ms())
+    month = month_before(BillingPeriod.month_of(now_ms()).key)
     try:
         with ledger.open() as books:
             is_reconciled = bool(books.reconciliation(month))
@@ -88,20 +136,6 @@ def drafts_due(ledger: LedgerResource) -> dg.RunRequest | dg.SkipReason:
     return request_finalize(
         month, closing, now_ms(), Environment().draft_period_ms, is_reconciled=is_reconciled
     )
-
-
-def month_before(instant_ms: int) -> str:
-    """The month before the one that holds an instant."""
-    return BillingPeriod.month_of(BillingPeriod.month_of(instant_ms).start_ms - 1).key
-
-
-def request_close(closing: Closing, log: Log, usage: UsageReader) -> dg.RunRequest | dg.SkipReason:
-    """Ask for the run of a complete month. Raises PeriodNotComplete."""
-    month = closing.month
-    if closing.state is not ClosingState.AWAITING:
-        return dg.SkipReason(f"{month} was opened {format_instant(closing.opened_ms)}")
-    cut(closing.vector, log, usage)
-    return dg.RunRequest(run_key=f"close {month}", partition_key=month, tags=tags(month, "sensor"))
 
 
 def request_finalize(

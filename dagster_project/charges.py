@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from dagster_project import metadata
+from dagster_project import glances, metadata
+from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
 from dagster_project.resources import LedgerResource
 from dagster_project.usage import CODE_VERSION, monthly_usage
@@ -14,7 +15,8 @@ from pipelines.closing import prorate_fees, rate_charges
 @dg.asset(
     partitions_def=billing_periods,
     deps=[monthly_usage],
-    group_name="billing",
+    group_name=BILLING_GROUP,
+    owners=BILLING,
     kinds={"duckdb"},
     code_version=CODE_VERSION,
 )
@@ -24,13 +26,15 @@ def charges(
     """Usage priced into lines: included, overage, not billed."""
     with ledger.open() as books:
         report = rate_charges(context.partition_key, books)
-    return dg.MaterializeResult(metadata=metadata.of_step(report))
+        shown = glances.of_lines(books, context.partition_key, "charges")
+    return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
 
 
 @dg.asset(
     partitions_def=billing_periods,
     deps=[charges],
-    group_name="billing",
+    group_name=BILLING_GROUP,
+    owners=BILLING,
     kinds={"duckdb"},
     code_version=CODE_VERSION,
 )
@@ -40,7 +44,8 @@ def prorations(
     """Fee lines: the base fee, and credit and charge for each change within the month."""
     with ledger.open() as books:
         report = prorate_fees(context.partition_key, books)
-    return dg.MaterializeResult(metadata=metadata.of_step(report))
+        shown = glances.of_lines(books, context.partition_key, "prorations")
+    return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
 
 
 @dg.asset_check(asset=prorations, blocking=True)

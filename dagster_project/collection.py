@@ -1,13 +1,15 @@
 """Collecting the month's finalized invoices; the API owns webhooks, this asks and looks."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from dagster_project import metadata
+from dagster_project import glances, metadata
 from dagster_project.invoices import finalized_invoices
+from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
 from dagster_project.resources import LedgerResource, ProvidersResource, now_ms
 from pipelines.collection import (
@@ -17,13 +19,15 @@ from pipelines.collection import (
     settle,
     summarize,
 )
-from schemas.payment import PaymentAttempt, ProviderPayment
+from schemas.money import Money
+from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
 from schemas.ports import PaymentProvider
 
 WEBHOOK_ROUNDS = 40
 PAUSE_MS = 50
 """Webhooks have two seconds to decide what was just charged, before the provider is asked."""
 MOST_LOOKED_AT = 1_000
+FAILED = (AttemptState.FAILED, AttemptState.CANCELED)
 
 
 class CollectionConfig(dg.Config):
@@ -35,7 +39,8 @@ class CollectionConfig(dg.Config):
 @dg.asset(
     partitions_def=billing_periods,
     deps=[finalized_invoices],
-    group_name="billing",
+    group_name=BILLING_GROUP,
+    owners=BILLING,
     kinds={"python"},
 )
 def payment_collection(
@@ -54,14 +59,26 @@ def payment_collection(
             for unanswered in settle(books, configured, now_ms, month):
                 context.log.warning(f"{unanswered.attempt.id}: {unanswered.reason}")
         now = summarize(books, month)
-    return dg.MaterializeResult(
-        metadata={
-            "charged_now": charged,
-            "succeeded": now.succeeded,
-            "failed": now.failed,
-            "open": now.open,
+        shown = glances.of_states(books, month) | _failed(books.attempts(month, FAILED), month)
+    counts = {"succeeded": now.succeeded, "failed": now.failed, "open": now.open}
+    return dg.MaterializeResult(metadata={"charged_now": charged, **counts, **shown})
+
+
+def _failed(attempts: Sequence[PaymentAttempt], month: str) -> dict[str, Any]:
+    """Who did not pay and why, the largest amounts first, and how they are asked again."""
+    rows: list[metadata.Row] = [
+        {
+            "tenant": attempt.tenant,
+            "amount": str(Money(attempt.amount_minor, attempt.currency)),
+            "provider": attempt.provider,
+            "reason": attempt.failure or "",
         }
-    )
+        for attempt in sorted(attempts, key=lambda each: (-each.amount_minor, each.id))
+    ]
+    if not rows:
+        return {"failed payments": "none"}
+    again = dg.MetadataValue.md(f"`countinghouse pay {month}`")
+    return {"failed payments": metadata.table(rows), "to ask again": again}
 
 
 @dg.asset_check(asset=payment_collection)

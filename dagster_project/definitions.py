@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from dagster_project.alerts import month_overdue, run_failed
 from dagster_project.automation import close_month, drafts_due, finalize_and_collect, month_end
 from dagster_project.charges import charges, charges_match_usage, prorations
 from dagster_project.collection import payment_collection, payments_match_invoices
@@ -47,7 +48,8 @@ defs = dg.Definitions(
         payments_match_invoices,
     ],
     jobs=[close_month, finalize_and_collect],
-    sensors=[month_end, drafts_due],
+    schedules=[month_end],
+    sensors=[drafts_due, run_failed, month_overdue],
     resources={
         "ledger": LedgerResource(),
         "warehouse": WarehouseResource(),

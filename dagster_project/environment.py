@@ -35,6 +35,8 @@ class Environment(BaseSettings):
     max_held: float = Field(0.01, ge=0, le=1)
     seller: str = "countinghouse demo seller"
     production: bool = False
+    alert_url: str = ""
+    notify_secret: str = ""
     sandbox_url: str = ""
     sandbox_port: int = 18081
     webhook_secret: str = "sandbox-secret"  # noqa: S105 - the sandbox's, known to all

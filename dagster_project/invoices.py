@@ -2,10 +2,11 @@
 
 import dagster as dg
 
-from dagster_project import metadata
+from dagster_project import glances, metadata
 from dagster_project.charges import prorations
 from dagster_project.environment import Environment
-from dagster_project.partitions import billing_periods
+from dagster_project.ownership import BILLING, BILLING_GROUP
+from dagster_project.partitions import FIRST_OF_MONTH_06_00, billing_periods
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource, now_ms
 from dagster_project.usage import CODE_VERSION
 from pipelines import checks
@@ -14,14 +15,13 @@ from pipelines.books import Books
 from pipelines.closing import draft_invoices, finalize, reconcile
 from schemas.closing import Reconciliation
 from schemas.invoice import ADJUSTING_KINDS
-from schemas.period import BillingPeriod
-from schemas.quantity import format_micro
 
 
 @dg.asset(
     partitions_def=billing_periods,
     deps=[prorations],
-    group_name="billing",
+    group_name=BILLING_GROUP,
+    owners=BILLING,
     kinds={"sql"},
     code_version=CODE_VERSION,
 )
@@ -31,8 +31,8 @@ def invoices(
     """A draft for every subscription of the month; finalized invoices are left alone."""
     with ledger.open() as books:
         report = draft_invoices(context.partition_key, books)
-        shown = metadata.largest(books.invoices(context.partition_key))
-    return dg.MaterializeResult(metadata={**metadata.of_step(report), "largest": shown})
+        shown = glances.of_invoices(books, context.partition_key)
+    return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
 
 
 @dg.asset_check(asset=invoices, blocking=True)
@@ -80,7 +80,7 @@ def no_surprising_change(
 ) -> dg.AssetCheckResult:
     """Totals beside those of the month before; worth a look, no reason to stop."""
     month = context.partition_key
-    before = BillingPeriod.month_of(BillingPeriod.month(month).start_ms - 1).key
+    before = glances.month_before(month)
     with ledger.open() as books:
         findings = checks.no_surprising_change(Books(month, books), Books(before, books))
     return metadata.verdict(
@@ -91,7 +91,9 @@ def no_surprising_change(
 @dg.asset(
     partitions_def=billing_periods,
     deps=[invoices],
-    group_name="billing",
+    group_name=BILLING_GROUP,
+    owners=BILLING,
+    freshness_policy=FIRST_OF_MONTH_06_00,
     kinds={"clickhouse", "sql"},
     code_version=CODE_VERSION,
 )
@@ -105,15 +107,17 @@ def reconciliation(
     month = context.partition_key
     with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
         report = reconcile(month, books, usage, usage_log, max_held=Environment().max_held)
-        rows = books.reconciliation(month)
-    shown = {**metadata.of_step(report), "compared": metadata.table(_as_rows(rows))}
-    return dg.MaterializeResult(metadata=shown)
+        shown = {**glances.of_held(books, month), **glances.of_unpriced(books, month)}
+        compared = books.reconciliation(month)
+    shown["figures"] = metadata.table(_as_rows(compared))
+    return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
 
 
 @dg.asset(
     partitions_def=billing_periods,
     deps=[reconciliation],
-    group_name="billing",
+    group_name=BILLING_GROUP,
+    owners=BILLING,
     kinds={"sql"},
     code_version=CODE_VERSION,
 )
@@ -124,22 +128,23 @@ def finalized_invoices(
     month = context.partition_key
     with ledger.open() as books:
         report = finalize(month, books, now_ms, seller=Environment().seller)
-        shown = metadata.largest(books.invoices(month))
-    return dg.MaterializeResult(metadata={**metadata.of_step(report), "invoices": shown})
+        shown = {**glances.of_invoices(books, month), **glances.of_numbers(books, month)}
+        shown |= glances.of_states(books, month) | glances.of_held(books, month)
+    return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
 
 
-def _as_rows(rows: list[Reconciliation]) -> list[dict[str, str | int]]:
+def _as_rows(rows: list[Reconciliation]) -> list[metadata.Row]:
     """The rows of an operator's table: held first, then the most used."""
     ordered = sorted(rows, key=lambda row: (row.held is None, -row.warehouse_micro))
     return [
         {
             "tenant": row.tenant,
             "meter": row.meter,
-            "counter": "" if row.counter_micro is None else format_micro(row.counter_micro),
-            "warehouse": format_micro(row.warehouse_micro),
-            "late repeats": format_micro(row.beyond_window_micro),
-            "billed": format_micro(row.billed_micro),
-            "not priced": format_micro(row.unpriced_micro),
+            "counter": "" if row.counter_micro is None else glances.quantity(row.counter_micro),
+            "warehouse": glances.quantity(row.warehouse_micro),
+            "late repeats": glances.quantity(row.beyond_window_micro),
+            "billed": glances.quantity(row.billed_micro),
+            "not priced": glances.quantity(row.unpriced_micro),
             "held": row.held or "",
         }
         for row in ordered[: metadata.MOST_ROWS]

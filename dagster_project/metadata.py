@@ -3,16 +3,17 @@
 Dagster refuses `Decimal`, and shows floats as they are; neither is used.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from pipelines.closing import StepReport
-from schemas.invoice import Invoice
 from schemas.money import Money
 
 MOST_ROWS = 20
+
+Row = dict[str, str | int]
 
 
 def of_step(report: StepReport) -> dict[str, Any]:
@@ -32,28 +33,11 @@ def totals(totals_minor: Mapping[str, int]) -> dict[str, Any]:
     return shown
 
 
-def table(rows: Sequence[Mapping[str, str | int]]) -> Any:
+def table(rows: Sequence[Row]) -> Any:
     """At most twenty rows as a table, or a word where there are none."""
     if not rows:
         return dg.MetadataValue.text("none")
     return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows[:MOST_ROWS]])
-
-
-def largest(invoices: Iterable[Invoice]) -> Any:
-    """The invoices with the largest totals, the held ones first."""
-    ordered = sorted(invoices, key=lambda each: (each.held is None, -each.total_minor, each.id))
-    return table(
-        [
-            {
-                "tenant": invoice.tenant,
-                "number": invoice.number or "",
-                "total": str(Money(invoice.total_minor, invoice.currency)),
-                "state": invoice.state.value,
-                "held": invoice.held or "",
-            }
-            for invoice in ordered[:MOST_ROWS]
-        ]
-    )
 
 
 def verdict(

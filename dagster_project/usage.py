@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
-from dagster_project import metadata, sources
+from dagster_project import glances, metadata, sources
 from dagster_project.environment import Environment
+from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
 from dagster_project.resources import (
     LedgerResource,
@@ -16,6 +17,7 @@ from dagster_project.resources import (
 )
 from pipelines.books import Books
 from pipelines.closing import aggregate_usage, compare_counters, open_closing
+from pipelines.plan_records import record_due_transitions
 from schemas.closing import CounterComparison
 from schemas.period import BillingPeriod, format_instant
 from schemas.quantity import format_micro
@@ -35,7 +37,8 @@ class ClosingConfig(dg.Config):
 @dg.asset(
     partitions_def=billing_periods,
     deps=[sources.metered_usage, sources.counters_table, sources.raw_usage],
-    group_name="billing",
+    group_name=BILLING_GROUP,
+    owners=BILLING,
     kinds={"clickhouse"},
     code_version=CODE_VERSION,
 )
@@ -46,9 +49,13 @@ def monthly_usage(
     warehouse: WarehouseResource,
     log: LogResource,
 ) -> dg.MaterializeResult[None]:
-    """Usage by tenant and meter up to the closing's cut, taken into the ledger."""
+    """Usage by tenant and meter up to the closing's cut, taken into the ledger.
+
+    Before that, what was scheduled for the month's end is recorded, whoever was awake.
+    """
     month = context.partition_key
     with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
+        record_due_transitions(books, now_ms())
         closing = open_closing(
             month,
             books,
@@ -60,7 +67,7 @@ def monthly_usage(
             without_counters=config.without_counters or None,
         )
         report = aggregate_usage(month, books, usage)
-    shown = metadata.of_step(report)
+        shown = metadata.of_step(report) | glances.of_usage(books, month)
     shown |= {"cut": closing.vector.to_json(), "opened": format_instant(closing.opened_ms)}
     return dg.MaterializeResult(metadata=shown)
 

@@ -13,6 +13,7 @@ from stores.ledger.finalizing import Finalizing
 from stores.ledger.given import Given
 from stores.ledger.invoices import Invoices
 from stores.ledger.outbox import Outbox
+from stores.ledger.overviews import Overviews
 from stores.ledger.payments import Payments
 from stores.ledger.plan_changes import PlanChanges
 from stores.ledger.published import Published
@@ -37,6 +38,7 @@ class Ledger(
     Given,
     Invoices,
     Finalizing,
+    Overviews,
     Payments,
     Webhooks,
     Outbox,

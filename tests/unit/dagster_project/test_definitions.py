@@ -15,6 +15,7 @@ from countinghouse.settings import Settings
 from countinghouse.wiring import provider_settings
 from dagster_project.definitions import defs
 from dagster_project.environment import Environment
+from schemas.topics import TOPICS
 
 ROOT = Path(__file__).parents[3]
 SECRET = "sk_live_of_nobody"
@@ -24,7 +25,9 @@ def test_every_object_is_there_by_name() -> None:
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == {"close_month", "finalize_and_collect"}
-    assert {sensor.name for sensor in repository.sensor_defs} == {"month_end", "drafts_due"}
+    sensors = {sensor.name for sensor in repository.sensor_defs}
+    assert sensors == {"drafts_due", "run_failed", "month_overdue"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"month_end"}
     groups = {
         key.to_user_string(): group
         for key, group in ((n.key, n.group_name) for n in defs.resolve_asset_graph().asset_nodes)
@@ -36,7 +39,26 @@ def test_every_object_is_there_by_name() -> None:
 def test_nothing_comes_after_the_preview() -> None:
     graph = defs.resolve_asset_graph()
     assert graph.get(dg.AssetKey("upcoming_invoices")).child_keys == set()
-    assert graph.get(dg.AssetKey("payment_collection")).child_keys == set()
+
+
+def test_topics_tables_and_assets_are_one_lineage_and_each_has_an_owner_and_a_description() -> None:
+    graph = defs.resolve_asset_graph()
+    described = [node for node in graph.asset_nodes if node.owners and node.description]
+    undescribed = {node.key.to_user_string() for node in graph.asset_nodes} - {
+        node.key.to_user_string() for node in described
+    }
+    assert undescribed <= {"upcoming_invoices"}
+    upstream = graph.get_ancestor_asset_keys(dg.AssetKey("billing_events_topic"))
+    assert dg.AssetKey("usage_events_topic") in upstream
+    assert {f"{topic.name.replace('.', '_')}_topic" for topic in TOPICS} == {
+        key for key in (k.to_user_string() for k in graph.external_asset_keys) if "_topic" in key
+    }
+
+
+def test_a_backfill_is_a_run_for_each_month() -> None:
+    graph = defs.resolve_asset_graph()
+    policies = {node.backfill_policy for node in graph.asset_nodes if node.partitions_def}
+    assert policies == {None}
 
 
 @pytest.mark.integration
@@ -84,6 +106,8 @@ def test_a_fresh_process_loads_them_and_its_snapshot_holds_no_secret() -> None:
             production=True,
             stripe_api_key="sk_test",
             stripe_webhook_secret="whsec",
+            alert_url="https://host/alerts",
+            notify_secret="whsec_1 whsec_2",
         ),
     ],
     ids=["defaults", "all set"],
@@ -96,7 +120,8 @@ def test_the_environment_of_a_run_is_that_of_the_settings(
             monkeypatch.setenv(name, value)
     read = Environment()
     same = ("kafka_servers", "clickhouse_url", "ledger_url", "dedupe_window", "close_grace")
-    for name in (*same, "draft_period", "max_held", "seller", "production"):
+    told = ("alert_url", "notify_secret")
+    for name in (*same, *told, "draft_period", "max_held", "seller", "production"):
         assert getattr(read, name) == getattr(settings, name), name
     assert read.providers == provider_settings(settings)
 

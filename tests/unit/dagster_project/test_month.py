@@ -81,7 +81,7 @@ def test_drafts_made_twice_are_the_same_to_the_byte(month: Month) -> None:
 def test_an_operator_sees_money_as_text_and_number(month: Month) -> None:
     shown = metadata_of(month.run(*CLOSE), "invoices")
     assert (shown["total_usd"], shown["total_usd_minor"]) == ("USD 178.97", 17897)
-    assert shown["largest"].records[0].data["total"] == "USD 151.61"
+    assert shown["largest invoices"].records[0].data["total"] == "USD 151.61"
 
 
 def lose_a_count(month: Month, tenant: str) -> None:
