@@ -3,16 +3,23 @@
 import hashlib
 import json
 import random
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing as closing_of
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import duckdb
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from countinghouse.bundling import BundleResult, bundle_month, check_bundle
+from countinghouse.cli.app import app
 from countinghouse.settings import Settings
 from pipelines import catalog_file, closing
 from pipelines.books import Books
@@ -235,3 +242,79 @@ def test_a_line_s_digest_is_that_of_its_parquet_and_of_the_bundle(
             assert digest((halves[0], halves[1])) == each.evidence.digest
             of, evidence = each.of.asked, each.evidence
             assert (of.tenant, of.meter, evidence.quantity_micro, evidence.digest) in usage
+
+
+@pytest.fixture
+def home(closed: Closed, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The closed month for the command line."""
+    monkeypatch.setenv("COUNTINGHOUSE_HOME", str(closed.home))
+    monkeypatch.setenv("COUNTINGHOUSE_LEDGER", f"sqlite:///{closed.home / 'ledger.db'}")
+    monkeypatch.setenv("COUNTINGHOUSE_CLICKHOUSE", closed.url)
+    return closed.home
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    """What a command prints."""
+    result = CliRunner().invoke(app, list(arguments))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def test_a_stranger_runs_the_script_with_python_and_duckdb_alone(closed: Closed) -> None:
+    script = "import duckdb; print(duckdb.execute(open('verify.sql').read()).fetchall())"
+    found = subprocess.run(
+        [sys.executable, "-I", "-c", script],
+        cwd=closed.bundle.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "[]\n"
+
+
+def test_the_commands_verify_a_month_and_a_bundle(home: Path, tmp_path: Path) -> None:
+    assert json.loads(run("verify", MONTH, "--json"))["differences"] == []
+    run("bundle", MONTH, "--out", str(tmp_path / "bundle"))
+    run("verify", MONTH, "--bundle", str(tmp_path / "bundle"))
+    lines = pq.read_table(tmp_path / "bundle" / "lines.parquet")
+    fewer = lines.filter(pc.not_equal(lines["kind"], "overage"))
+    write_parquet(tmp_path / "bundle" / "lines.parquet", fewer)
+    told = run("verify", MONTH, "--bundle", str(tmp_path / "bundle"), code=1)
+    assert "lines.parquet was changed" in told
+    assert "overage" in told
+
+
+def test_a_changed_amount_in_the_ledger_fails_the_verification(
+    closed: Closed, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing_of(sqlite3.connect(home / "ledger.db")) as books:
+        books.execute("VACUUM INTO ?", (str(tmp_path / "ledger.db"),))
+    with closing_of(sqlite3.connect(tmp_path / "ledger.db")) as books, books:
+        books.execute("UPDATE invoice_lines SET amount_minor = amount_minor + 1 WHERE ordinal = 1")
+        books.execute("UPDATE invoices SET total_minor = total_minor + 1")
+    monkeypatch.setenv("COUNTINGHOUSE_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")
+    found = json.loads(run("verify", MONTH, "--json", code=1))["differences"]
+    invoices = closed.ledger.invoices(MONTH)
+    assert {(each["where"], each["line"], each["what"]) for each in found} == {
+        (invoice.number, 1, "amount_minor") for invoice in invoices
+    }
+
+
+def test_the_commands_explain_a_line_and_export_the_month(home: Path, tmp_path: Path) -> None:
+    number, file = f"{MONTH}-000001", tmp_path / "events.parquet"
+    rows = json.loads(run("invoices", "explain", number, "--json"))["events"]
+    assert {row["agrees"] for row in rows} == {"true"}
+    line = next(row["line"] for row in rows if row["kind"] == "overage")
+    told = run("invoices", "explain", number, line)
+    assert "which is the line's quantity" in told
+    assert "price list version 1, SHA-256 " in told
+    listed = run("invoices", "explain", number, line, "--events").splitlines()
+    run("invoices", "explain", number, line, "--parquet", str(file))
+    assert pq.read_table(file).num_rows == len(listed) - 1 > 1
+    assert "name it after the number" in str(
+        CliRunner().invoke(app, ["invoices", "explain", number, "--events"]).exception
+    )
+    run("invoices", "export", "--focus", MONTH, "--out", str(tmp_path / "focus.csv"))
+    assert (tmp_path / "focus.csv").read_text().startswith("BilledCost,BillingAccountId,")

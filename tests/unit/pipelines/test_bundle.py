@@ -43,6 +43,37 @@ def test_a_golden_invoice_comes_out_of_its_files_again(name: str, tmp_path: Path
     assert bundles.differences(tmp_path / "bundle") == []
 
 
+PRICED: dict[str, Any] = {"overage": {"model": "per_unit", "price": {"USD": "0.1"}}}
+POLICIES: dict[str, dict[str, Any]] = {
+    "ahead": {"base_fee": "in_advance"},
+    "daily": {"proration": "day"},
+    "whole": {"proration": "none"},
+    "full": {"included_on_upgrade": "full"},
+    "own": {"pool": "per_segment"},
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_plan_s_policies_come_out_again(policy: str, tmp_path: Path) -> None:
+    given = {
+        "plans": {
+            "small": {"base_fee": {"USD": "31"}, "meters": {"calls": {"included": 100} | PRICED}},
+            "large": {
+                "base_fee": {"USD": "62"},
+                "policies": POLICIES[policy],
+                "meters": {"calls": {"included": 300} | PRICED},
+            },
+        },
+        "subscribed": "small 09-01, large 10-11",
+        "usage": "calls 90 @1, calls 400.5 @2",
+    }
+    books = bundles.drafted(bill_of(given))
+    tables = bundles.write(books, tmp_path / "bundle")
+    assert {"overage", "proration_charge"} & {it.kind for it in books.invoices[0].lines}
+    assert tables["other_fees"].num_rows > 0 or policy in ("full", "own")
+    assert bundles.differences(tmp_path / "bundle") == []
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The bundle of a month with several tenants, and what follows from fees and usage."""
