@@ -155,7 +155,7 @@ def other_terms(model: BaseModel, known: Collection[str]) -> Iterator[tuple[str,
 def currencies_of(price: PriceModel) -> list[str]:
     """The currencies that a price names anywhere, in its order."""
     if isinstance(price, Percentage):
-        return list(price.minimum | price.maximum) or ["every currency"]
+        return list(price.fixed | price.minimum | price.maximum) or ["every currency"]
     body = price.model_dump(mode="json")
     tables = [body.get("price", {})]
     tables += [it for tier in body.get("tiers", ()) for it in (tier["price"], tier["flat"])]

@@ -80,14 +80,13 @@ def _tier_of(tiers: tuple[Tier, ...], quantity_micro: int) -> Tier:
 
 
 def _percentage(price: Percentage, quantity_micro: int, currency: str) -> int:
-    """2.9 % of 100.00 are 2.90, unless that is below the minimum or above the maximum."""
+    """2.9 % of 100.00 and 0.30 are 3.20, unless that is below the minimum or above the maximum."""
     if not quantity_micro:
         return 0
-    least = parse_pico(price.minimum.get(currency, "0")) * MICRO
-    share = max(quantity_micro * price.rate * (PICO // PPM), least)
-    if currency in price.maximum:
-        return min(share, parse_pico(price.maximum[currency]) * MICRO)
-    return share
+    share = quantity_micro * price.rate * (PICO // PPM)
+    asked = max(share + price.fixed_pico(currency) * MICRO, price.minimum_pico(currency) * MICRO)
+    most = price.maximum_pico(currency)
+    return asked if most is None else min(asked, most * MICRO)
 
 
 _COSTS: dict[type, Callable[[Any, int, str], int]] = {

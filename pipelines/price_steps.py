@@ -110,8 +110,11 @@ def _whole_percentage(price: Percentage, whole: int, currency: str, prefix: str)
     if not whole:
         return
     share = whole * price.rate * (ATTO // MICRO // PPM)
+    fixed = price.fixed_pico(currency) * MICRO
     yield Step(f"{prefix}{format_micro(price.rate * 100)}% × {quantity(whole)}", share)
-    rest = cost(price, whole, currency) - share
+    if fixed:
+        yield Step(f"{prefix}{price.fixed[currency]} once", fixed)
+    rest = cost(price, whole, currency) - share - fixed
     if rest > 0:
         yield Step(f"{prefix}up to the minimum of {price.minimum[currency]}", rest)
     if rest < 0:

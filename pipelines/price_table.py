@@ -40,6 +40,7 @@ _SCHEMA = pa.schema(
         "package_micro": pa.int64(),
         "package_pico": pa.int64(),
         "rate_ppm": pa.int64(),
+        "fixed_pico": pa.int64(),
         "minimum_pico": pa.int64(),
         "maximum_pico": pa.int64(),
         "tiers": pa.list_(_TIER),
@@ -103,11 +104,11 @@ def _terms(price: PriceModel, currency: str) -> dict[str, Any]:
             amount = parse_pico(price.price[currency])
             return {"package_micro": price.per * MICRO, "package_pico": amount}
         case Percentage():
-            most = price.maximum.get(currency)
             return {
                 "rate_ppm": price.rate,
-                "minimum_pico": parse_pico(price.minimum.get(currency, "0")),
-                "maximum_pico": None if most is None else parse_pico(most),
+                "fixed_pico": price.fixed_pico(currency),
+                "minimum_pico": price.minimum_pico(currency),
+                "maximum_pico": price.maximum_pico(currency),
             }
         case Graduated() | Volume():
             return {"tiers": list(_tiers(price, currency))}

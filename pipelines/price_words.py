@@ -38,7 +38,8 @@ def _per(amount: str, per: int) -> str:
 
 
 def _percentage(price: Percentage, currency: str) -> Iterator[str]:
-    yield f"{format_micro(price.rate * 100)}% of the amount"
+    fixed = f" and {price.fixed[currency]} once" if currency in price.fixed else ""
+    yield f"{format_micro(price.rate * 100)}% of the amount{fixed}"
     if currency in price.minimum:
         yield f"at least {price.minimum[currency]}"
     if currency in price.maximum:

@@ -131,25 +131,52 @@ class Volume(_Tiered):
 class Percentage(Closed):
     """A share of the quantity, which is an amount of money in major units of the currency.
 
-    It is at least `minimum` where there is any usage, and at most `maximum`.
+    Where there is any usage, `fixed` is added to the share once; both together are at least
+    `minimum` and at most `maximum`.
     """
 
     model: Literal["percentage"]
     rate: Rate
+    # Left out of the canonical form while there is none, so that hashes of price lists stay.
+    fixed: Annotated[Amounts, Field(exclude_if=lambda amounts: not amounts)] = Field(
+        default_factory=dict
+    )
     minimum: Amounts = Field(default_factory=dict)
     maximum: Amounts = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _bounds_hold(self) -> Self:
-        PerUnits.check(1, self.minimum, "minimum")
-        PerUnits.check(1, self.maximum, "maximum")
-        crossed = [
-            (("maximum", currency), "it is below the minimum")
-            for currency in self.minimum.keys() & self.maximum.keys()
-            if parse_pico(self.maximum[currency]) < parse_pico(self.minimum[currency])
-        ]
-        tell(crossed)
+        for name in ("fixed", "minimum", "maximum"):
+            PerUnits.check(1, getattr(self, name), name)
+        tell(list(self._crossed()))
         return self
+
+    def _crossed(self) -> Iterator[Problem]:
+        for currency, most in self.maximum.items():
+            for name, words in (("minimum", "the minimum"), ("fixed", "the fixed part")):
+                if parse_pico(most) < self._pico(name, currency):
+                    amount = getattr(self, name)[currency]
+                    yield ("maximum", currency), f"it is below {words} of {amount}; raise it"
+        for currency in self.minimum.keys() & self.fixed.keys():
+            if self.minimum_pico(currency) <= self.fixed_pico(currency):
+                amount = self.fixed[currency]
+                text = f"the fixed part of {amount} reaches it alone; raise it, or leave it out"
+                yield ("minimum", currency), text
+
+    def _pico(self, name: str, currency: str) -> int:
+        return parse_pico(getattr(self, name).get(currency, "0"))
+
+    def fixed_pico(self, currency: str) -> int:
+        """What is paid once where there is any usage, in 1e-12 of a major unit."""
+        return self._pico("fixed", currency)
+
+    def minimum_pico(self, currency: str) -> int:
+        """The least, in 1e-12 of a major unit."""
+        return self._pico("minimum", currency)
+
+    def maximum_pico(self, currency: str) -> int | None:
+        """The most, None where nothing caps it."""
+        return self._pico("maximum", currency) if currency in self.maximum else None
 
 
 class Matrix(Closed):
@@ -212,7 +239,7 @@ def _amounts(price: PriceModel) -> Iterator[tuple[tuple[str | int, ...], Amounts
                 if amounts := getattr(tier, name):
                     yield ("tiers", n, name), amounts
     elif isinstance(price, Percentage):
-        for name in ("minimum", "maximum"):
+        for name in ("fixed", "minimum", "maximum"):
             if amounts := getattr(price, name):
                 yield (name,), amounts
     elif isinstance(price, Matrix):

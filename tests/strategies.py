@@ -129,6 +129,9 @@ def amounts(draw: st.DrawFn, most_pico: int = 10**12) -> dict[str, str]:
     return {currency: _decimal(draw(st.integers(0, most_pico)), 12) for currency in CURRENCIES}
 
 
+_LEAST = Decimal("0.000000000001")
+
+
 @st.composite
 def prices(draw: st.DrawFn, priced_by: str | None = None) -> dict[str, Any]:
     """A price of any model; by value where there is a pricing key."""
@@ -147,10 +150,11 @@ def prices(draw: st.DrawFn, priced_by: str | None = None) -> dict[str, Any]:
             "price": draw(amounts()),
         }
     if model == "percentage":
-        minimum = draw(amounts())
+        fixed, more = draw(amounts()), draw(amounts())
+        minimum = {c: f"{Decimal(fixed[c]) + Decimal(more[c]) + _LEAST:f}" for c in fixed}
         most = {currency: str(Decimal(least) + 10) for currency, least in minimum.items()}
         rate = f"{_decimal(draw(st.integers(0, 10**6)), 4)}%"
-        bounded = {"minimum": minimum, "maximum": most}
+        bounded = {"fixed": fixed, "minimum": minimum, "maximum": most}
         named = draw(st.sets(st.sampled_from(sorted(bounded))))
         return {"model": model, "rate": rate} | {name: bounded[name] for name in named}
     bounds = sorted(draw(st.sets(st.integers(1, 25_000_000), max_size=3)))

@@ -8,7 +8,10 @@ CASE
         THEN (q + price.package_micro - 1) // price.package_micro * price.package_pico * 1000000
     WHEN price.model = 'percentage'
         THEN least(
-            greatest(q * price.rate_ppm * 1000000, price.minimum_pico::HUGEINT * 1000000),
+            greatest(
+                q * price.rate_ppm * 1000000 + price.fixed_pico::HUGEINT * 1000000,
+                price.minimum_pico::HUGEINT * 1000000
+            ),
             price.maximum_pico::HUGEINT * 1000000 -- null: without one
         )
     WHEN price.model = 'graduated'

@@ -35,6 +35,7 @@ PERCENTAGE = {
     "minimum": usd("1"),
     "maximum": usd("20"),
 }
+WITH_FIXED = PERCENTAGE | {"fixed": usd("0.30")}
 
 
 def costs(price: dict[str, Any], quantity: object) -> str:
@@ -68,6 +69,11 @@ def costs(price: dict[str, Any], quantity: object) -> str:
         (PERCENTAGE, 10, "1.00"),  # 0.29 is below the minimum
         (PERCENTAGE, 5000, "20.00"),  # 145.00 is above the maximum
         (PERCENTAGE, 0, "0.00"),
+        # and 0.30 once beside it, before the least and the most
+        (WITH_FIXED, 100, "3.20"),
+        (WITH_FIXED, 10, "1.00"),  # 0.59
+        (WITH_FIXED, 680, "20.00"),  # 20.02
+        (WITH_FIXED, 0, "0.00"),
     ],
 )
 def test_worked_examples(price: dict[str, Any], quantity: object, expected: str) -> None:
@@ -84,7 +90,7 @@ def prices(draw: st.DrawFn) -> dict[str, Any]:
     if model in ("per_unit", "package"):
         return {"model": model, "per": draw(st.sampled_from([1, 10, 1000])), "price": draw(amounts)}
     if model == "percentage":
-        return {"model": model, "rate": f"{draw(st.integers(0, 100))}%"}
+        return {"model": model, "rate": f"{draw(st.integers(0, 100))}%", "fixed": draw(amounts)}
     bounds = sorted(draw(st.sets(st.integers(1, 1000), max_size=4)))
     tiers: list[dict[str, Any]] = [{"up_to": b, "price": draw(amounts)} for b in bounds]
     tiers.append({"price": draw(amounts), "flat": draw(amounts)})

@@ -26,6 +26,10 @@ def usd(amount: str, per: int = 1) -> dict[str, Any]:
             "2.9% of the amount, at least 1",
         ),
         (
+            {"model": "percentage", "rate": "2.9%", "fixed": {"USD": "0.3"}},
+            "2.9% of the amount and 0.3 once",
+        ),
+        (
             {"model": "graduated", "tiers": [{"up_to": 100, **usd("1")}, usd("0.5")]},
             "1 each up to 100; 0.5 each beyond",
         ),
