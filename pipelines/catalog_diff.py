@@ -132,6 +132,8 @@ def _concerns(
 
 def _of_plan(name: str, kind: str, catalogs: tuple[Catalog, Catalog], tenants: int | None) -> str:
     told = "for whoever subscribes from then on"
+    if name in catalogs[1].plans and (alone := catalogs[1].plans[name].tenants):
+        told = f"for {', '.join(alone)} alone, from a new order on"
     if kind == "taken out":
         told = "nobody can subscribe to it any more"
     if kind != "new" and tenants != 0:

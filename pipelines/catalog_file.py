@@ -11,11 +11,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipelines.marked_yaml import MarkedYaml, Path, read_yaml
+from pipelines.plan_parents import with_parents
 from schemas.catalog import Catalog, Plan
 from schemas.errors import InvalidInput
 from schemas.meter import Meter
 from schemas.offers import AddOn, Coupon, Discount
 from schemas.plan_policies import Policies
+from schemas.plan_reach import RampPhase
 from schemas.price_terms import PROBLEMS
 from schemas.prices import TAG, PerUnit, Tier
 from schemas.rate_card import Grace, Quota, RateCard, UnitCost
@@ -34,6 +36,7 @@ _MODELS: dict[Path, type[BaseModel]] = {
     ("plans", "*", "meters", "*", "quotas", "*", "grace"): Grace,
     ("plans", "*", "discount"): Discount,
     ("plans", "*", "policies"): Policies,
+    ("plans", "*", "ramp", "*"): RampPhase,
     ("costs", "*"): UnitCost,
     ("coupons", "*"): Coupon,
     ("add_ons", "*"): AddOn,
@@ -64,7 +67,7 @@ def parse(text: str, name: str) -> Catalog:
     Raises:
         InvalidInput: one line `file:line:column: path: reason; remedy` for each error found.
     """
-    document = read_yaml(text, name)
+    document = with_parents(read_yaml(text, name))
     try:
         return Catalog.model_validate(document.tree)
     except ValidationError as invalid:

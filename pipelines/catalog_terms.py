@@ -22,7 +22,7 @@ from schemas.tax import TaxRule
 
 KNOWN_OF_PLANS = (
     "base_fee", "base_fee_yearly", "minimum", "maximum", "discount", "policies", "meters",
-    "features",
+    "features", "extends", "tenants", "ramp",
 )  # fmt: skip
 KNOWN_OF_CARDS = (
     "included", "overage", "hard_limit", "soft_limit", "grace", "thresholds", "quotas",
@@ -94,7 +94,7 @@ def _plan(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "discount", discount_in_words(plan.discount)
     for name, choice in chosen(plan.policies).items():
         yield f"policy for {name}", choice
-    yield from other_terms(plan, KNOWN_OF_PLANS)
+    yield from other_plan_terms(plan)
     if plan.features:
         yield "features", ", ".join(plan.features)
     for meter, card in plan.meters.items():
@@ -150,6 +150,24 @@ def other_terms(model: BaseModel, known: Collection[str]) -> Iterator[tuple[str,
     for name, text in own.items():
         for key, value in text.items() if isinstance(text, dict) else (("", text),):
             yield name.replace("_", " ") + (f" in {key}" if key else ""), str(value)
+
+
+def other_plan_terms(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Where a plan comes from, whom it is for, what comes before it, and what has no words here."""
+    if plan.extends:
+        yield "extends", plan.extends
+    if plan.tenants:
+        yield "only for", ", ".join(plan.tenants)
+    if plan.ramp:
+        yield "after", ramp_in_words(plan)
+    yield from other_terms(plan, KNOWN_OF_PLANS)
+
+
+def ramp_in_words(plan: Plan) -> str:
+    """What holds first: "3 months of pro_intro, then 1 month of pro_half"."""
+    return ", then ".join(
+        f"{it.months} month{'' if it.months == 1 else 's'} of {it.plan}" for it in plan.ramp
+    )
 
 
 def currencies_of(price: PriceModel) -> list[str]:

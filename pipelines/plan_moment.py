@@ -106,6 +106,11 @@ class Moment:
         if plan not in catalog.plans:
             there_are = ", ".join(catalog.plans)
             raise InvalidInput(f"{plan!r} is not in price list {version}; there are {there_are}")
+        if not catalog.plans[plan].is_for(self.subscription.tenant):
+            remedy = f"choose another, or add {self.subscription.tenant} to its `tenants`"
+            raise InvalidInput(
+                f"{plan} is for other tenants alone in price list {version}; {remedy}"
+            )
         if currency not in catalog.currencies:
             there_are = ", ".join(catalog.currencies)
             raise InvalidInput(f"price list {version} has no {currency}; there are {there_are}")

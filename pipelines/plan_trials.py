@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pipelines.plan_commands import ConvertTrial, ExtendTrial, Start
 from pipelines.plan_moment import Effect, Moment
+from pipelines.plan_ramps import laid_out, ramp_of
 from pipelines.plan_schedule import bound_in_words
 from pipelines.plan_timeline import (
     Segments,
@@ -42,15 +43,22 @@ def _start(moment: Moment, command: Start) -> Effect:
     version = moment.version(command.version)
     moment.ensure_offered(command.plan, version, command.interval)
     begun = replace(moment.subscription, anchor_day=_anchor_day(moment, command, version, at_ms))
-    new = _new_segments(moment, command, version, at_ms)
+    new = _new_segments(replace(moment, subscription=begun), command, version, at_ms)
     after = revised(begun, at_ms, lambda _: new)
-    return at_ms, after, f"{bound_in_words(after, at_ms)} at {format_instant(at_ms)}"
+    return at_ms, after, f"{bound_in_words(after, at_ms)} at {format_instant(at_ms)}{_then(new)}"
+
+
+def _then(new: Segments) -> str:
+    """The phases and the plan that follow the first, where there is a ramp."""
+    paid = [each for each in new if each.phase != "trial"]
+    told = (f"{each.plan} at {format_instant(each.starts_ms)}" for each in paid[1:])
+    return f", then {', '.join(told)}" if len(paid) > 1 else ""
 
 
 def _new_segments(moment: Moment, command: Start, version: int, at_ms: int) -> Segments:
+    """A trial that goes over into a plan with a ramp is one of the ramp's first phase."""
     paid_ms, ends_ms = at_ms + command.trial_days * DAY_MS, command.ends_ms
     plan = PlanSegment(command.plan, version, paid_ms, ends_ms, command.interval)
-    trial = replace(plan, starts_ms=at_ms, ends_ms=paid_ms, phase="trial")
     if not command.converts and (ends_ms is not None or not command.trial_days):
         raise InvalidInput("a trial that ends without the plan has days, and no other end")
     last_ms = paid_ms if not command.converts else ends_ms
@@ -58,7 +66,10 @@ def _new_segments(moment: Moment, command: Start, version: int, at_ms: int) -> S
         raise InvalidInput(f"the plan would be over at {format_instant(last_ms)}; end it later")
     if ends_ms is not None and ends_ms <= paid_ms:
         raise InvalidInput("the plan would be over within its trial; end it later")
-    return [*([trial] if command.trial_days else []), *([plan] if command.converts else [])]
+    paid = laid_out(moment, moment.subscription, plan) if command.converts else []
+    first = paid[0] if paid else plan
+    trial = replace(first, starts_ms=at_ms, ends_ms=paid_ms, phase="trial")
+    return [*([trial] if command.trial_days else []), *paid]
 
 
 def _anchor_day(moment: Moment, command: Start, version: int, at_ms: int) -> int:
@@ -96,7 +107,7 @@ def _extend(moment: Moment, command: ExtendTrial) -> Effect:
         # what comes after a gap may begin within the longer trial: that is refused by its overlap
         run, rest = unbroken(after)
         follows = run and run[0].starts_ms == was_ms
-        beyond, rest = (cut(run, ends_ms)[1], rest) if follows else ([], after)
+        beyond, rest = (_later(moment, run, ends_ms), rest) if follows else ([], after)
         if rest and rest[0].starts_ms < ends_ms:
             moment.refuse(f"it starts anew at {format_instant(rest[0].starts_ms)}; withdraw that")
         return [replace(trial, starts_ms=was_ms, ends_ms=ends_ms), *beyond, *rest]
@@ -104,6 +115,14 @@ def _extend(moment: Moment, command: ExtendTrial) -> Effect:
     after = revised(moment.subscription, was_ms, longer)
     what = f"the trial ends at {format_instant(ends_ms)} instead of {format_instant(was_ms)}"
     return was_ms, after, what
+
+
+def _later(moment: Moment, run: Segments, at_ms: int) -> Segments:
+    """What follows a trial that ends at another instant: a ramp begins then, others are cut."""
+    ramped = ramp_of(moment, moment.subscription, run)
+    if ramped is None:
+        return cut(run, at_ms)[1]
+    return laid_out(moment, moment.subscription, replace(ramped, starts_ms=at_ms))
 
 
 def _convert(moment: Moment, command: ConvertTrial) -> Effect:
@@ -117,6 +136,8 @@ def _convert(moment: Moment, command: ConvertTrial) -> Effect:
     def paid(after: Segments) -> Segments:
         run, rest = unbroken(after)
         tried, beyond = leading(run, "trial")
+        if ramp_of(moment, moment.subscription, beyond):
+            return [*_later(moment, beyond, at_ms), *rest]
         return [*(replace(each, phase="active") for each in tried), *beyond, *rest]
 
     after = revised(moment.subscription, at_ms, paid)

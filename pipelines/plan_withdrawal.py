@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pipelines.plan_commands import Reactivate, Withdraw
 from pipelines.plan_moment import Effect, Moment
+from pipelines.plan_ramps import cut_short
 from pipelines.plan_schedule import bound_in_words, scheduled
 from pipelines.plan_timeline import Segments, cut, goes_on, revised, run_at, unbroken
 from schemas.period import format_instant
@@ -26,6 +27,11 @@ def _reactivate(moment: Moment) -> Effect:
     last = run[-1]
     if last.ends_ms is None or not last.is_cancelled:
         moment.refuse("no cancellation is scheduled, so there is nothing to take back")
+    if ramped := cut_short(moment, moment.subscription, run):
+        moment.refuse(
+            f"the ramp of {ramped} was dropped by the cancellation; `change` to {ramped} first, or"
+            f" `withdraw` the cancellation to stay with {last.plan}"
+        )
     after = goes_on(moment.subscription, last)
     return last.ends_ms, after, f"not cancelled at {format_instant(last.ends_ms)}"
 

@@ -123,6 +123,7 @@ class _Reader:
         starts, ends = values["starts_at"], values.get("ends_at")
         yield "tenant", _tenant_fault(tenant)
         yield "plan", _choice_fault(values["plan"], self._catalog.plans)
+        yield "plan", self._tenants_fault(values["plan"], tenant)
         yield "starts_at", _time_fault(starts)
         yield "ends_at", _time_fault(ends) if ends else None
         yield "currency", _choice_fault(currency, self._catalog.currencies) if currency else None
@@ -132,6 +133,14 @@ class _Reader:
         yield "anchor_day", self._anchor_fault(values.get("anchor_day"))
         if ends and not _time_fault(starts) and not _time_fault(ends):
             yield "ends_at", _order_fault(starts, ends)
+
+    def _tenants_fault(self, plan: str, tenant: str) -> str | None:
+        offered = self._catalog.plans.get(plan)
+        if offered is None or offered.is_for(tenant):
+            return None
+        return (
+            f"{plan} is for other tenants alone; choose another, or add {tenant} to its `tenants`"
+        )
 
     def _interval_fault(self, text: str | None, plan: str) -> str | None:
         offered = self._catalog.plans.get(plan)

@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from schemas.meter import Meter, Name
 from schemas.money import parse_minor
-from schemas.offers import AddOn, Commitment, Coupon, CouponName, broken_commitment, broken_offers
+from schemas.offers import AddOn, Coupon, CouponName, broken_commitment, broken_offers
+from schemas.plan_reach import Reach, broken_reach
 from schemas.price_terms import Closed, Currency, Price, Problem, tell
 from schemas.prices import Matrix, missing_currencies
 from schemas.quota import WINDOW_KINDS, WindowKind
@@ -20,7 +21,7 @@ from schemas.rate_card import RateCard, UnitCost
 from schemas.tax import TaxRule, broken_taxes
 
 
-class Plan(Commitment):
+class Plan(Reach):
     """A named offer: a monthly base fee per currency, rate cards by meter, features."""
 
     base_fee: dict[Currency, Price]
@@ -129,6 +130,7 @@ def _broken_references(catalog: Catalog) -> Iterator[Problem]:
     for key, meter in catalog.meters.items():
         if key != meter.name:
             yield ("meters", key, "name"), f"{meter.name!r} differs from its key; leave `name` out"
+    yield from broken_reach(catalog.plans, catalog.default_plan)
     for name, plan in catalog.plans.items():
         for path, reason in _broken_plan(plan, catalog):
             yield ("plans", name, *path), reason

@@ -5,6 +5,8 @@ from functools import cache
 from typing import Any
 
 from pipelines import catalog_file
+from pipelines.marked_yaml import MarkedYaml
+from pipelines.plan_parents import with_parents
 from schemas.catalog import Catalog
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
@@ -30,7 +32,7 @@ def catalog_of(given: dict[str, Any]) -> Catalog:
         return Catalog.model_validate(
             json.loads(shipped(given["catalog"]).model_dump_json()) | offers
         )
-    plans = given["plans"]
+    plans = whole_plans(given)
     first = next(iter(plans))
     body = {
         "name": "page",
@@ -40,6 +42,13 @@ def catalog_of(given: dict[str, Any]) -> Catalog:
         or {"calls": _meter({})},
     }
     return Catalog.model_validate(body | {"plans": plans} | offers)
+
+
+def whole_plans(given: dict[str, Any]) -> dict[str, Any]:
+    """The plans of a case, with what they take over from others."""
+    tree: Any = with_parents(MarkedYaml("page", {"plans": given["plans"]}, {}, {})).tree
+    plans: dict[str, Any] = tree["plans"]
+    return plans
 
 
 def cards_of(plan: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from pipelines.catalog_terms import (
     KNOWN_OF_CARDS,
-    KNOWN_OF_PLANS,
     chosen,
     discount_in_words,
     grace_in_words,
     lasting,
     meter_in_words,
+    other_plan_terms,
     other_terms,
     quantity_in_words,
     quota_in_words,
@@ -83,7 +83,7 @@ def _plan(name: str, plan: Plan, between: str) -> Row:
         discount_in_words(plan.discount) if plan.discount else None,
         between.join(f"{name}: {choice}" for name, choice in chosen(plan.policies).items()),
         between.join(plan.features),
-        between.join(f"{what} {text}" for what, text in other_terms(plan, KNOWN_OF_PLANS)),
+        between.join(f"{what} {text}" for what, text in other_plan_terms(plan)),
     )
 
 

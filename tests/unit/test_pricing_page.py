@@ -3,7 +3,7 @@
 import pytest
 
 from tests.billing import label
-from tests.cases import bill_of, cards_of
+from tests.cases import bill_of, cards_of, whole_plans
 from tests.pages import Example, examples, minor, rounded
 
 EXAMPLES = examples("pricing.md")
@@ -27,7 +27,7 @@ def test_an_example_is_billed_as_its_table_says_and_its_arithmetic_is_right(
 def test_the_page_has_every_price_model_and_every_kind_of_line() -> None:
     given = [example.given for example in EXAMPLES]
     cards = [
-        card for each in given for plan in each["plans"].values() for _, card in cards_of(plan)
+        card for each in given for plan in whole_plans(each).values() for _, card in cards_of(plan)
     ]
     models = {it.get("overage", {}).get("model", "per_unit") for it in cards if "overage" in it}
     assert models == {"per_unit", "package", "graduated", "volume", "percentage", "matrix"}
