@@ -175,7 +175,7 @@ def _result(
         closed_at=format_instant(min(issued)) if issued else None,
         invoices={state: states.count(state) for state in sorted(set(states))},
         held={i.tenant: i.held for i in invoices if i.held},
-        totals_minor=totals_by_currency(invoices),
+        totals_minor=totals_by_currency(i for i in invoices if i.state is not InvoiceState.VOID),
         collected=summarize(books, month),
         runs=runs,
     )

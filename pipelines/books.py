@@ -4,10 +4,12 @@ Owns no rule and writes nothing; each record is read once, when it is first aske
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from functools import cached_property
 from itertools import pairwise
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import given_by_tenant, versions_of
@@ -18,7 +20,7 @@ from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
 from schemas.errors import Conflict, NotFound
 from schemas.extras import Extras, Given
-from schemas.invoice import Invoice, InvoiceLine
+from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, InvoiceState
 from schemas.period import BillingPeriod
 from schemas.ports import RATED, ClosingLedger
 from schemas.subscription import Subscription
@@ -26,12 +28,15 @@ from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
 
 
 class Books:
-    """What the ledger holds of a month."""
+    """What the ledger holds of a month; of `tenants` alone, where some are named."""
 
-    def __init__(self, month: str, ledger: ClosingLedger) -> None:
+    def __init__(
+        self, month: str, ledger: ClosingLedger, tenants: Collection[str] | None = None
+    ) -> None:
         self.month = month
         self.period = BillingPeriod.month(month)
         self._ledger = ledger
+        self._tenants = tenants
 
     @cached_property
     def closing(self) -> Closing:
@@ -66,7 +71,8 @@ class Books:
     def _around(self) -> list[Subscription]:
         """All that may be billed: a period that ends in the month may begin in the one before."""
         before = BillingPeriod.month_of(self.period.start_ms - 1)
-        return self._ledger.subscriptions(BillingPeriod(before.start_ms, self.period.end_ms))
+        reach = BillingPeriod(before.start_ms, self.period.end_ms)
+        return self._ledger.subscriptions(reach, self._tenants)
 
     def billed(self, subscription: Subscription) -> BillingPeriod:
         """The billing period of a subscription that the month's close bills."""
@@ -136,11 +142,55 @@ class Books:
         return as_table(self._ledger.lines(self.month), LINE_COLUMNS)
 
     @cached_property
+    def invoice_lines(self) -> pa.Table:
+        """The lines of `lines` that stand on an invoice."""
+        return self.lines.filter(pc.invert(self._is_noted)) if self._is_corrected else self.lines
+
+    @cached_property
+    def note_lines(self) -> pa.Table:
+        """The corrections that are made by notes: by policy, or where no invoice follows."""
+        if not self._is_corrected:
+            return self.lines.slice(0, 0)
+        return self.lines.filter(self._is_noted)
+
+    @cached_property
+    def corrected_minor(self) -> dict[str, int]:
+        """What corrections on invoices come to, by subscription."""
+        table = as_table(self._ledger.lines(self.month, ("corrections",)), LINE_COLUMNS)
+        sums: Counter[str] = Counter()
+        for row in rows_of(table.filter(pc.invert(self._noted(table)))):
+            sums[row["subscription"]] += row["amount_minor"]
+        return dict(sums)
+
+    @cached_property
+    def _is_corrected(self) -> bool:
+        kinds = pa.array(CORRECTION_KINDS, pa.string())
+        return bool(pc.any(pc.is_in(self.lines["kind"], value_set=kinds)).as_py())
+
+    @cached_property
+    def _is_noted(self) -> pa.ChunkedArray:
+        return self._noted(self.lines)
+
+    def _noted(self, lines: pa.Table) -> pa.ChunkedArray:
+        """For each line, is it a correction that a note makes?"""
+        kinds = pa.array(CORRECTION_KINDS, pa.string())
+        corrects = pc.is_in(lines["kind"], value_set=kinds)
+        if self.catalogs[self.closing.catalog_version].late_usage.corrected_by == "note":
+            return corrects
+        invoiced = pa.array([each.id for each in self.subscriptions], pa.string())
+        return pc.and_(corrects, pc.invert(pc.is_in(lines["subscription"], value_set=invoiced)))
+
+    @cached_property
     def lines_by_subscription(self) -> dict[str, tuple[InvoiceLine, ...]]:
-        """The month's lines by subscription, in their order."""
-        return {row["subscription"]: own for row, own in lines_by_subscription(self.lines)}
+        """The lines of the month's invoices by subscription, in their order."""
+        return {row["subscription"]: own for row, own in lines_by_subscription(self.invoice_lines)}
 
     @cached_property
     def invoices(self) -> list[Invoice]:
-        """The month's invoices in every state."""
+        """The month's invoices, and notes of its close, that are not void."""
+        return [each for each in self.every_invoice if each.state is not InvoiceState.VOID]
+
+    @cached_property
+    def every_invoice(self) -> list[Invoice]:
+        """The same with those that are void."""
         return self._ledger.invoices(self.month)

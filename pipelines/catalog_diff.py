@@ -23,6 +23,7 @@ _CONCERNS = {
     "coupon": "for whoever redeems it from then on; who has redeemed it keeps its terms",
     "add-on": "for whoever books it from then on; who has booked it keeps its fee",
     "costs": "nobody is billed by it",
+    "late usage": "corrections that are made by the close of a month that is closed by it",
 }
 """Whom a change of each kind of subject concerns, and from when on."""
 

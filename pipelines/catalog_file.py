@@ -14,6 +14,7 @@ from pipelines.marked_yaml import MarkedYaml, Path, read_yaml
 from pipelines.plan_parents import with_parents
 from schemas.catalog import Catalog, Plan
 from schemas.errors import InvalidInput
+from schemas.late_usage import LateUsagePolicy
 from schemas.meter import Meter
 from schemas.offers import AddOn, Coupon, Discount
 from schemas.plan_policies import Policies
@@ -41,6 +42,7 @@ _MODELS: dict[Path, type[BaseModel]] = {
     ("coupons", "*"): Coupon,
     ("add_ons", "*"): AddOn,
     ("taxes", "*"): TaxRule,
+    ("late_usage",): LateUsagePolicy,
 }
 _REASONS = MappingProxyType(
     {

@@ -58,10 +58,19 @@ def _all(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
         *((f"add-on {name}", _add_on(it)) for name, it in catalog.add_ons.items()),
         *((f"tax {tax_name(it)}", _tax(it)) for it in catalog.taxes),
         ("costs", _costs(catalog)),
+        ("late usage", _late_usage(catalog)),
     )
     for subject, facts in subjects:
         for name, text in facts:
             yield subject, name, text
+
+
+def _late_usage(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    policy = catalog.late_usage
+    if policy.corrected_by != "line":
+        yield "corrected by", f"a {policy.corrected_by} of its own"
+    for currency, text in policy.threshold.items():
+        yield f"carried on below, in {currency}", text
 
 
 def _meter(meter: Meter) -> Iterator[tuple[str, str]]:

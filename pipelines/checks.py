@@ -6,6 +6,7 @@ these beside it.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
 
 import msgspec
 
@@ -15,7 +16,16 @@ from pipelines.pools import pool_of, pools
 from pipelines.proration import share_of_fee
 from pipelines.rating import beyond, overage_amount, price_of, priced_meters
 from pipelines.segments import parts
-from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceLine
+from pipelines.tables import lines_by_subscription
+from schemas.invoice import (
+    ADJUSTING_KINDS,
+    USAGE_KINDS,
+    Invoice,
+    InvoiceLine,
+    invoice_id,
+    late_note_id,
+    month_billed,
+)
 from schemas.money import Money
 from schemas.quantity import format_micro
 from schemas.subscription import Subscription
@@ -54,7 +64,11 @@ def _quantity_findings(
         included = pools(found, meter, period, books.catalogs)
         used = sum(by_pool.values())
         due = sum(beyond(own, included[number]) for number, own in by_pool.items())
-        of_meter = [(line.kind, line.quantity_micro or 0) for line in lines if line.meter == meter]
+        of_meter = [
+            (line.kind, line.quantity_micro or 0)
+            for line in lines
+            if line.meter == meter and line.kind in USAGE_KINDS
+        ]
         billed = sum(quantity for _, quantity in of_meter)
         over = sum(quantity for kind, quantity in of_meter if kind != "included")
         if (billed, over) != (used, due):
@@ -102,8 +116,9 @@ def _fee_due(line: InvoiceLine, fee_minor: int, wholes: FeeWholes) -> int:
 def lines_sum_to_totals(books: Books) -> list[str]:
     """Invoices have exactly the ledger's lines, and every total is the exact sum of them."""
     findings = []
+    expected = _expected_lines(books)
     for invoice in books.invoices:
-        if invoice.lines != books.lines_by_subscription.get(invoice.subscription, ()):
+        if invoice.lines != expected.get(invoice.id, invoice.lines if _is_later(invoice) else ()):
             findings.append(f"{invoice.id}: its lines are not those of the ledger")
         stated = _document_total(invoice)
         if stated != invoice.total_minor:
@@ -111,10 +126,29 @@ def lines_sum_to_totals(books: Books) -> list[str]:
     return findings + _currency_findings(books)
 
 
+def _expected_lines(books: Books) -> dict[str, tuple[InvoiceLine, ...]]:
+    """What the ledger's lines make of the close's invoices and notes, by id."""
+    invoices = {
+        invoice_id(name, books.month): own for name, own in books.lines_by_subscription.items()
+    }
+    notes = {
+        late_note_id(row["subscription"], month, books.month): tuple(of_month)
+        for row, own in lines_by_subscription(books.note_lines)
+        for month, of_month in groupby(own, key=month_billed)
+    }
+    return invoices | notes
+
+
+def _is_later(invoice: Invoice) -> bool:
+    """Was it made after the close: in place of a void one, or as a credit note by hand?"""
+    return "#" in invoice.id or any(line.kind == "credited" for line in invoice.lines)
+
+
 def _currency_findings(books: Books) -> list[str]:
     table = books.lines.group_by("currency").aggregate([("amount_minor", "sum")])
     of_lines = {row["currency"]: row["amount_minor_sum"] for row in table.to_pylist()}
-    of_invoices = totals_by_currency(books.invoices)
+    # What was made void or made after the close changes nothing about what the close made.
+    of_invoices = totals_by_currency(it for it in books.every_invoice if not _is_later(it))
     return [
         f"{currency}: invoices add up to {of_invoices.get(currency, 0)}, "
         f"lines to {of_lines.get(currency, 0)}"
@@ -134,7 +168,7 @@ def totals_by_currency(invoices: Iterable[Invoice]) -> dict[str, int]:
 def one_invoice_per_subscription(books: Books) -> list[str]:
     """Every subscription of the month has one invoice, and every invoice a subscription."""
     wanted = {subscription.id for subscription in books.subscriptions}
-    found = Counter(invoice.subscription for invoice in books.invoices)
+    found = Counter(each.subscription for each in books.invoices if each.kind == "invoice")
     return [
         *(f"{name}: there is no invoice" for name in sorted(wanted - found.keys())),
         *(f"{name}: an invoice without subscription" for name in sorted(found.keys() - wanted)),
@@ -147,9 +181,9 @@ def no_surprising_change(books: Books, previous: Books) -> list[str]:
 
     A tenant's first invoice surprises nobody.
     """
-    before = {invoice.subscription: invoice for invoice in previous.invoices}
+    before = {it.subscription: it for it in previous.invoices if it.kind == "invoice"}
     findings = []
-    for invoice in books.invoices:
+    for invoice in (it for it in books.invoices if it.kind == "invoice"):
         old = before.get(invoice.subscription)
         if old and old.currency == invoice.currency and _is_surprising(old, invoice):
             was, now = (Money(i.total_minor, i.currency) for i in (old, invoice))

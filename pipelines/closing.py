@@ -8,6 +8,7 @@ closed month it writes nothing and its report says so.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import pyarrow as pa
 
@@ -18,6 +19,7 @@ from pipelines.adjustments.concerned import concerned
 from pipelines.books import Books
 from pipelines.checks import lines_sum_to_totals, one_invoice_per_subscription, totals_by_currency
 from pipelines.completeness import cut, ensure_covered, ensure_over
+from pipelines.late_usage import corrections_by, corrections_table
 from pipelines.metering import meters_of
 from pipelines.segments import bounds
 from pipelines.tables import rows_of, table_of
@@ -99,7 +101,10 @@ def ask_closing(
 
 
 def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> StepReport:
-    """Take the month's usage from the warehouse into the ledger, cut by the closing's vector."""
+    """Take the month's usage from the warehouse into the ledger, cut by the closing's vector.
+
+    By the same cut it finds what months closed before owe for usage that came late.
+    """
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("aggregate_usage", month)
@@ -108,6 +113,9 @@ def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> St
     table = read_usage(usage, books.period, vector, cuts, meters, books.anchored)
     ledger.replace_usage(month, table)
     counts = {"rows": table.num_rows, "tenants": len(table["tenant"].unique())}
+    made = _correct(books, ledger, usage)
+    if made:
+        counts["corrections"] = made
     return StepReport("aggregate_usage", month, written=True, counts=counts)
 
 
@@ -153,8 +161,9 @@ def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
     _adjust(books, ledger)
     rests_on = invoicing.basis(books.closing, books.offered.catalogs, books.given)
     subscriptions = {s.id: s for s in books.subscriptions}
-    drafts = invoicing.draft_all(books.lines, subscriptions, rests_on)
-    left_alone = ledger.replace_drafts(month, drafts)
+    drafts = invoicing.draft_all(books.invoice_lines, subscriptions, rests_on)
+    notes = invoicing.draft_notes(books.note_lines, rests_on)
+    left_alone = ledger.replace_drafts(month, chain(drafts, notes))
     counts = {"subscriptions": len(subscriptions), "finalized_left_alone": left_alone}
     totals = _totals(books.lines)
     return StepReport("draft_invoices", month, written=True, counts=counts, totals_minor=totals)
@@ -269,16 +278,31 @@ def _compare(books: Books, usage: UsageReader, log: Log) -> list[Reconciliation]
     catalog = books.catalogs[books.closing.catalog_version]
     invoiced = {i.tenant for i in books.invoices}
     uncounted = {meter.name for meter in catalog.meter_list if not meter.is_streamed}
-    return reconciliation.compare(
-        figures, invoiced, catalog.priced_meters, books.period, uncounted=uncounted
-    )
+    # Each invoiced tenant has a row, also where no meter has a price.
+    billable = catalog.priced_meters or (catalog.meter_list[0].name,)
+    return reconciliation.compare(figures, invoiced, billable, books.period, uncounted=uncounted)
+
+
+def _correct(books: Books, ledger: ClosingLedger, usage: UsageReader) -> int:
+    """Write what earlier months are off by, unless it is less than the price list corrects."""
+    policy = books.catalogs[books.closing.catalog_version].late_usage
+    found = [
+        each
+        for each in corrections_by(books.closing, ledger, usage)
+        if abs(each.amount_minor) >= policy.threshold_minor(each.currency)
+    ]
+    ledger.replace_lines(books.month, "corrections", corrections_table(found))
+    return len(found)
 
 
 def _adjust(books: Books, ledger: ClosingLedger) -> StepReport:
     found = concerned(books.subscriptions, books.offered)
     lines = table_of([], LINE_COLUMNS)
     if found:
-        lines = bulk.adjust_lines(books.rated(), found, books.period, books.offered)
+        corrected = books.corrected_minor
+        lines = bulk.adjust_lines(
+            books.rated(), found, books.period, books.offered, corrected=corrected
+        )
     return _replace_lines("adjust_lines", "adjustments", lines, books, ledger)
 
 
@@ -297,7 +321,8 @@ def _totals(lines: pa.Table) -> dict[str, int]:
 
 
 def _finalized(month: str, ledger: ClosingLedger, *, written: bool) -> StepReport:
-    invoices = ledger.invoices(month)
+    every = ledger.invoices(month)
+    invoices = [each for each in every if each.state is not InvoiceState.VOID]
     final = [invoice for invoice in invoices if invoice.state is not InvoiceState.DRAFT]
     counts = {"finalized": len(final), "held": len(invoices) - len(final)}
     totals = totals_by_currency(final)

@@ -168,7 +168,7 @@ def payments_match(
 
 
 def _paid_by_state(invoice: Invoice) -> int:
-    return invoice.total_minor if invoice.state is InvoiceState.PAID else 0
+    return invoice.amount_due_minor if invoice.state is InvoiceState.PAID else 0
 
 
 def _disagreement(attempt: PaymentAttempt, payment: ProviderPayment | None) -> str | None:

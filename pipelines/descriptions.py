@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pipelines.adjustments.words import arithmetic, title, what
 from pipelines.shares import prorate
-from schemas.invoice import InvoiceLine
+from schemas.invoice import CORRECTION_KINDS, InvoiceLine
 from schemas.money import format_minor, format_pico
 from schemas.period import BillingPeriod, from_ms
 
@@ -39,7 +39,20 @@ def describe(line: InvoiceLine, period: BillingPeriod, currency: str) -> str:
             share = f": {_share_of_fee(line, period, currency)}" if is_part else ""
             return f"{what(line)}, {when}{share}"
         case _:
-            return ": ".join(filter(None, (what(line), arithmetic(line, currency))))
+            return _following(line, when, currency)
+
+
+def _following(line: InvoiceLine, when: str, currency: str) -> str:
+    if line.kind in CORRECTION_KINDS:
+        return f"Late usage of {when} {from_ms(line.period.start_ms).year}: {_corrected(line)}"
+    return ": ".join(filter(None, (what(line), arithmetic(line, currency))))
+
+
+def _corrected(line: InvoiceLine) -> str:
+    """What a correction is of: a meter, a discount, a tax, the plan's other lines."""
+    if line.meter is not None:
+        return f"{metered(line)} of {plan_title(line.plan)}"
+    return line.name or f"{line.product or 'other'} of {plan_title(line.plan)}"
 
 
 def _usage(line: InvoiceLine) -> str:

@@ -31,7 +31,7 @@ from pipelines.shares import measured
 from schemas.catalog import Catalog
 from schemas.errors import NotFound
 from schemas.extras import NOTHING, Given
-from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceLine
+from schemas.invoice import ADJUSTING_KINDS, CORRECTION_KINDS, Invoice, InvoiceLine
 from schemas.money import format_minor, format_pico, minor_per_major
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger
@@ -49,7 +49,9 @@ def explain_invoice(month: str, tenant: str, ledger: ClosingLedger) -> str:
     Raises:
         NotFound: the tenant has no invoice in that month.
     """
-    invoices = ledger.invoices(month, tenant=tenant)
+    found = ledger.invoices(month, tenant=tenant)
+    # What a note says is the difference between two invoices; there is no price list behind it.
+    invoices = [each for each in found if each.kind == "invoice"]
     if not invoices:
         raise NotFound(f"{tenant} has no invoice for {month}; see `countinghouse invoices list`")
     books = Books(month, ledger)
@@ -209,11 +211,17 @@ class _Explanation:
     def _agreement(self) -> str:
         lines = prorate_fees(self.subscription, self.period, self.catalogs)
         lines += rate_usage(self.subscription, self.period, self.catalogs, self.usage)
-        lines += adjust(replace(self.case, lines=lines))
-        if tuple(lines) == self.invoice.lines:
+        own, corrected_minor = self._without_corrections()
+        lines += adjust(replace(self.case, lines=lines, corrected_minor=corrected_minor))
+        if lines == own:
             return "Recomputed from the price list: every line agrees."
-        recomputed = self._amount(sum(line.amount_minor for line in lines))
+        recomputed = self._amount(sum(line.amount_minor for line in lines) + corrected_minor)
         return f"Recomputed from the price list: THE LINES DIFFER; they would be {recomputed}."
+
+    def _without_corrections(self) -> tuple[list[InvoiceLine], int]:
+        """The lines of the invoice's own period, and what corrections of earlier ones come to."""
+        own = [line for line in self.invoice.lines if line.kind not in CORRECTION_KINDS]
+        return own, self.invoice.total_minor - sum(line.amount_minor for line in own)
 
     def _amount(self, amount_minor: int) -> str:
         return format_minor(amount_minor, self.invoice.currency).replace("-", "−")

@@ -7,6 +7,7 @@ belong to the ledger.
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +27,8 @@ from schemas.invoice import (
     InvoiceLine,
     credits_minor,
     invoice_id,
+    late_note_id,
+    month_billed,
     subtotal_minor,
 )
 from schemas.money import format_pico
@@ -74,6 +77,44 @@ def draft_all(
         yield draft(subscriptions[row["subscription"]], own, rests_on)
 
 
+def draft_notes(lines: pa.Table, rests_on: Basis) -> Iterator[Invoice]:
+    """A draft note for each subscription and month that these corrections are of."""
+    for row, own in lines_by_subscription(lines):
+        for month, of_month in groupby(own, key=month_billed):
+            yield _note(row, month, tuple(of_month), rests_on)
+
+
+def _note(
+    row: Mapping[str, Any], month: str, lines: tuple[InvoiceLine, ...], rests_on: Basis
+) -> Invoice:
+    tenant, subscription, currency = row["tenant"], row["subscription"], row["currency"]
+    corrects, closing = invoice_id(subscription, month), rests_on.closing
+    given = rests_on.given.get(tenant, NOTHING)
+    document = {
+        "tenant": tenant,
+        "subscription": subscription,
+        "corrects": corrects,
+        "period": _period(lines[0].period),
+        "currency": currency,
+        "lines": [line_document(line) for line in lines],
+        "total_minor": sum(line.amount_minor for line in lines),
+        "vector": closing.vector.to_json(),
+    }
+    encoded = _encode(document | _buyer(given.buyer) | _sums(lines))
+    return Invoice(
+        id=late_note_id(subscription, month, closing.month),
+        tenant=tenant,
+        subscription=subscription,
+        month=closing.month,
+        currency=currency,
+        lines=lines,
+        document=encoded,
+        document_hash=hashlib.sha256(encoded).hexdigest(),
+        kind="note",
+        corrects=corrects,
+    )
+
+
 def draft(subscription: Subscription, lines: tuple[InvoiceLine, ...], rests_on: Basis) -> Invoice:
     """A subscription's draft invoice with its document, also for 0.00."""
     document = _encode(_document(subscription, lines, rests_on))
@@ -107,7 +148,7 @@ def _document(
         "subscription": subscription.id,
         "period": _period(period),
         "currency": subscription.currency,
-        "lines": [_line(line) for line in lines],
+        "lines": [line_document(line) for line in lines],
         "total_minor": sum(line.amount_minor for line in lines),
         "catalogs": {str(version): rests_on.catalog_hashes[version] for version in versions},
         "vector": rests_on.closing.vector.to_json(),
@@ -131,7 +172,8 @@ def _sums(lines: tuple[InvoiceLine, ...]) -> dict[str, int]:
     }
 
 
-def _line(line: InvoiceLine) -> dict[str, Any]:
+def line_document(line: InvoiceLine) -> dict[str, Any]:
+    """A line as a document says it."""
     document = {
         "kind": line.kind,
         "plan": line.plan,

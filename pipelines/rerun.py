@@ -3,7 +3,7 @@
 Owns no rule; what is computed is in `pipelines.closing`, and nothing reaches the ledger.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -79,11 +79,18 @@ class _Again:
     def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
         return self._ledger.catalog(version)
 
-    def subscriptions(self, period: BillingPeriod) -> list[Subscription]:
-        return self._ledger.subscriptions(period)
+    def subscriptions(
+        self, period: BillingPeriod, tenants: Collection[str] | None = None
+    ) -> list[Subscription]:
+        return self._ledger.subscriptions(period, tenants)
 
     def closing(self, month: str) -> Closing | None:
+        if month != self._books.month:
+            return self._ledger.closing(month)
         return replace(self._books.closing, state=ClosingState.OPEN)
+
+    def opened_closings(self) -> list[Closing]:
+        return self._ledger.opened_closings()
 
     def save_closing(self, closing: Closing) -> None:
         raise NotImplementedError("what is computed again keeps its closing")
@@ -113,6 +120,8 @@ class _Again:
         return found
 
     def extras(self, month: str) -> Extras:
+        if month != self._books.month:
+            return self._ledger.extras(month)
         return extras_as_billed(self._books)
 
     def replace_drafts(self, month: str, invoices: Iterable[Invoice]) -> int:
@@ -141,3 +150,6 @@ class _Again:
         tenant: str | None = None,
     ) -> list[Invoice]:
         return [each for each in self._drafts if tenant in (None, each.tenant)]
+
+    def invoices_of(self, tenants: Collection[str]) -> list[Invoice]:
+        return self._ledger.invoices_of(tenants)

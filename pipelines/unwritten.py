@@ -3,7 +3,7 @@
 Owns no rule; with it the close's own steps run whole, and nothing of them reaches the ledger.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -36,14 +36,19 @@ class Unwritten:
     def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
         return self._ledger.catalog(version)
 
-    def subscriptions(self, period: BillingPeriod) -> list[Subscription]:
-        return self._ledger.subscriptions(period)
+    def subscriptions(
+        self, period: BillingPeriod, tenants: Collection[str] | None = None
+    ) -> list[Subscription]:
+        return self._ledger.subscriptions(period, tenants)
 
     def extras(self, month: str) -> Extras:
         return self._ledger.extras(month)
 
     def closing(self, month: str) -> Closing | None:
         return self._closing if self._is_own(month) else self._ledger.closing(month)
+
+    def opened_closings(self) -> list[Closing]:
+        return self._ledger.opened_closings()
 
     def save_closing(self, closing: Closing) -> None:
         self._closing = closing
@@ -102,6 +107,9 @@ class Unwritten:
         if states and InvoiceState.DRAFT not in states:
             return []
         return [each for each in self._drafts if tenant in (None, each.tenant)]
+
+    def invoices_of(self, tenants: Collection[str]) -> list[Invoice]:
+        return self._ledger.invoices_of(tenants)
 
     def _is_own(self, month: str) -> bool:
         return month == self._closing.month

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.tables import as_table
+from pipelines.tables import as_table, table_of
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import UsageReader
@@ -38,8 +38,21 @@ def read_usage(
     if not anchored:
         return table
     named = pc.is_in(table["tenant"], value_set=pa.array(list(anchored), pa.string()))
-    found = [table.filter(pc.invert(named))]
-    for period, tenants in _by_period(anchored):
+    own = read_usage_of(reader, anchored, as_of, bounds, meters)
+    return pa.concat_tables([table.filter(pc.invert(named)), own]).sort_by(_ORDER)
+
+
+def read_usage_of(
+    reader: UsageReader,
+    periods: Mapping[str, BillingPeriod],
+    as_of: Vector,
+    bounds: Mapping[str, Sequence[int]],
+    meters: Iterable[Meter],
+) -> pa.Table:
+    """The usage (`USAGE_COLUMNS`) of these tenants alone, each for a period of its own."""
+    meters = list(meters)
+    found = [table_of([], USAGE_COLUMNS)]
+    for period, tenants in by_period(periods):
         own = {t: bounds[t] for t in tenants if t in bounds}
         read = reader.usage(period, as_of, own, meters, tenants)
         found.append(as_table(read, USAGE_COLUMNS))
@@ -57,12 +70,13 @@ def read_totals(
     meters = list(meters)
     totals = reader.totals(month, as_of, meters)
     found = {key: micro for key, micro in totals.items() if key[0] not in anchored}
-    for period, tenants in _by_period(anchored):
+    for period, tenants in by_period(anchored):
         found |= reader.totals(period, as_of, meters, tenants)
     return found
 
 
-def _by_period(anchored: Anchored) -> Iterator[tuple[BillingPeriod, list[str]]]:
+def by_period(anchored: Anchored) -> Iterator[tuple[BillingPeriod, list[str]]]:
+    """Tenants by their billing period, in the order of time."""
     periods: defaultdict[BillingPeriod, list[str]] = defaultdict(list)
     for tenant, period in anchored.items():
         periods[period].append(tenant)

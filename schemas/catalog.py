@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from schemas.late_usage import LateUsagePolicy
 from schemas.meter import Meter, Name
 from schemas.money import parse_minor
 from schemas.offers import AddOn, Coupon, CouponName, broken_commitment, broken_offers
@@ -77,6 +78,10 @@ class Catalog(Closed):
     coupons: dict[CouponName, Coupon] = Field(default_factory=dict)
     add_ons: dict[Name, AddOn] = Field(default_factory=dict)
     taxes: tuple[TaxRule, ...] = ()
+    # Left out of the canonical form while it is the default, so that hashes of price lists stay.
+    late_usage: Annotated[
+        LateUsagePolicy, Field(exclude_if=lambda policy: policy == LateUsagePolicy())
+    ] = LateUsagePolicy()
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:

@@ -52,6 +52,9 @@ class OneOffItem:
     description: str
 
 
+USUAL_PRIORITY = 50
+
+
 @dataclass(frozen=True, slots=True)
 class CreditGrant:
     """Money paid in advance or given, in one currency, usable over [granted, expires).
@@ -66,7 +69,7 @@ class CreditGrant:
     amount_minor: int
     granted_ms: int
     expires_ms: int | None = None
-    priority: int = 50
+    priority: int = USUAL_PRIORITY
 
 
 @dataclass(frozen=True, slots=True)

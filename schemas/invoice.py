@@ -26,22 +26,38 @@ LineKind = Literal[
     "discount",
     "tax",
     "credit_applied",
+    "correction",
+    "correction_tax",
+    "credited",
 ]
 USAGE_KINDS: tuple[LineKind, ...] = ("included", "overage", "not_billed")
 """Kinds whose quantities add up to the usage of a meter."""
 ADJUSTING_KINDS: tuple[LineKind, ...] = (
     "add_on", "item", "maximum", "minimum", "discount", "tax", "credit_applied",
+    "correction", "correction_tax", "credited",
 )  # fmt: skip
 """Kinds that follow from fees and usage, in the order of their lines on an invoice."""
+CORRECTION_KINDS: tuple[LineKind, ...] = ("correction", "correction_tax")
+"""Kinds that say what an earlier month's invoice is off by; their period is that invoice's."""
+REDUCING_KINDS: tuple[LineKind, ...] = ("discount", "tax", "credit_applied", *CORRECTION_KINDS)
+"""Kinds that come after a plan's minimum and maximum."""
 
 
 class InvoiceState(StrEnum):
-    """`draft` may be replaced; `finalized` and later never changes but for its payment."""
+    """`draft` may be replaced; `finalized` and later never changes but for its payment.
+
+    `void`: it keeps its number and is owed no more.
+    """
 
     DRAFT = "draft"
     FINALIZED = "finalized"
     PAID = "paid"
     PAST_DUE = "past_due"
+    VOID = "void"
+
+
+InvoiceKind = Literal["invoice", "note"]
+"""A note corrects an earlier invoice: below zero it credits, above zero it debits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,8 @@ class InvoiceLine:
     `base_minor` is what the amount was computed from (what a discount or tax is on, the usage that
     is capped, the minimum, what a credit held before), `rate_ppm` the share of it, `product` what
     a discount or tax is on. `tax_minor` is a tax that is added, or shown where prices hold it.
+
+    A correction says the difference: of a quantity, of an amount before tax, or of a tax.
     """
 
     kind: LineKind
@@ -79,7 +97,8 @@ class Invoice:
     """A tenant's invoice for one billing period, as the ledger holds it.
 
     `document` is canonical JSON, `document_hash` its SHA-256. `held` says why a draft is not
-    finalized with the others.
+    finalized with the others. `corrects` is the id of the invoice that a note corrects;
+    `credited_minor` is what notes have taken off before it was paid.
     """
 
     id: str
@@ -95,6 +114,9 @@ class Invoice:
     issued_ms: int | None = None
     due_ms: int | None = None
     held: str | None = None
+    kind: InvoiceKind = "invoice"
+    corrects: str | None = None
+    credited_minor: int = 0
 
     @property
     def total_minor(self) -> int:
@@ -118,13 +140,13 @@ class Invoice:
 
     @property
     def amount_due_minor(self) -> int:
-        """What collection collects: the total, which credits have reduced already."""
-        return max(0, self.total_minor)
+        """What collection collects: the total, which credits have reduced already, less notes."""
+        return max(0, self.total_minor - self.credited_minor)
 
 
 def subtotal_minor(lines: Iterable[InvoiceLine]) -> int:
     """What lines come to before tax on top and credits."""
-    outside = ("tax", "credit_applied")
+    outside = ("tax", "credit_applied", "correction_tax")
     return sum(line.amount_minor for line in lines if line.kind not in outside)
 
 
@@ -136,3 +158,19 @@ def credits_minor(lines: Iterable[InvoiceLine]) -> int:
 def invoice_id(subscription: str, month: str) -> str:
     """The natural key of an invoice: one for each subscription and billing period."""
     return f"{subscription}:{month}"
+
+
+def remade_id(invoice: str) -> str:
+    """The id of the invoice that follows a void one: sub_acme:2026-10 → sub_acme:2026-10#2."""
+    first, _, ordinal = invoice.partition("#")
+    return f"{first}#{int(ordinal or 1) + 1}"
+
+
+def late_note_id(subscription: str, corrected: str, month: str) -> str:
+    """The natural key of a note for late usage of one month, made by another's close."""
+    return f"{subscription}:{corrected}:late:{month}"
+
+
+def month_billed(line: InvoiceLine) -> str:
+    """The month whose close bills the period of a correction."""
+    return BillingPeriod.month_of(line.period.end_ms - 1).key

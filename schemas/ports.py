@@ -10,6 +10,7 @@ from schemas.catalog import Catalog
 from schemas.closing import Closing, CountersCompared, Reconciliation
 from schemas.extras import Extras
 from schemas.invoice import Invoice, InvoiceState
+from schemas.late_usage import LateRow
 from schemas.meter import Meter
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.period import BillingPeriod
@@ -18,8 +19,8 @@ from schemas.subscription import Subscription
 from schemas.tables import ArrowStream
 from schemas.vector import Vector
 
-LineWork = Literal["charges", "prorations", "adjustments"]
-LINE_WORKS: tuple[LineWork, ...] = ("prorations", "charges", "adjustments")
+LineWork = Literal["charges", "prorations", "adjustments", "corrections"]
+LINE_WORKS: tuple[LineWork, ...] = ("prorations", "charges", "adjustments", "corrections")
 """All of them, in the order of their lines on an invoice."""
 RATED: tuple[LineWork, ...] = ("prorations", "charges")
 """What adjustments follow from."""
@@ -83,6 +84,14 @@ class UsageReader(Protocol):
     ) -> dict[tuple[str, str], int]:
         """Usage by (tenant, meter) by another statement than `usage`: an independent check."""
 
+    def late(self, period: BillingPeriod, after: Vector, until: Vector) -> set[str]:
+        """Tenants with usage of the period in the log beyond one cut and before another."""
+
+    def late_rows(
+        self, period: BillingPeriod, after: Vector, until: Vector, tenants: Collection[str]
+    ) -> list[LateRow]:
+        """What these tenants used in the period beyond the cut, by tenant and meter."""
+
 
 class ClosingLedger(Protocol):
     """The ledger, as the month's close reads and writes it. Each write replaces its slice."""
@@ -90,11 +99,16 @@ class ClosingLedger(Protocol):
     def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
         """A version of the price list, the newest without one. Raises NotFound."""
 
-    def subscriptions(self, period: BillingPeriod) -> list[Subscription]:
-        """Subscriptions that exist for any part of the period, by tenant."""
+    def subscriptions(
+        self, period: BillingPeriod, tenants: Collection[str] | None = None
+    ) -> list[Subscription]:
+        """Subscriptions that exist for any part of the period, by tenant; all, or these alone."""
 
     def closing(self, month: str) -> Closing | None:
         """The month's closing, if one was opened."""
+
+    def opened_closings(self) -> list[Closing]:
+        """Every closing that was opened, awaited ones not, in the order in which they were."""
 
     def save_closing(self, closing: Closing) -> None:
         """Insert or replace a closing that is not closed; a closed one stays (Conflict)."""
@@ -151,6 +165,42 @@ class ClosingLedger(Protocol):
         tenant: str | None = None,
     ) -> list[Invoice]:
         """Invoices with their lines, by month, tenant, subscription."""
+
+    def invoices_of(self, tenants: Collection[str]) -> list[Invoice]:
+        """All invoices and notes of these tenants that are not void, by month, tenant, id."""
+
+
+class CorrectionLedger(ClosingLedger, Protocol):
+    """The ledger, as commands on finalized invoices use it. Each is one transaction."""
+
+    def invoice(self, name: str) -> Invoice:
+        """The invoice of a number, or of an id. Raises NotFound."""
+
+    def void_invoice(self, name: str, who: str, why: str) -> bool:
+        """Make an invoice void, and give back the credits it used; False if it is void already.
+
+        Raises:
+            NotFound: no such invoice. Conflict: it is a draft, paid, credited by a note, or a
+                payment of it is under way.
+        """
+
+    def replace_void(
+        self, name: str, remade: Invoice, who: str, seller: str, dates: tuple[int, int]
+    ) -> Invoice:
+        """Finalize an invoice in the place of a void one, with the next number of its month.
+
+        A second time it is the one that is there. Raises Conflict: the other is not void.
+        """
+
+    def issue_credit_note(
+        self, note: Invoice, who: str, why: str, seller: str, dates: tuple[int, int]
+    ) -> Invoice:
+        """Finalize a note that credits an invoice; a note of the same id is issued once.
+
+        Raises:
+            NotFound: no such invoice. Conflict: it is a draft or void, less than that is left of
+                it, or a payment of it is under way.
+        """
 
 
 class SubscriptionLedger(Protocol):

@@ -30,6 +30,7 @@ from schemas.extras import (
     Extras,
 )
 from schemas.invoice import Invoice, InvoiceState
+from schemas.late_usage import LateRow
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import LINE_WORKS, LineWork, Log
@@ -84,12 +85,19 @@ class FakeLedger:
             raise NotFound(f"there is no version {number} of the price list")
         return number, self.catalogs[number]
 
-    def subscriptions(self, period: BillingPeriod) -> list[Subscription]:
-        found = [s for s in self.subscribed if s.parts(period)]
+    def subscriptions(
+        self, period: BillingPeriod, tenants: Collection[str] | None = None
+    ) -> list[Subscription]:
+        own = (s for s in self.subscribed if tenants is None or s.tenant in tenants)
+        found = [s for s in own if s.parts(period)]
         return sorted(found, key=lambda s: (s.tenant, s.id))
 
     def closing(self, month: str) -> Closing | None:
         return self.closings.get(month)
+
+    def opened_closings(self) -> list[Closing]:
+        opened = (c for c in self.closings.values() if c.state is not ClosingState.AWAITING)
+        return sorted(opened, key=lambda c: (c.opened_ms, c.month))
 
     def save_closing(self, closing: Closing) -> None:
         known = self.closings.get(closing.month)
@@ -161,7 +169,7 @@ class FakeLedger:
         ready = [i for i in drafts if i.tenant in passing]
         numbered = sum(i.month == month and i.number is not None for i in self._invoices.values())
         for ordinal, invoice in enumerate(ready, start=numbered + 1):
-            state = InvoiceState.FINALIZED if invoice.total_minor else InvoiceState.PAID
+            state = InvoiceState.FINALIZED if invoice.total_minor > 0 else InvoiceState.PAID
             self._invoices[invoice.id] = replace(
                 invoice,
                 number=f"{month}-{ordinal:06d}",
@@ -185,7 +193,11 @@ class FakeLedger:
             and tenant in (None, invoice.tenant)
             and (not states or invoice.state in states)
         ]
-        return sorted(found, key=lambda i: (i.month, i.tenant, i.subscription))
+        return sorted(found, key=lambda i: (i.month, i.tenant, i.subscription, i.kind, i.id))
+
+    def invoices_of(self, tenants: Collection[str]) -> list[Invoice]:
+        live = (i for i in self.invoices() if i.state is not InvoiceState.VOID)
+        return [i for i in live if i.tenant in tenants]
 
     def put(self, invoice: Invoice) -> None:
         """Store an invoice as a test wants it."""
@@ -227,6 +239,7 @@ class Used:
     partition: int = 0
     offset: int = 0
     counted: bool = True
+    value: str = ""
 
 
 @dataclass
@@ -251,7 +264,9 @@ class FakeWarehouse:
         aggregations = {meter.name: meter.aggregation for meter in meters}
         read: defaultdict[tuple[str, str], list[Metered]] = defaultdict(list)
         for event in self._events(month, as_of):
-            metered = Metered(event.time_ms, event.offset, event.quantity_micro)
+            metered = Metered(
+                event.time_ms, event.offset, event.quantity_micro, dimension=event.value
+            )
             read[event.tenant, event.meter].append(metered)
         rows = (
             (tenant, meter, segment, value, *quantity)
@@ -272,7 +287,30 @@ class FakeWarehouse:
         tenants: Collection[str] | None = None,
     ) -> dict[tuple[str, str], int]:
         table = as_table(self.usage(month, as_of, {}, meters, tenants), USAGE_COLUMNS)
-        return {(row["tenant"], row["meter"]): row["quantity_micro"] for row in rows_of(table)}
+        totals: Counter[tuple[str, str]] = Counter()
+        for row in rows_of(table):
+            totals[row["tenant"], row["meter"]] += row["quantity_micro"]
+        return dict(totals)
+
+    def late(self, period: BillingPeriod, after: Vector, until: Vector) -> set[str]:
+        return {event.tenant for event in self._between(period, after, until)}
+
+    def late_rows(
+        self, period: BillingPeriod, after: Vector, until: Vector, tenants: Collection[str]
+    ) -> list[LateRow]:
+        late: defaultdict[tuple[str, str], list[Used]] = defaultdict(list)
+        for event in self._between(period, after, until):
+            if event.tenant in tenants:
+                late[event.tenant, event.meter].append(event)
+        return [
+            LateRow(*key, len(own), sum(event.quantity_micro for event in own), 0, 0, 0)
+            for key, own in sorted(late.items())
+        ]
+
+    def _between(self, period: BillingPeriod, after: Vector, until: Vector) -> Iterator[Used]:
+        for event in self._events(period, until):
+            if event.offset >= after[1, event.partition]:
+                yield event
 
     def compare_counters(
         self, month: BillingPeriod, catalog: Catalog, log: Log

@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "coupons": ("coupons:coupons", "Redeem coupons, or list what is redeemed."),
     "credits": ("credits:credits", "Grant prepaid credits, or list what is left."),
     "entitlements": ("entitlements:entitlements", "Show or republish what tenants may use."),
-    "usage": ("usage:usage", "Show what tenants have used."),
+    "usage": ("usage:usage", "Show what tenants have used, or what came late."),
     "counters": ("counters:counters", "Make counters anew from stored usage."),
     "topics": ("topics:topics", "Show the topics, or grow to more partitions."),
     "rejected": ("rejected:rejected", "List or replay events that were rejected."),

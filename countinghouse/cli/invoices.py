@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from countinghouse.cli import corrections
 from countinghouse.cli.explain import explain
 from countinghouse.cli.invoices_export import export
 from countinghouse.cli.nearest import suggesting
@@ -23,6 +24,7 @@ COLUMNS = ("number", "tenant", "month", "currency", "total", "state", "issued_at
 LINE_COLUMNS = ("kind", "description", "quantity", "unit_price", "amount")
 
 invoices = typer.Typer(no_args_is_help=True, help="List, show or explain invoices.")
+corrections.register(invoices)
 
 NumberArgument = Annotated[
     str, typer.Argument(help="The invoice's number, or the id of a draft, as `list` shows it.")
@@ -89,7 +91,7 @@ def release(
     report = release_held(
         checked, tenant, books, now_ms, seller=settings.seller, who=by, why=reason
     )
-    [invoice] = books.invoices(checked, (), tenant)
+    invoice = next(it for it in books.invoices(checked, (), tenant) if it.kind == "invoice")
     told = {"tenant": tenant, "number": invoice.number, **report.counts}
     number = invoice.number or "with the others when the month is finalized"
     typer.echo(json.dumps(told) if as_script else f"{tenant}: {number}")

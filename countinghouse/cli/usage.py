@@ -1,4 +1,4 @@
-"""`countinghouse usage`: what tenants have used in a month."""
+"""`countinghouse usage`: what tenants have used in a month, and `usage late`, what came late."""
 
 import time
 from contextlib import closing
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.late import late
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
@@ -17,7 +18,13 @@ from stores.warehouse.so_far import used_so_far
 COLUMNS = ("tenant", "meter", "quantity", "events", "last_event")
 
 
-def usage(
+usage = typer.Typer(invoke_without_command=True, help="Show what tenants have used.")
+usage.command("late")(late)
+
+
+@usage.callback()
+def used(
+    context: typer.Context,
     month: Annotated[str, typer.Option(help="Like 2026-10; the running month without it.")] = "",
     tenant: Annotated[str, typer.Option(help="Only this tenant.")] = "",
     meter: Annotated[str, typer.Option(help="Only this meter.")] = "",
@@ -25,6 +32,8 @@ def usage(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Show what tenants have used in a month, as far as it has been landed; each event once."""
+    if context.invoked_subcommand is not None:
+        return
     period = _period(month)
     settings = Settings()
     _, catalog = ledger.connect(settings.ledger_url).catalog()

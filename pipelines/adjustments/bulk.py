@@ -7,12 +7,13 @@ arithmetic is in HUGEINT, which raises on overflow.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
 
 from pipelines.adjustments import bulk_tables as rows
-from pipelines.tables import as_table
+from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS, Extras
 from schemas.period import BillingPeriod
@@ -25,6 +26,7 @@ _STATEMENTS = (
     "tables", "bookings", "take", "maximum", "maximum_lines", "minimum", "discounts", "discount",
     "discount_lines", "taxes", "credits", "adjusting",
 )  # fmt: skip
+_CORRECTED = {"subscription": "string", "amount_minor": "int64"}
 _TEXTS = {name: (_SQL / f"{name}.sql").read_text() for name in _STATEMENTS}
 
 
@@ -39,12 +41,18 @@ class Offered:
 
 
 def adjust_lines(
-    rated: pa.Table, subscriptions: Iterable[Subscription], month: BillingPeriod, offered: Offered
+    rated: pa.Table,
+    subscriptions: Iterable[Subscription],
+    month: BillingPeriod,
+    offered: Offered,
+    *,
+    corrected: Mapping[str, int] = MappingProxyType({}),
 ) -> pa.Table:
     """The adjusting lines (`LINE_COLUMNS`) of subscriptions, by tenant, subscription, ordinal.
 
     Each is adjusted for the billing period of its own that ends in the calendar month. `rated` are
-    fee and usage lines in their order, of these subscriptions and perhaps of others.
+    fee and usage lines in their order, of these subscriptions and perhaps of others. `corrected` is
+    what corrections add to what is due, by subscription; credits alone pay for them.
 
     Raises:
         duckdb.Error: an amount does not fit 64 bits; nothing wraps.
@@ -52,6 +60,7 @@ def adjust_lines(
     with duckdb.connect(":memory:") as connection:
         for name, table in _tables(rated, subscriptions, month, offered).items():
             connection.register(name, table)
+        connection.register("corrected", table_of(corrected.items(), _CORRECTED))
         for name in ("tables", "bookings"):
             connection.execute(_TEXTS[name])
         _limit(connection)

@@ -27,6 +27,8 @@ class Case:
     lines: Sequence[InvoiceLine] = ()
     given: Given = NOTHING
     taxes: Sequence[TaxRule] = ()
+    corrected_minor: int = 0
+    """What corrections of earlier months add to what is due."""
 
     @property
     def currency(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.adjustments.buckets import product_of
 from pipelines.adjustments.concerned import concerned
-from schemas.invoice import InvoiceLine
+from schemas.invoice import REDUCING_KINDS, InvoiceLine
 from schemas.prices import PPM
 from schemas.subscription import Subscription
 
@@ -45,7 +45,7 @@ def _limits(subscription: Subscription, lines: Lines, books: "Books") -> Iterato
         return
     segment = parts[0][0]
     plan = books.catalogs[segment.catalog_version].plans[segment.plan]
-    before = [line for line in lines if line.kind not in ("discount", "tax", "credit_applied")]
+    before = [line for line in lines if line.kind not in REDUCING_KINDS]
     usage, fees = (
         sum(line.amount_minor for line in before if product_of(line) == product)
         for product in ("usage", "fees")

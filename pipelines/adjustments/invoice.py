@@ -24,4 +24,5 @@ def adjust(case: Case) -> list[InvoiceLine]:
     net = [*booked, *capped, *raised, *reduced]
     taxes = list(tax_lines(case, [*case.lines, *net]))
     due_minor = sum(line.amount_minor for line in (*case.lines, *net, *taxes))
+    due_minor += case.corrected_minor
     return [*net, *taxes, *credit_lines(case, due_minor)]

@@ -28,6 +28,7 @@ def what(line: InvoiceLine) -> str:
         "discount": f"{name or plan}, {_off(line)}{_product(line)} of {plan}",
         "tax": _tax(line),
         "credit_applied": f"Credit {name}",
+        "correction_tax": f"{name} on late usage",
     }.get(line.kind, name)
 
 

@@ -49,6 +49,14 @@ class Closings(LedgerPart):
             row = connection.execute(query).first()
         return None if row is None else _closing(row)
 
+    def opened_closings(self) -> list[Closing]:
+        """Every closing that was opened, awaited ones not, in the order in which they were."""
+        opened = closings.c.state != ClosingState.AWAITING.value
+        query = sa.select(closings).where(opened)
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(closings.c.opened_ms, closings.c.month))
+            return [_closing(row) for row in rows]
+
     def save_closing(self, closing: Closing) -> None:
         """Insert or replace a closing that is not closed; a closed one stays (Conflict)."""
         if closing.state is ClosingState.CLOSED:

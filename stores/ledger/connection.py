@@ -135,13 +135,23 @@ def migrate(url: str) -> None:
     engine = open_engine(url)
     if engine.dialect.name == "sqlite":
         Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
-    with writing(engine) as connection:
-        if not is_sqlite(connection):
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-        config = _alembic()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with reported(engine), engine.connect() as connection:
+        if is_sqlite(connection):
+            # A table that is made anew is gone for a moment; what refers to it stays as it is.
+            without_transaction(connection, "PRAGMA foreign_keys = OFF")
+        with transaction(connection):
+            _upgrade(connection)
     engine.dispose()
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    if not is_sqlite(connection):
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+    config = _alembic()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    if is_sqlite(connection) and connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+        raise AssertionError("a migration has left rows that refer to none")
 
 
 def check_migrated(engine: sa.Engine) -> None:

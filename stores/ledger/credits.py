@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.errors import Conflict
-from schemas.extras import CreditBalance, CreditGrant, Kept
+from schemas.extras import USUAL_PRIORITY, CreditBalance, CreditGrant, Kept
 from schemas.invoice import InvoiceState
 from stores.ledger.extras_tables import credit_applications, credit_grants
 from stores.ledger.keeping import check_currency, keep
@@ -125,6 +125,32 @@ def apply_credits(connection: sa.Connection, month: str, seller: str, now_ms: in
     put = upsert(connection, credit_applications).from_select(names, used)
     if connection.execute(put.on_conflict_do_nothing()).rowcount:
         _check_covered(connection, month)
+
+
+def grant_negatives(connection: sa.Connection, month: str, seller: str, now_ms: int) -> None:
+    """Grant what invoices and notes finalized just now owe to their tenants, by their number."""
+    owed = sa.select(
+        invoices.c.tenant,
+        granted_by(invoices.c.number),
+        invoices.c.currency,
+        -invoices.c.total_minor,
+        sa.literal(now_ms),
+        sa.literal(USUAL_PRIORITY),
+    ).where(
+        invoices.c.month == month,
+        invoices.c.seller == seller,
+        invoices.c.issued_ms == now_ms,
+        invoices.c.total_minor < 0,
+    )
+    names = ["tenant", "key", "currency", "amount_minor", "granted_ms", "priority"]
+    put = upsert(connection, credit_grants).from_select(names, owed)
+    connection.execute(put.on_conflict_do_nothing())
+
+
+def granted_by(number: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    """The key of the credit that an invoice or note below zero is granted as."""
+    key: sa.ColumnElement[str] = sa.literal("invoice:") + number
+    return key
 
 
 def _lock_grants(connection: sa.Connection, used_by: sa.ColumnElement[bool]) -> None:

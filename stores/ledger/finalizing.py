@@ -12,7 +12,7 @@ from schemas.errors import Conflict, NotFound
 from schemas.invoice import InvoiceState
 from stores.ledger.bookings import check_items_billed
 from stores.ledger.closings import reconciliation_slice
-from stores.ledger.credits import apply_credits
+from stores.ledger.credits import apply_credits, grant_negatives
 from stores.ledger.invoices import drafts_slice
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, json_object, upsert
@@ -35,7 +35,8 @@ class Finalizing(LedgerPart):
         """Finalize and number all drafts that are not held, in one transaction; how many.
 
         Numbers go on in the series of seller and month, in (tenant, subscription) order. An
-        invoice of zero becomes `paid` at once. The closing becomes `closed`. A tenant without a
+        invoice of zero becomes `paid` at once, and so does one below zero: it is granted as a
+        prepaid credit. The closing becomes `closed`. A tenant without a
         recorded reconciliation is not finalized. Each is told as `invoice.finalized`, and what it
         uses of prepaid credits is written.
 
@@ -49,12 +50,13 @@ class Finalizing(LedgerPart):
                 raise Conflict(
                     f"the drafts of {month} are not all written; run `countinghouse close {month}`"
                 )
-            last = _last_number(connection, month, seller)
+            last = last_number(connection, month, seller)
             count = _number(connection, month, seller, last, (issued_ms, due_ms))
             _after_finalizing(connection, month, seller, issued_ms, last + count)
             if count:
                 check_items_billed(connection, month, seller, issued_ms)
                 apply_credits(connection, month, seller, issued_ms)
+                grant_negatives(connection, month, seller, issued_ms)
                 _tell(connection, month, seller, issued_ms, (last, last + count))
             return count
 
@@ -88,7 +90,8 @@ def _lock_closing(connection: sa.Connection, month: str) -> None:
         raise NotFound(f"{month} was never closed; run `countinghouse close {month}`")
 
 
-def _last_number(connection: sa.Connection, month: str, seller: str) -> int:
+def last_number(connection: sa.Connection, month: str, seller: str) -> int:
+    """The last number that was given in the series, which is locked; 0 before the first."""
     series = sa.select(number_series.c.last).where(_series(month, seller)).with_for_update()
     return connection.execute(series).scalar() or 0
 
@@ -116,14 +119,15 @@ def _number(
     connection: sa.Connection, month: str, seller: str, last: int, dates: tuple[int, int]
 ) -> int:
     issued_ms, due_ms = dates
-    rank = sa.func.row_number().over(order_by=(invoices.c.tenant, invoices.c.subscription))
+    order = (invoices.c.tenant, invoices.c.subscription, invoices.c.kind, invoices.c.id)
+    rank = sa.func.row_number().over(order_by=order)
     passing = (
         sa.select(invoices.c.id, (rank + last).label("n"))
         .where(invoices.c.month == month, invoices.c.state == InvoiceState.DRAFT.value)
         .where(_passes(month))
         .subquery("passing")
     )
-    free = invoices.c.total_minor == 0
+    free = invoices.c.total_minor <= 0
     settled = sa.case((free, InvoiceState.PAID.value), else_=InvoiceState.FINALIZED.value)
     return connection.execute(
         sa.update(invoices)
@@ -154,10 +158,20 @@ def _after_finalizing(
         .where(closings.c.month == month, closings.c.state == ClosingState.OPEN.value)
         .values(state=ClosingState.CLOSED.value, closed_ms=now_ms)
     )
+    after_numbering(connection, month, seller, last)
+
+
+def after_numbering(connection: sa.Connection, month: str, seller: str, last: int) -> None:
+    """Remember the last number that was given in a series."""
     put = upsert(connection, number_series).values(seller=seller, month=month, last=last)
     connection.execute(
         put.on_conflict_do_update(index_elements=["seller", "month"], set_={"last": last})
     )
+
+
+def numbered(month: str, ordinal: int) -> str:
+    """An invoice's number: "2026-10-000001"; one of seven digits keeps them."""
+    return f"{month}-{ordinal:0{_DIGITS}d}"
 
 
 def _tell(
@@ -171,17 +185,18 @@ def _tell(
         "total_minor": invoices.c.total_minor,
         "due_ms": invoices.c.due_ms,
     }
+    kind = invoices.c.kind + sa.literal(".finalized")
     # Those told before, of an earlier call in the same millisecond, keep their row.
     new = sa.select(
-        sa.literal("invoice.finalized:") + invoices.c.id,
-        sa.literal("invoice.finalized"),
+        kind + sa.literal(":") + invoices.c.id,
+        kind,
         invoices.c.tenant,
         sa.literal(now_ms),
         json_object(connection, facts),
     ).where(invoices.c.month == month, invoices.c.seller == seller, invoices.c.issued_ms == now_ms)
     told = upsert(connection, billing_events).from_select(
         ["event_id", "type", "tenant", "at_ms", "data"],
-        new.order_by(invoices.c.tenant, invoices.c.subscription),
+        new.order_by(invoices.c.tenant, invoices.c.subscription, invoices.c.id),
     )
     connection.execute(told.on_conflict_do_nothing())
     detail = {"seller": seller, "first": numbers[0] + 1, "last": numbers[1]}

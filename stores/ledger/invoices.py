@@ -3,14 +3,14 @@
 Drafts may be replaced and held; what finalizing does to them is in `finalizing.py`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from schemas.errors import InvalidInput, NotFound
 from schemas.invoice import Invoice, InvoiceState
 from stores.ledger.connection import transaction
-from stores.ledger.part import LedgerPart, chunks, upsert
+from stores.ledger.part import IN_CHUNK, LedgerPart, chunks, upsert
 from stores.ledger.rows import (
     DRAFT_COLUMNS,
     DRAFT_LINE_COLUMNS,
@@ -76,6 +76,16 @@ class Invoices(LedgerPart):
             wanted.append(invoices.c.state.in_([state.value for state in states]))
         with self._reading() as connection:
             return [invoice for invoice, _ in load_invoices(connection, sa.and_(*wanted))]
+
+    def invoices_of(self, tenants: Collection[str]) -> list[Invoice]:
+        """All invoices and notes of these tenants that are not void, by month, tenant, id."""
+        found: list[Invoice] = []
+        live = invoices.c.state != InvoiceState.VOID.value
+        with self._reading() as connection:
+            for part in chunks(sorted(tenants), IN_CHUNK):
+                own = sa.and_(live, invoices.c.tenant.in_(part))
+                found += [invoice for invoice, _ in load_invoices(connection, own)]
+        return sorted(found, key=lambda it: (it.month, it.tenant, it.kind, it.id))
 
     def invoice(self, name: str) -> Invoice:
         """The invoice of a number, or of an id (drafts have no number). Raises NotFound."""
@@ -143,3 +153,12 @@ def _delete_surplus(connection: sa.Connection, month: str, generation: int) -> N
 def _delete_lines(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
     of_them = sa.select(invoices.c.id).where(which)
     connection.execute(sa.delete(invoice_lines).where(invoice_lines.c.invoice.in_(of_them)))
+
+
+def insert_issued(connection: sa.Connection, issued: Invoice, seller: str) -> None:
+    """Insert an invoice or note that has its number already, with its lines."""
+    [row] = draft_table([issued]).to_pylist()
+    named = {"number": issued.number, "issued_ms": issued.issued_ms, "due_ms": issued.due_ms}
+    marks = {"state": issued.state.value, "seller": seller, "generation": 0, "version": 1}
+    connection.execute(sa.insert(invoices).values(row | named | marks))
+    connection.execute(sa.insert(invoice_lines), line_table([issued]).to_pylist())

@@ -7,6 +7,7 @@ from stores.ledger.bookings import Bookings
 from stores.ledger.catalogs import Catalogs
 from stores.ledger.closings import Closings
 from stores.ledger.connection import check_migrated, open_engine
+from stores.ledger.corrections import Corrections
 from stores.ledger.credits import Credits
 from stores.ledger.epochs import Epochs
 from stores.ledger.finalizing import Finalizing
@@ -38,6 +39,7 @@ class Ledger(
     Given,
     Invoices,
     Finalizing,
+    Corrections,
     Overviews,
     Payments,
     Webhooks,

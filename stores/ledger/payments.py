@@ -45,7 +45,7 @@ class Payments(LedgerPart):
         due = sa.and_(
             invoices.c.month == month,
             invoices.c.state.in_([state.value for state in OWED]),
-            invoices.c.total_minor > 0,
+            invoices.c.total_minor > invoices.c.credited_minor,
             ~_has_attempt_that_may_pay(),
         )
         with self._reading() as connection:
@@ -139,7 +139,9 @@ def _owed(connection: sa.Connection, invoice: str) -> sa.Row[Any]:
     stored = connection.execute(query).one()
     if stored.state == InvoiceState.DRAFT:
         raise Conflict(f"invoice {invoice} is a draft; only finalized invoices are collected")
-    if stored.total_minor <= 0 and stored.state != InvoiceState.PAID:
+    if stored.state == InvoiceState.VOID:
+        raise Conflict(f"invoice {invoice} is void; nothing of it is collected")
+    if stored.total_minor <= stored.credited_minor and stored.state != InvoiceState.PAID:
         raise Conflict(f"invoice {invoice} has nothing to collect")
     return stored
 
@@ -152,7 +154,7 @@ def _next_attempt(connection: sa.Connection, stored: sa.Row[Any], provider: str)
         invoice=stored.id,
         tenant=stored.tenant,
         provider=provider,
-        amount_minor=stored.total_minor,
+        amount_minor=stored.total_minor - stored.credited_minor,
         currency=stored.currency,
         card=connection.execute(card).scalar() or "",
         key=id_,

@@ -22,6 +22,8 @@ DRAFT_COLUMNS = {
     "document": "binary",
     "document_hash": "string",
     "held": "string",
+    "kind": "string",
+    "corrects": "string",
 }
 """A draft as it is staged: `invoices` without what finalizing adds."""
 
@@ -76,6 +78,8 @@ def _draft_row(draft: Invoice) -> tuple[Any, ...]:
         draft.document,
         draft.document_hash,
         draft.held,
+        draft.kind,
+        draft.corrects,
     )
 
 
@@ -105,7 +109,8 @@ def load_invoices(
     connection: sa.Connection, condition: sa.ColumnElement[bool]
 ) -> list[tuple[Invoice, int]]:
     """Invoices with their lines and the version of their row, by month, tenant, subscription."""
-    order = (invoices.c.month, invoices.c.tenant, invoices.c.subscription)
+    its = invoices.c
+    order = (its.month, its.tenant, its.subscription, its.kind, its.id)
     lines: dict[str, list[InvoiceLine]] = {}
     query = sa.select(invoice_lines).join_from(invoice_lines, invoices).where(condition)
     for row in connection.execute(query.order_by(invoice_lines.c.invoice, invoice_lines.c.ordinal)):
@@ -148,6 +153,9 @@ def _invoice(row: sa.Row[Any], lines: Iterable[InvoiceLine]) -> Invoice:
         issued_ms=row.issued_ms,
         due_ms=row.due_ms,
         held=row.held,
+        kind=row.kind,
+        corrects=row.corrects,
+        credited_minor=row.credited_minor,
     )
     if invoice.total_minor != row.total_minor:
         raise AssertionError(

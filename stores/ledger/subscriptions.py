@@ -5,7 +5,7 @@ trail behind is in `published.py`. No plan rules and no charges here.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -72,11 +72,14 @@ class Subscriptions(LedgerPart):
                 counts.update(_save(connection, chunk, order))
         return SavedCounts(counts["created"], counts["changed"], counts["unchanged"])
 
-    def subscriptions(self, period: BillingPeriod | None = None) -> list[Subscription]:
+    def subscriptions(
+        self, period: BillingPeriod | None = None, tenants: Collection[str] | None = None
+    ) -> list[Subscription]:
         """Subscriptions that exist for any part of the period (all, without one), by tenant."""
         condition = sa.true() if period is None else reaches_into(period)
+        conditions = [condition] if tenants is None else _of(tenants, condition)
         with self._reading() as connection:
-            return [each.subscription for each in load(connection, condition)]
+            return [each.subscription for one in conditions for each in load(connection, one)]
 
     def all_subscribed(self) -> list[SubscribedTenant]:
         """Every subscription with its versions and its state, by tenant."""
@@ -96,6 +99,12 @@ class Subscriptions(LedgerPart):
         query = sa.select(subscriptions.c.tenant).order_by(subscriptions.c.tenant)
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
+
+
+def _of(named: Collection[str], condition: sa.ColumnElement[bool]) -> list[sa.ColumnElement[bool]]:
+    """The condition for some tenants alone, a list of keys at a time."""
+    parts = chunks(sorted(named), IN_CHUNK)
+    return [sa.and_(condition, tenants.c.tenant.in_(part)) for part in parts]
 
 
 def _check(wanted: Iterable[Subscription]) -> None:

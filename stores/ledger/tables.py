@@ -273,14 +273,24 @@ invoices = Table(
     _big("generation"),
     _big("version"),
     _count("mirrored_version"),
-    UniqueConstraint("subscription", "month"),
+    Column("kind", TEXT, nullable=False, server_default="invoice"),
+    # the id of the invoice that a note corrects, and what notes have taken off this one
+    Column("corrects", TEXT),
+    _count("credited_minor"),
     UniqueConstraint("number", "seller"),
-    CheckConstraint("state IN ('draft', 'finalized', 'paid', 'past_due')", name="state"),
+    CheckConstraint("state IN ('draft', 'finalized', 'paid', 'past_due', 'void')", name="state"),
+    CheckConstraint("kind IN ('invoice', 'note')", name="kind"),
     CheckConstraint("(state = 'draft') = (number IS NULL)", name="numbered"),
     Index("ix_invoices_month_order", "month", "tenant", "subscription"),
     Index("ix_invoices_tenant", "tenant"),
     _partial("ix_invoices_past_due", "subscription", where="state = 'past_due'"),
     _partial("ix_invoices_behind", "id", where="mirrored_version < version AND state <> 'draft'"),
+    _partial(
+        "uq_invoices_one",
+        *("subscription", "month"),
+        where="kind = 'invoice' AND state <> 'void'",
+        unique=True,
+    ),
 )
 
 invoice_lines = Table(

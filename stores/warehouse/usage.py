@@ -22,6 +22,7 @@ from schemas.tables import USAGE_COLUMNS
 from schemas.vector import Vector
 from stores.warehouse.client import ask, reachable, statement
 from stores.warehouse.comparison import Comparison, counted_positions
+from stores.warehouse.late import LateUsage, as_arrays
 from stores.warehouse.metering import meter_parameters, statement_parameters
 
 MOMENT = pa.timestamp("ms", "UTC")
@@ -30,7 +31,7 @@ USAGE_SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in USAGE_COLUMNS.i
 USAGE_ORDER = ("tenant", "meter", "segment", "value")
 
 
-class WarehouseUsage:
+class WarehouseUsage(LateUsage):
     """Usage as the month's close reads it. `dedupe_window` is the counters', in offsets.
 
     `patience_seconds` is how long a comparison waits for landing.
@@ -167,6 +168,5 @@ def _month(month: BillingPeriod) -> dict[str, int]:
 
 
 def _cut(as_of: Vector) -> dict[str, list[int]]:
-    """The vector as two arrays; epochs begin at 1, so the key 0 stands for nothing."""
-    keys = [epoch << 16 | partition for epoch, partition in as_of]
-    return {"keys": keys or [0], "ends": list(as_of.values()) or [0]}
+    keys, ends = as_arrays(as_of)
+    return {"keys": keys, "ends": ends}

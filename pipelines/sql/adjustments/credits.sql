@@ -1,10 +1,15 @@
 -- What prepaid credits pay; pipelines.adjustments.credits is the specification.
--- Tables: cases, lines, credits.
+-- Tables: cases, lines, credits; corrected, what corrections add to what is due.
 INSERT INTO lines BY NAME
 WITH
 due AS (
     SELECT case_id, sum(amount_minor) AS due_minor
-    FROM lines
+    FROM
+    (
+        SELECT case_id, amount_minor FROM lines
+        UNION ALL
+        SELECT cases.case_id, corrected.amount_minor FROM corrected JOIN cases USING (subscription)
+    )
     GROUP BY case_id
     HAVING sum(amount_minor) > 0
 ),

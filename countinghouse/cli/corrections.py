@@ -1,0 +1,100 @@
+"""`countinghouse invoices void | regenerate | credit-note`: what follows a finalized invoice."""
+
+import json
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from countinghouse.settings import Settings
+from schemas.errors import InvalidInput
+from schemas.invoice import Invoice
+from schemas.money import Money, parse_minor
+
+NumberArgument = Annotated[str, typer.Argument(help="The invoice's number, as `list` shows it.")]
+ReasonOption = Annotated[str, typer.Option(help="Why; it stays in the audit log.")]
+ByOption = Annotated[str, typer.Option(help="Who decides it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+def register(invoices: typer.Typer) -> None:
+    """Add the commands to `countinghouse invoices`."""
+    invoices.command("void")(void_one)
+    invoices.command("regenerate")(regenerate_one)
+    invoices.command("credit-note")(credit_one)
+
+
+def void_one(
+    number: NumberArgument,
+    reason: ReasonOption,
+    by: ByOption = "cli",
+    as_script: JsonOption = False,
+) -> None:
+    """Make an unpaid invoice void. It keeps its number, and its prepaid credits are given back."""
+    from countinghouse.init import now_ms
+    from pipelines.invoice_corrections import Word, void
+    from stores import ledger
+
+    with closing(ledger.connect(Settings().ledger_url)) as books:
+        was_voided = void(number, books, Word(by, reason, now_ms()))
+    told = f"{number} is void" if was_voided else f"nothing to do: {number} was void already"
+    typer.echo(json.dumps({"number": number, "voided": was_voided}) if as_script else told)
+
+
+def regenerate_one(
+    number: NumberArgument,
+    reason: ReasonOption,
+    by: ByOption = "cli",
+    as_script: JsonOption = False,
+) -> None:
+    """Make a void invoice again, from its month's usage and prices, with the next number."""
+    from countinghouse.init import now_ms
+    from pipelines.invoice_corrections import Word, regenerate
+    from stores import ledger
+
+    settings = Settings()
+    with closing(ledger.connect(settings.ledger_url)) as books:
+        word = Word(by, reason, now_ms())
+        made = regenerate(number, books, word, seller=settings.seller)
+    _tell(made, f"{made.number} takes the place of {number}", as_script)
+
+
+def credit_one(
+    number: NumberArgument,
+    reason: ReasonOption,
+    amount: Annotated[str, typer.Option(help="So much, tax included, like 10.00.")] = "",
+    line: Annotated[int, typer.Option(help="This whole line and its tax; the first is 1.")] = 0,
+    key: Annotated[str, typer.Option(help="A name that issues the note once.")] = "",
+    by: ByOption = "cli",
+    as_script: JsonOption = False,
+) -> None:
+    """Credit a part of an invoice: less is owed of it, or the tenant has a prepaid credit."""
+    from countinghouse.init import now_ms
+    from pipelines.invoice_corrections import Word, credit
+    from stores import ledger
+
+    settings = Settings()
+    with closing(ledger.connect(settings.ledger_url)) as books:
+        made = credit(
+            number,
+            books,
+            Word(by, reason, now_ms()),
+            seller=settings.seller,
+            amount_minor=_minor(amount, books.invoice(number).currency) if amount else None,
+            line=line or None,
+            key=key,
+        )
+    _tell(made, f"{made.number} credits {number}", as_script)
+
+
+def _minor(amount: str, currency: str) -> int:
+    try:
+        return parse_minor(amount, currency)
+    except ValueError as problem:
+        raise InvalidInput(f"--amount: {problem}") from None
+
+
+def _tell(made: Invoice, line: str, as_script: bool) -> None:
+    total = Money(made.total_minor, made.currency)
+    told = {"number": made.number, "total_minor": made.total_minor, "currency": made.currency}
+    typer.echo(json.dumps(told) if as_script else f"{line}: {total}")
