@@ -34,14 +34,20 @@ def reconcile(
     wait: Annotated[
         int, typer.Option(min=0, help="Seconds that landing may take to reach the counters.")
     ] = WAIT_SECONDS,
+    invoices: Annotated[
+        bool, typer.Option("--invoices", help="Beside the invoice too, with each cause.")
+    ] = False,
     as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Compare every counter whose window begins in a month with the warehouse.
 
     Both are taken as of one position in the log, so nothing needs to stand still. Exit code 1 when
     a counter differs, 3 when landing was too far behind to compare all. `billed` is what a closed
-    month's invoice says.
+    month's invoice says. With `--invoices` the three figures of a month's billing period stand
+    beside each other with what is late, duplicate, in flight or lost between them; exit code 1
+    when anything is lost.
     """
+    from countinghouse.cli.three_way import compare_three, show_three
     from countinghouse.closing_run import check_month
     from countinghouse.wiring import usage_log, usage_reader
     from stores import ledger
@@ -53,6 +59,9 @@ def reconcile(
         usage_reader(settings, patience_seconds=wait) as usage,
         closing(ledger.connect(settings.ledger_url)) as books,
     ):
+        if invoices:
+            rows = compare_three(key, books, usage, usage_log(settings))
+            raise typer.Exit(int(show_three(rows, every=every, as_script=as_script)))
         _, catalog = books.catalog()
         found = usage.compare_counters(period, catalog, usage_log(settings))
         billed = {(r.tenant, r.meter): r.billed_micro for r in books.reconciliation(key)}

@@ -1,0 +1,39 @@
+"""Usage that nobody is billed for, and quantities below zero: each in a month that has them."""
+
+from pipelines.books import Books
+from pipelines.leakage import negative_quantities, unpriced_usage, usage_without_subscription
+from tests.builders import a_subscription, llm_tokens
+from tests.fakes import FakeLedger
+from tests.unit.pipelines.test_late_usage import World
+
+MONTH = "2026-10"
+
+
+def closed(*sent: tuple[str, str, int]) -> Books:
+    """October of a tenant that has a plan from the fifth on, and of one that has none."""
+    world = World(FakeLedger({1: llm_tokens()}, [a_subscription("pro 10-05")]))
+    world.send(*sent)
+    world.close(MONTH)
+    return Books(MONTH, world.ledger)
+
+
+def test_a_month_in_which_all_is_billed_has_no_findings() -> None:
+    books = closed(("acme", "10-06", 5))
+    assert negative_quantities(books) == []
+    assert unpriced_usage(books) == usage_without_subscription(books) == []
+
+
+def test_usage_without_a_subscription_leaks() -> None:
+    books = closed(("stranger", "10-06", 7), ("acme", "10-06", 5))
+    assert usage_without_subscription(books) == ["stranger: 7 tokens, and no subscription"]
+    assert unpriced_usage(books) == []
+
+
+def test_usage_before_the_plan_began_is_unpriced() -> None:
+    books = closed(("acme", "10-04", 3))
+    assert unpriced_usage(books) == ["acme: 3 tokens while no plan was in force"]
+    assert usage_without_subscription(books) == []
+
+
+def test_less_than_nothing_is_found() -> None:
+    assert negative_quantities(closed(("acme", "10-06", -4))) == ["acme: -4 tokens billed"]
