@@ -5,24 +5,29 @@ the speed. All arithmetic is in HUGEINT, which raises on overflow. Each subscrip
 the billing period of its own that ends in the month.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, partial
+from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from pipelines.coding import Codes, Numbered, by_tenant
 from pipelines.fee_terms import has_only_usual, is_usual
 from pipelines.price_table import matrix_table, price_table
 from pipelines.proration import prorate_fees as specified_fees
-from pipelines.tables import as_table, padded, table_of
+from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.money import MINOR_DIGITS, PICO, minor_per_major
 from schemas.period import BillingPeriod
 from schemas.quantity import MICRO
 from schemas.subscription import Subscription
 from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
+
+AT_ONCE = 60_000
+"""Subscriptions whose usage is rated together."""
 
 _SQL = files("pipelines") / "sql"
 _PARTS = (_SQL / "parts.sql").read_text()
@@ -31,18 +36,17 @@ _SPLITS = (_SQL / "splits.sql").read_text()
 _SPLITS_BY_POLICY = (_SQL / "splits_by_policy.sql").read_text()
 _CHARGES = (_SQL / "charges.sql").read_text()
 _FEES = (_SQL / "fees.sql").read_text()
-_SEGMENTS = {
-    "tenant": "string",
-    "subscription": "string",
-    "currency": "string",
-    "plan": "string",
-    "catalog_version": "int64",
-    "starts_ms": "int64",
-    "ends_ms": "int64",
-    "is_trial": "bool",
-    "period_start_ms": "int64",
-    "period_end_ms": "int64",
-}
+_PLAIN_CHARGES = (_SQL / "plain_charges.sql").read_text()
+_PLAIN_FEES = (_SQL / "plain_fees.sql").read_text()
+_NUMBERED_USAGE = (_SQL / "numbered_usage.sql").read_text()
+_WHOLE = """
+SELECT * FROM (
+{several})
+UNION ALL
+SELECT * FROM (
+{plain})
+ORDER BY subscription, ordinal
+"""
 _PLAN = {"catalog_version": "int64", "plan": "string"}
 _CARDS = {**_PLAN, "meter": "string", "included_micro": "int64"}
 _POLICIES = {**_PLAN, "proration": "string", "is_full": "bool", "is_per_segment": "bool"}
@@ -65,18 +69,7 @@ def rate_charges(
     Raises:
         duckdb.Error: an amount does not fit 64 bits; nothing wraps.
     """
-    tables = {
-        "usage": as_table(usage, USAGE_COLUMNS),
-        "segments": _segments(subscriptions, month),
-        "cards": table_of(_cards(catalogs), _CARDS),
-        "prices": price_table(catalogs),
-        "matrix_prices": matrix_table(catalogs),
-        "divisors": table_of(_divisors(), _DIVISORS),
-        "policies": table_of(_policies(catalogs), _POLICIES),
-    }
-    plans = [plan for catalog in catalogs.values() for plan in catalog.plans.values()]
-    are_usual = all(plan.policies.are_usual_for_usage for plan in plans)
-    return _run(_CHARGES, tables, _SPLITS if are_usual else _SPLITS_BY_POLICY)
+    return pa.concat_tables(BulkRating(subscriptions, month, catalogs).charges(usage))
 
 
 def prorate_fees(
@@ -86,20 +79,97 @@ def prorate_fees(
 
     Fees by the year, in advance, by the day or whole are few, and the specification makes them.
     """
-    usual: list[Subscription] = list(subscriptions)
-    others: list[Subscription] = []
-    if not has_only_usual(catalogs):
-        everyone, usual = usual, []
-        for each in everyone:
-            own = usual if is_usual(each, each.billed_in(month), catalogs) else others
-            own.append(each)
-    fees = table_of(_fees(catalogs), _BASE_FEES)
-    lines = _run(_FEES, {"segments": _segments(usual, month), "fees": fees})
-    if not others:
-        return lines
-    rows = [row for each in others for row in _specified(each, month, catalogs)]
-    order = [(name, "ascending") for name in ("tenant", "subscription", "ordinal")]
-    return pa.concat_tables([lines, table_of(rows, LINE_COLUMNS)]).sort_by(order)
+    return pa.concat_tables(BulkRating(subscriptions, month, catalogs).fees())
+
+
+class BulkRating:
+    """A month's subscriptions, numbered once for their fees and for their usage.
+
+    Lines come in parts of `at_once` subscriptions, so that memory does not grow with their number.
+    """
+
+    def __init__(
+        self,
+        subscriptions: Iterable[Subscription],
+        month: BillingPeriod,
+        catalogs: Mapping[int, Catalog],
+        at_once: int = AT_ONCE,
+    ) -> None:
+        self._subscriptions = list(subscriptions)
+        self._month = month
+        self._catalogs = catalogs
+        self._at_once = at_once
+        self._codes = Codes(catalogs)
+
+    @cached_property
+    def _numbered(self) -> Numbered:
+        return self._codes.numbered(self._subscriptions, self._month)
+
+    def charges(self, usage: ArrowStream) -> Iterator[pa.Table]:
+        """The usage lines of `rate_charges`, some subscriptions after the others."""
+        whose, offered = self._numbered, self._offered()
+        scripts = (_NUMBERED_USAGE, _PARTS, _COST, self._splits())
+        used = as_table(usage, USAGE_COLUMNS)
+        is_cut = len(whose.tenants) > self._at_once
+        used = by_tenant(used) if is_cut else used
+        for first in range(0, max(len(whose.tenants), 1), self._at_once):
+            own = whose.tables(first, self._at_once)
+            theirs = _usage_of(own["named"]["tenant"], used) if is_cut else used
+            tables = {**offered, **own, "raw_usage": theirs}
+            lines = _run(scripts, (_CHARGES, _PLAIN_CHARGES), tables)
+            yield self._codes.lines(lines, whose)
+
+    def fees(self) -> Iterator[pa.Table]:
+        """The fee lines of `prorate_fees`; in one part where some are not usual."""
+        if has_only_usual(self._catalogs):
+            yield from self._usual_fees(self._numbered)
+            return
+        usual: list[Subscription] = []
+        others: list[Subscription] = []
+        for each in self._subscriptions:
+            period = each.billed_in(self._month)
+            (usual if is_usual(each, period, self._catalogs) else others).append(each)
+        rows = [row for each in others for row in _specified(each, self._month, self._catalogs)]
+        lines = self._usual_fees(self._codes.numbered(usual, self._month))
+        order = [(name, "ascending") for name in ("tenant", "subscription", "ordinal")]
+        yield pa.concat_tables([*lines, table_of(rows, LINE_COLUMNS)]).sort_by(order)
+
+    def _usual_fees(self, whose: Numbered) -> Iterator[pa.Table]:
+        fees = self._codes.coded(table_of(_fees(self._catalogs), _BASE_FEES))
+        for first in range(0, max(len(whose.tenants), 1), self._at_once):
+            own = whose.tables(first, self._at_once)
+            tables = {"fees": fees, "plain": own["one_plan"], "segments": own["several"]}
+            yield self._codes.lines(_run((_PARTS,), (_FEES, _PLAIN_FEES), tables), whose)
+
+    def _offered(self) -> dict[str, pa.Table]:
+        """What the price lists say, by number."""
+        small = {
+            "cards": table_of(_cards(self._catalogs), _CARDS),
+            "prices": price_table(self._catalogs),
+            "matrix_prices": matrix_table(self._catalogs),
+            "divisors": table_of(_divisors(), _DIVISORS),
+            "policies": table_of(_policies(self._catalogs), _POLICIES),
+        }
+        coded = {name: self._codes.coded(table) for name, table in small.items()}
+        return {**coded, "meters": self._codes.meters}
+
+    def _splits(self) -> str:
+        plans = [plan for each in self._catalogs.values() for plan in each.plans.values()]
+        are_usual = all(plan.policies.are_usual_for_usage for plan in plans)
+        return _SPLITS if are_usual else _SPLITS_BY_POLICY
+
+
+def _usage_of(tenants: pa.ChunkedArray, used: pa.Table) -> pa.Table:
+    """The rows from the first of these tenants to the last; both are in order."""
+    names = used["tenant"]
+
+    def name(row: int) -> str:
+        text: str = names[row].as_py()
+        return text
+
+    start = bisect_left(range(len(names)), tenants[0].as_py(), key=name)
+    end = bisect_right(range(len(names)), tenants[-1].as_py(), key=name)
+    return used.slice(start, end - start)
 
 
 def _specified(
@@ -114,32 +184,17 @@ def _specified(
         yield *whose, ordinal, *what, line.fee_minor, line.amount_minor, *nothing
 
 
-def _run(statement: str, tables: Mapping[str, pa.Table], first: str = "") -> pa.Table:
+def _run(
+    scripts: Iterable[str], statements: tuple[str, str], tables: Mapping[str, pa.Table]
+) -> pa.Table:
+    """Lines by number, those of several plans and of one, in their order."""
+    several, plain = statements
     with duckdb.connect(":memory:") as connection:
         for name, table in tables.items():
             connection.register(name, table)
-        connection.execute(_PARTS)
-        connection.execute(_COST)
-        if first:
-            connection.execute(first)
-        lines = padded(connection.sql(statement).to_arrow_table(), ADJUSTING_COLUMNS)
-        return as_table(lines, LINE_COLUMNS)
-
-
-def _segments(subscriptions: Iterable[Subscription], month: BillingPeriod) -> pa.Table:
-    """Every segment in which a plan is in force, with the period of its own that is billed."""
-    billed = cache(partial(BillingPeriod.ending_in, month))
-    rows = (
-        (
-            *(s.tenant, s.id, s.currency, each.plan, each.catalog_version),
-            *(each.starts_ms, each.ends_ms, each.phase == "trial"),
-            *(billed(s.anchor_day).start_ms, billed(s.anchor_day).end_ms),
-        )
-        for s in subscriptions
-        for each in s.segments
-        if each.phase != "paused"
-    )
-    return table_of(rows, _SEGMENTS)
+        for script in scripts:
+            connection.execute(script)
+        return connection.sql(_WHOLE.format(several=several, plain=plain)).to_arrow_table()
 
 
 def _cards(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:

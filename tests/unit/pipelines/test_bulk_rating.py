@@ -4,6 +4,7 @@ from random import Random
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,6 +75,25 @@ def test_the_order_of_rows_does_not_matter(
     shuffled = usage_table(rows)
     again = bulk_rating.rate_charges(shuffled, found, OCTOBER, versions)
     assert again.equals(once)
+
+
+@settings(max_examples=10)
+@given(months(), st.randoms(use_true_random=False))
+def test_how_many_are_rated_at_once_does_not_matter(
+    month: tuple[dict[int, Catalog], list[Subscription], Usage], random: Random
+) -> None:
+    versions, found, usage = month
+    rows = [(t, *key, q, 1) for t, own in usage.items() for key, q in own.items()]
+    rows += [("aa", "tokens", 1, "", 5, 1), ("z", "tokens", 1, "", 5, 1)]
+    random.shuffle(rows)
+    rating = bulk_rating.BulkRating(found, OCTOBER, versions, at_once=1)
+    parts = list(rating.charges(usage_table(rows)))
+    assert len(parts) == max(len(found), 1)
+    assert _lines(pa.concat_tables(parts)) == _lines(
+        bulk_rating.rate_charges(_table(usage), found, OCTOBER, versions)
+    )
+    fees = pa.concat_tables(rating.fees())
+    assert fees.equals(bulk_rating.prorate_fees(found, OCTOBER, versions))
 
 
 @pytest.mark.parametrize(
