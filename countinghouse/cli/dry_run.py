@@ -42,11 +42,11 @@ def dry_run(month: str, without_counters: str, *, as_script: bool) -> None:
 
     settings = Settings()
     run, before = _run(settings, month, without_counters), kept(settings.home, month)
-    compared = _compared(run, before)
+    compared = compared_with(run, before)
     if as_script:
-        typer.echo(json.dumps(_as_json(run, compared, before), indent=1))
+        typer.echo(json.dumps(as_json(run, compared, before), indent=1))
     else:
-        _tell(run, compared, before)
+        tell(run, compared, before)
     keep(settings.home, run, format_instant(now_ms()))
     if code := EXIT_CODES[run.outcome]:
         raise typer.Exit(code)
@@ -69,7 +69,7 @@ def _run(settings: Settings, month: str, without_counters: str) -> "DryRun":
         return run_dry(month, books, usage_log(settings), usage, now_ms(), terms)
 
 
-def _compared(run: "DryRun", before: "KeptRun | None") -> Compared:
+def compared_with(run: "DryRun", before: "KeptRun | None") -> Compared:
     from pipelines.movements import moves
 
     found = {}
@@ -80,7 +80,7 @@ def _compared(run: "DryRun", before: "KeptRun | None") -> Compared:
     return found
 
 
-def _as_json(run: "DryRun", compared: Compared, before: "KeptRun | None") -> dict[str, Any]:
+def as_json(run: "DryRun", compared: Compared, before: "KeptRun | None") -> dict[str, Any]:
     from pipelines.movements import largest, summarize
 
     return {
@@ -113,7 +113,7 @@ def _totals(run: "DryRun") -> dict[str, str]:
     return {currency: amount(minor, currency) for currency, minor in sorted(sums.items())}
 
 
-def _tell(run: "DryRun", compared: Compared, before: "KeptRun | None") -> None:
+def tell(run: "DryRun", compared: Compared, before: "KeptRun | None") -> None:
     from pipelines.movements import largest, summarize
 
     form = chosen_format(as_json=False, as_csv=False)
