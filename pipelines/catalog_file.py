@@ -10,6 +10,7 @@ from types import MappingProxyType
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from pipelines.catalog_contradictions import contradictions
 from pipelines.marked_yaml import MarkedYaml, Path, read_yaml
 from pipelines.plan_parents import with_parents
 from schemas.catalog import Catalog, Plan
@@ -71,10 +72,13 @@ def parse(text: str, name: str) -> Catalog:
     """
     document = with_parents(read_yaml(text, name))
     try:
-        return Catalog.model_validate(document.tree)
+        catalog = Catalog.model_validate(document.tree)
     except ValidationError as invalid:
         lines = [line for error in invalid.errors() for line in _explain(error, document)]
         raise InvalidInput("\n".join(lines)) from None
+    if found := list(contradictions(catalog)):
+        raise InvalidInput("\n".join(_line(document, *each, of_key=False) for each in found))
+    return catalog
 
 
 def canonical(catalog: Catalog) -> bytes:

@@ -15,7 +15,7 @@ from pipelines.books import Books
 from pipelines.costs import to_minor
 from pipelines.descriptions import describe, metered, plan_title, span
 from pipelines.fee_wholes import FeeWholes
-from pipelines.pools import pool_of, pools, shares
+from pipelines.pools import SHARED, pool_of, pools, shares
 from pipelines.price_steps import exact, quantity, quotient, steps
 from pipelines.proration import prorate_fees
 from pipelines.rating import (
@@ -41,6 +41,7 @@ from schemas.subscription import Subscription
 from schemas.tax import TaxRule
 
 _KIND_WIDTH = len("proration_credit")
+_DAY_MS = 86_400_000
 
 
 def explain_invoice(month: str, tenant: str, ledger: ClosingLedger) -> str:
@@ -177,8 +178,7 @@ class _Explanation:
         """How the pool came about, and how it was used up."""
         included = pools(self.parts, meter, self.period, self.catalogs)
         brought = list(shares(self.parts, meter, self.period, self.catalogs))
-        told = "unlimited" if None in brought else quantity(sum(each or 0 for each in brought))
-        yield f"{meter} included in this period: {told}"
+        yield f"{meter} included in this period: {_included(included)}"
         for part, share in zip(self.parts, brought, strict=True):
             yield f"  {_where(part)}: {self._share(part, meter, share)}"
         cumulative: Counter[int] = Counter()
@@ -202,11 +202,27 @@ class _Explanation:
         if card.included is None or brought is None:
             return "unlimited"
         if brought != included_share(card.included, part.period, self.period):
-            return f"{quantity(brought)} of {quantity(card.included)}"
-        seconds, whole = part.period.duration_ms // 1000, self.period.duration_ms // 1000
-        share = quotient(card.included * seconds, MICRO * whole)
-        included = quantity(card.included)
-        return f"{included} × {seconds:,} s ÷ {whole:,} s = {share} → {quantity(brought)}"
+            return self._other_share(part, card.included, brought)
+        return self._prorated(card.included, part.period.duration_ms, brought, "s", 1000)
+
+    def _prorated(self, included: int, part_ms: int, brought: int, unit: str, unit_ms: int) -> str:
+        count, whole = part_ms // unit_ms, self.period.duration_ms // unit_ms
+        share = quotient(included * count, MICRO * whole)
+        counted = f"{quantity(included)} × {count:,} {unit} ÷ {whole:,} {unit}"
+        return f"{counted} = {share} → {quantity(brought)}"
+
+    def _other_share(self, part: Part, included: int, brought: int) -> str:
+        """What a plan brings by another policy than its share by the second."""
+        policies = self.catalogs[part.catalog_version].plans[part.plan].policies
+        by_day_ms = measured(part.period, "day")
+        is_by_day = brought == included * by_day_ms // self.period.duration_ms
+        if policies.proration == "day" and is_by_day:
+            return self._prorated(included, by_day_ms, brought, "days", _DAY_MS)
+        if brought == 0:
+            return "nothing: the plan before it brought the whole period's"
+        if policies.proration == "none":
+            return f"{quantity(brought)}, whole: it is not prorated"
+        return f"{quantity(brought)}, all of it: an upgrade brings it in full"
 
     def _agreement(self) -> str:
         lines = prorate_fees(self.subscription, self.period, self.catalogs)
@@ -236,6 +252,14 @@ def _usage(invoice: Invoice, found: list[Part]) -> Usage:
             key = line.meter, numbers[line.period], line.value or ""
             usage[key] += line.quantity_micro or 0
     return usage
+
+
+def _included(by_pool: Mapping[int, int | None]) -> str:
+    """One quantity for the period, or one for each stretch that has its own."""
+    told = ["unlimited" if it is None else quantity(it) for it in by_pool.values()]
+    if set(by_pool) <= {SHARED}:
+        return "".join(told) or "0"
+    return f"{' and '.join(told)}, each for its own time"
 
 
 def _where(part: Part) -> str:

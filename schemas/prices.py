@@ -225,13 +225,13 @@ PriceModel = Annotated[
 
 def missing_currencies(price: PriceModel, currencies: Iterable[str]) -> Iterator[Problem]:
     """Where a price list's currency has no price."""
-    for path, amounts in _amounts(price):
+    for path, amounts in amounts_of(price):
         for currency in currencies:
             if currency not in amounts:
                 yield path, f"there is none in {currency}; add it"
 
 
-def _amounts(price: PriceModel) -> Iterator[tuple[tuple[str | int, ...], Amounts]]:
+def amounts_of(price: PriceModel) -> Iterator[tuple[tuple[str | int, ...], Amounts]]:
     """Every table of amounts in a price, with its place; one that is left out is left out."""
     if isinstance(price, Graduated | Volume):
         for n, tier in enumerate(price.tiers):

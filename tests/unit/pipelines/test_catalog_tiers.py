@@ -42,6 +42,7 @@ plans:
             default: {price: {USD: 5, JPY: 500}}
 """  # noqa: E501 - a line of a price list is not cut
 CARD = "plans.pro.meters"
+UNLISTED = "CNY is not in `currencies`; add it there, or leave it out here"
 
 
 def told(old: str, new: str) -> list[str]:
@@ -52,8 +53,52 @@ def told(old: str, new: str) -> list[str]:
     return str(invalid.value).splitlines()
 
 
+def place(old: str, new: str, at: str) -> str:
+    """Line and column of the last text like this in the changed price list."""
+    text = TEXT.replace(old, new, 1)
+    before = text[: text.rindex(at)]
+    return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+
+
 def test_the_price_list_is_well_formed() -> None:
     assert len(parse(TEXT, "prices.yaml").priced_meters) == 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "problem"),
+    [
+        ("[USD, JPY]", "[USD, JPY, USD]", "USD]", "currencies.2: USD is here twice; keep one"),
+        ("JPY: 5000}", "JPY: 5000, CNY: 350}", "350}", f"plans.pro.base_fee.CNY: {UNLISTED}"),
+        ("    base_fee", "    minimum: {USD: 60, JPY: 6000, CNY: 420}\n    base_fee", "420}",
+         f"plans.pro.minimum.CNY: {UNLISTED}"),
+        ("price: {USD: 1, JPY: 100}", "price: {USD: 1, JPY: 100, CNY: 7}", "7}",
+         f"{CARD}.tokens.overage.tiers.0.price.CNY: {UNLISTED}"),
+        ("flat: {USD: 3, JPY: 300}", "flat: {USD: 3, JPY: 300, CNY: 21}", "21}",
+         f"{CARD}.tokens.overage.tiers.1.flat.CNY: {UNLISTED}"),
+        ("price: {USD: 5, JPY: 500}}\n", "price: {USD: 5, JPY: 500, CNY: 35}}\n", "35}",
+         f"{CARD}.calls.overage.price.CNY: {UNLISTED}"),
+        ("minimum: {USD: 1, JPY: 100}", "minimum: {USD: 1, JPY: 100, CNY: 7}", "7}",
+         f"{CARD}.paid.overage.minimum.CNY: {UNLISTED}"),
+        ("default: {price: {USD: 5, JPY: 500}}", "default: {price: {USD: 5, JPY: 500, CNY: 35}}",
+         "35}", f"{CARD}.gpu.overage.prices.default.price.CNY: {UNLISTED}"),
+        ("plans:", "add_ons: {seats: {fee: {USD: 5, JPY: 500, CNY: 35}}}\nplans:", "35}",
+         f"add_ons.seats.fee.CNY: {UNLISTED}"),
+        ("plans:", "coupons: {HI: {amount: {USD: 5, JPY: 500, CNY: 35}, lasts: once}}\nplans:",
+         "35}", f"coupons.HI.amount.CNY: {UNLISTED}"),
+        ("plans:", "late_usage: {threshold: {USD: 5, CNY: 35}}\nplans:", "35}",
+         f"late_usage.threshold.CNY: {UNLISTED}"),
+        ("included: 1_000\n",
+         "included: 1_000\n        hard_limit: 120%\n        soft_limit: 121%\n", "121%",
+         f"{CARD}.tokens.soft_limit: usage stops at the hard limit of 120%; write that or less"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_had_is_refused(old: str, new: str, at: str, problem: str) -> None:
+    assert f"prices.yaml:{place(old, new, at)}: {problem}" in told(old, new), told(old, new)
+
+
+def test_a_soft_limit_at_the_hard_one_is_allowed() -> None:
+    limits = "included: 1_000\n        hard_limit: 120%\n        soft_limit: 120%\n"
+    assert parse(TEXT.replace("included: 1_000\n", limits, 1), "prices.yaml")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +159,5 @@ def test_the_price_list_is_well_formed() -> None:
 def test_a_contradiction_is_refused_by_line_and_column_with_a_remedy(
     old: str, new: str, at: str, problem: str
 ) -> None:
-    text = TEXT.replace(old, new, 1)
-    before = text[: text.rindex(at)]
-    place = f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
-    assert f"prices.yaml:{place}: {CARD}.{problem}" in told(old, new), told(old, new)
+    line = f"prices.yaml:{place(old, new, at)}: {CARD}.{problem}"
+    assert line in told(old, new), told(old, new)
