@@ -14,7 +14,9 @@ from dagster_project.invoices import (
     no_surprising_change,
     one_invoice_per_subscription,
     reconciliation,
+    usage_is_billed,
 )
+from dagster_project.late import late_usage, look_at_late_usage, usage_came_late
 from dagster_project.preview import upcoming_invoices
 from dagster_project.resources import (
     LedgerResource,
@@ -35,6 +37,7 @@ defs = dg.Definitions(
         reconciliation,
         finalized_invoices,
         payment_collection,
+        late_usage,
         upcoming_invoices,
     ],
     asset_checks=[
@@ -45,11 +48,12 @@ defs = dg.Definitions(
         adjustments_hold,
         one_invoice_per_subscription,
         no_surprising_change,
+        usage_is_billed,
         payments_match_invoices,
     ],
-    jobs=[close_month, finalize_and_collect],
+    jobs=[close_month, finalize_and_collect, look_at_late_usage],
     schedules=[month_end],
-    sensors=[drafts_due, run_failed, month_overdue],
+    sensors=[drafts_due, usage_came_late, run_failed, month_overdue],
     resources={
         "ledger": LedgerResource(),
         "warehouse": WarehouseResource(),

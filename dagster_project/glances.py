@@ -190,12 +190,28 @@ def _currency_row(month: str, currency: str, sums: _Sums) -> metadata.Row:
 
 
 def _over_months(sums: _Sums, month: str, currencies: Iterable[str]) -> dict[str, Any]:
-    plots = {}
+    """For each currency a plot of the months there are, and the same as a table."""
+    shown: dict[str, Any] = {}
     for currency in currencies:
         months = sorted({m for m, c in sums if c == currency} | {month})
         totals = [(m, Money(sums.get((m, currency), (0, 0))[1], currency)) for m in months]
-        plots[f"{currency} by month"] = dg.MetadataValue.md(charts.months_chart(totals))
-    return plots
+        shown[f"{currency} over months"] = dg.MetadataValue.md(charts.months_chart(totals))
+        shown[f"{currency} by month"] = metadata.table(_month_rows(currency, months, sums))
+    return shown
+
+
+def _month_rows(currency: str, months: Sequence[str], sums: _Sums) -> list[metadata.Row]:
+    found = [(month, *sums.get((month, currency), (0, 0))) for month in months]
+    befores = [None, *(minor for _, _, minor in found)]
+    return [
+        {
+            "month": month,
+            "invoices": f"{count:,}",
+            "total": str(Money(minor, currency)),
+            "change": "" if before is None else change(before, minor),
+        }
+        for (month, count, minor), before in zip(found, befores, strict=False)
+    ]
 
 
 def _months_back(month: str, count: int) -> str:

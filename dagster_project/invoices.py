@@ -32,7 +32,7 @@ def invoices(
     with ledger.open() as books:
         report = draft_invoices(context.partition_key, books)
         shown = glances.of_invoices(books, context.partition_key)
-    return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
+    return dg.MaterializeResult(metadata=shown | metadata.of_step(report))
 
 
 @dg.asset_check(asset=invoices, blocking=True)
@@ -113,6 +113,23 @@ def reconciliation(
     return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
 
 
+@dg.asset_check(asset=reconciliation)
+def usage_is_billed(
+    context: dg.AssetCheckExecutionContext, ledger: LedgerResource
+) -> dg.AssetCheckResult:
+    """Nobody uses what no invoice bills; who does is worth a look, no reason to stop."""
+    with ledger.open() as books:
+        unpriced = books.unpriced_tenants(context.partition_key, metadata.MOST_ROWS)
+        meters = books.unpriced_by_meter(context.partition_key)
+    findings = [
+        f"{tenant} used {glances.quantity(micro)} of {meter} that no invoice bills"
+        for tenant, meter, micro in unpriced
+    ]
+    told = {"tenants and meters": sum(each.tenants for each in meters)}
+    warn = dg.AssetCheckSeverity.WARN
+    return metadata.verdict(findings, "all usage is billed", warn, told)
+
+
 @dg.asset(
     partitions_def=billing_periods,
     deps=[reconciliation],
@@ -130,7 +147,7 @@ def finalized_invoices(
         report = finalize(month, books, now_ms, seller=Environment().seller)
         shown = {**glances.of_invoices(books, month), **glances.of_numbers(books, month)}
         shown |= glances.of_states(books, month) | glances.of_held(books, month)
-    return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
+    return dg.MaterializeResult(metadata=shown | metadata.of_step(report))
 
 
 def _as_rows(rows: list[Reconciliation]) -> list[metadata.Row]:

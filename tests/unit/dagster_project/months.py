@@ -17,6 +17,16 @@ from dagster_project.resources import (
 )
 from payments.registry import Providers
 from pipelines import catalog_file
+from pipelines.closing import (
+    aggregate_usage,
+    draft_invoices,
+    finalize,
+    open_closing,
+    prorate_fees,
+    rate_charges,
+    reconcile,
+)
+from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from stores import ledger as ledgers
@@ -62,15 +72,17 @@ class Month:
     def ledger(self) -> Ledger:
         return ledgers.connect(self.url)
 
-    def run(self, *assets: str, config: dict[str, Any] | None = None) -> dg.ExecuteInProcessResult:
-        """Materialize assets with their checks, in one run."""
+    def run(
+        self, *assets: str, config: dict[str, Any] | None = None, key: str = MONTH
+    ) -> dg.ExecuteInProcessResult:
+        """Materialize a month's assets with their checks, in one run."""
         keys = [dg.AssetKey(name) for name in assets]
         found = [a for a in defs.assets or [] if getattr(a, "key", None) in keys]
         checks = [c for c in defs.asset_checks or [] if _asset_of(c) in keys]
         assert len(found) == len(keys)
         return dg.materialize(
             [*found, *checks],  # type: ignore[list-item]
-            partition_key=MONTH,
+            partition_key=key,
             resources=self.resources(),
             run_config=config,
             raise_on_error=False,
@@ -115,12 +127,31 @@ class Month:
 
 def a_month(folder: Path) -> Month:
     """October, over and complete, not yet closed."""
+    month = an_empty_month(folder)
+    month.ledger.save_subscriptions(subscribers(), 0, "test")
+    return month
+
+
+def an_empty_month(folder: Path) -> Month:
+    """A ledger with the price list and nobody who is billed by it."""
     url = f"sqlite:///{folder / 'ledger.db'}"
     ledgers.migrate(url)
     month = Month(url)
     month.ledger.apply_catalog(catalog_file.canonical(llm_tokens()), 0)
-    month.ledger.save_subscriptions(subscribers(), 0, "test")
     return month
+
+
+def close_bare(month: Month, key: str) -> None:
+    """The use cases one after the other, without Dagster."""
+    books, usage, log = month.ledger, month.warehouse, month.log
+    now_ms = BillingPeriod.month(key).end_ms
+    open_closing(key, books, log, usage, lambda: now_ms, code_version="1", grace_ms=0)
+    aggregate_usage(key, books, usage)
+    rate_charges(key, books)
+    prorate_fees(key, books)
+    draft_invoices(key, books)
+    reconcile(key, books, usage, log, max_held=1)
+    finalize(key, books, lambda: now_ms, seller="a seller")
 
 
 def check_of(result: dg.ExecuteInProcessResult, name: str) -> Any:

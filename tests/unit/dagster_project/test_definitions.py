@@ -24,9 +24,9 @@ SECRET = "sk_live_of_nobody"
 def test_every_object_is_there_by_name() -> None:
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {"close_month", "finalize_and_collect"}
+    assert jobs == {"close_month", "finalize_and_collect", "look_at_late_usage"}
     sensors = {sensor.name for sensor in repository.sensor_defs}
-    assert sensors == {"drafts_due", "run_failed", "month_overdue"}
+    assert sensors == {"drafts_due", "usage_came_late", "run_failed", "month_overdue"}
     assert {schedule.name for schedule in repository.schedule_defs} == {"month_end"}
     groups = {
         key.to_user_string(): group
