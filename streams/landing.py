@@ -51,7 +51,8 @@ BACKOFF_SECONDS = (0.5, 1, 2, 5, 10)
 REFUSALS = 3
 """After so many refusals of a batch the refused records are looked for."""
 
-KAFKA_SECONDS = 10
+KAFKA_SECONDS = 3
+"""So long is waited for what is committed; a stop waits for it, too."""
 
 _log = logging.getLogger(__name__)
 

@@ -103,8 +103,8 @@ class Comparison:
                 has_anniversaries=any(row[3] for row in rows),
             )
         finally:
-            drop = f"ALTER TABLE compared_counters DROP PARTITION '{name}'"
-            self._client.command(drop)
+            with reachable(self._client.uri):
+                self._client.command(f"ALTER TABLE compared_counters DROP PARTITION '{name}'")
 
     def _await_landing(self, reached: Vector, log: Log) -> tuple[Vector, Mapping[int, int]]:
         """What has landed, and by how many records it is still behind the counters, if it is."""
