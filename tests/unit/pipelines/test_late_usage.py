@@ -225,7 +225,7 @@ def closed_on_time(ledger: FakeLedger, batches: Sequence[Iterable[Used]]) -> Fak
     return ledger
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(st.data())
 def test_invoices_and_corrections_are_the_invoices_of_usage_on_time(data: st.DataObject) -> None:
     catalog = data.draw(catalogs(with_policies=True))
@@ -252,7 +252,7 @@ def offers(draw: st.DrawFn) -> Catalog:
     return Catalog.model_validate_json(json.dumps(body))
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(st.data())
 def test_so_it_is_with_limits_discounts_taxes_credits_and_notes(data: st.DataObject) -> None:
     catalog = data.draw(offers())
