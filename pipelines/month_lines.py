@@ -3,7 +3,8 @@
 The engines are the close's own; nothing is read from a ledger or written to one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -20,11 +21,13 @@ def month_lines(
     subscriptions: Sequence[Subscription],
     month: BillingPeriod,
     offered: bulk.Offered,
+    corrected: Mapping[str, int] = MappingProxyType({}),
 ) -> pa.Table:
     """Lines (`LINE_COLUMNS`): all fees, then all usage, then all that follows.
 
     `offered.catalogs` are those of every part and of what was kept; usage is cut by
-    `pipelines.segments.bounds`.
+    `pipelines.segments.bounds`. `corrected` is what corrections add, by subscription: credits pay
+    for them too.
     """
     catalogs = offered.catalogs
     fees = bulk_rating.prorate_fees(subscriptions, month, catalogs)
@@ -33,4 +36,5 @@ def month_lines(
     found = concerned(subscriptions, offered)
     if not found:
         return rated
-    return pa.concat_tables([rated, bulk.adjust_lines(rated, found, month, offered)])
+    following = bulk.adjust_lines(rated, found, month, offered, corrected=corrected)
+    return pa.concat_tables([rated, following])

@@ -55,7 +55,8 @@ def simulate(
     subscriptions = repriced(books.subscriptions, books.period, draft, version, renamed)
     extras = extras_as_billed(books)
     offered = Offered({**books.offered.catalogs, version: draft}, draft.taxes, extras)
-    lines = month_lines(books.usage, subscriptions, books.period, offered)
+    corrected = books.corrected_minor
+    lines = month_lines(books.usage, subscriptions, books.period, offered, corrected)
     billed = books.lines
     kept = billed.filter(pc.is_in(billed["kind"], value_set=pa.array(_KEPT_KINDS)))
     drafted = added([totals_of(lines), totals_of(kept)])
