@@ -27,7 +27,7 @@ def describe(line: InvoiceLine, period: BillingPeriod, currency: str) -> str:
     plan, when = plan_title(line.plan), span(line.period)
     match line.kind:
         case "base_fee" if line.period == period:
-            return f"{plan}, {when} {from_ms(period.start_ms).year}"
+            return f"{plan}, {_dated(line.period)}"
         case "base_fee" | "proration_charge":
             return f"{plan}, {when}: {_share_of_fee(line, period, currency)}"
         case "proration_credit":
@@ -39,12 +39,12 @@ def describe(line: InvoiceLine, period: BillingPeriod, currency: str) -> str:
             share = f": {_share_of_fee(line, period, currency)}" if is_part else ""
             return f"{what(line)}, {when}{share}"
         case _:
-            return _following(line, when, currency)
+            return _following(line, currency)
 
 
-def _following(line: InvoiceLine, when: str, currency: str) -> str:
+def _following(line: InvoiceLine, currency: str) -> str:
     if line.kind in CORRECTION_KINDS:
-        return f"Late usage of {when} {from_ms(line.period.start_ms).year}: {_corrected(line)}"
+        return f"Late usage of {_dated(line.period)}: {_corrected(line)}"
     return ": ".join(filter(None, (what(line), arithmetic(line, currency))))
 
 
@@ -78,16 +78,31 @@ def plan_title(plan: str) -> str:
 
 
 def span(period: BillingPeriod) -> str:
-    """When, with the last day included: "11–31 October", "5 October 12:00 – 31 October"."""
+    """When, with the last day included: "11–31 October", "5 October 12:00 – 31 October".
+
+    Where it spans years, with them: "11 October 2026 – 30 September 2027".
+    """
     start, end = from_ms(period.start_ms), from_ms(period.end_ms)
     last = from_ms(period.end_ms - 1)
     whole_days = not (period.start_ms % _DAY_MS or period.end_ms % _DAY_MS)
     if period == BillingPeriod.month_of(period.start_ms):
         return _month(start)
-    if whole_days and _month(start) == _month(last):
+    with_year = _spans_years(period)
+    if whole_days and not with_year and _month(start) == _month(last):
         days = f"{start.day}" if start.day == last.day else f"{start.day}–{last.day}"
         return f"{days} {_month(start)}"
-    return f"{_moment(start)} – {_moment(end) if period.end_ms % _DAY_MS else _moment_day(last)}"
+    until = _moment(end, with_year) if period.end_ms % _DAY_MS else _moment_day(last, with_year)
+    return f"{_moment(start, with_year)} – {until}"
+
+
+def _spans_years(period: BillingPeriod) -> bool:
+    return from_ms(period.start_ms).year != from_ms(period.end_ms - 1).year
+
+
+def _dated(period: BillingPeriod) -> str:
+    """A span with its year: "11–31 October 2026"."""
+    year = "" if _spans_years(period) else f" {from_ms(period.start_ms).year}"
+    return f"{span(period)}{year}"
 
 
 def share(part: BillingPeriod, period: BillingPeriod) -> str:
@@ -110,12 +125,13 @@ def _month(moment: datetime) -> str:
     return _MONTHS[moment.month - 1]
 
 
-def _moment_day(moment: datetime) -> str:
-    return f"{moment.day} {_month(moment)}"
+def _moment_day(moment: datetime, with_year: bool) -> str:
+    return f"{moment.day} {_month(moment)}{f' {moment.year}' if with_year else ''}"
 
 
-def _moment(moment: datetime) -> str:
+def _moment(moment: datetime, with_year: bool) -> str:
+    day = _moment_day(moment, with_year)
     if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
-        return _moment_day(moment)
+        return day
     clock = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
-    return f"{_moment_day(moment)} {clock}"
+    return f"{day} {clock}"

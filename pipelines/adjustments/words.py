@@ -34,22 +34,26 @@ def what(line: InvoiceLine) -> str:
 
 def arithmetic(line: InvoiceLine, currency: str) -> str:
     """How the amount comes about: "20% of 49.99", "30.00 held before"."""
-    base = format_minor(line.base_minor or 0, currency)
+    base = _money(line.base_minor or 0, currency)
     match line.kind:
         case "maximum":
-            most = format_minor((line.base_minor or 0) + line.amount_minor, currency)
+            most = _money((line.base_minor or 0) + line.amount_minor, currency)
             return f"{base} of usage, at most {most}"
         case "minimum":
             return f"the minimum is {base}"
         case "tax" if line.amount_minor != line.tax_minor:
-            return f"{format_minor(line.tax_minor or 0, currency)} in {base}"
+            return f"{_money(line.tax_minor or 0, currency)} in {base}"
         case "discount" | "tax":
             return f"{percent(line.rate_ppm or 0)} of {base}" if line.rate_ppm else f"of {base}"
         case "credit_applied":
-            left = format_minor((line.base_minor or 0) + line.amount_minor, currency)
+            left = _money((line.base_minor or 0) + line.amount_minor, currency)
             return f"{base} before, {left} left"
         case _:
             return ""
+
+
+def _money(amount_minor: int, currency: str) -> str:
+    return format_minor(amount_minor, currency).replace("-", "−")
 
 
 def percent(rate_ppm: int) -> str:

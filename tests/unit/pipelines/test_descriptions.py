@@ -8,6 +8,7 @@ from pipelines.rating import rate_usage
 from schemas.invoice import InvoiceLine
 from schemas.period import BillingPeriod
 from tests.builders import OCTOBER, a_subscription, at, llm_tokens, used
+from tests.plan_lives import when
 
 
 def described(plans: str, quantities: dict[int, int]) -> list[str]:
@@ -55,10 +56,13 @@ def test_a_line_names_the_value_that_its_price_depends_on(value: str | None, tex
         ("10-05 12:00", "11-01", "5 October 12:00 – 31 October"),
         ("10-05", "10-05 18:30:05", "5 October – 5 October 18:30:05"),
         ("10-30", "11-03", "30 October – 2 November"),
+        ("10-11", "2027-10-01", "11 October 2026 – 30 September 2027"),
+        ("10-16", "2027-10-16", "16 October 2026 – 15 October 2027"),
+        ("12-16", "2027-01-16 12:00", "16 December 2026 – 16 January 2027 12:00"),
     ],
 )
 def test_a_span_names_its_last_day_not_the_day_after(start: str, end: str, text: str) -> None:
-    assert span(BillingPeriod(at(start), at(end))) == text
+    assert span(BillingPeriod(when(start), when(end))) == text
 
 
 @pytest.mark.parametrize(
