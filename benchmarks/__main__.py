@@ -36,7 +36,8 @@ def main() -> None:
             _run("takeover", *kafka, "--counters", "1000000")
             clickhouse = Settings.model_validate({"home": Path(folder), **ports}).clickhouse_url
             _run("landing", *kafka, "--clickhouse", clickhouse, "--events", "500000")
-        _run("rating", "--tenants", "100000")
+            _run("explain", "--clickhouse", clickhouse, "--events", "1000000")
+        _run("rating", "--tenants", "1000000")
         _run("gate", "--tenants", "100000")
 
 

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from dagster_project.environment import Environment
-from pipelines.standard_webhooks import signed_headers
+from pipelines.standard_webhooks import Signer
 from schemas.errors import DependencyUnreachable, InvalidInput
 from schemas.period import format_instant
 
@@ -42,7 +42,7 @@ def post(alert: Alert) -> None:
         {"type": alert.kind, "timestamp": format_instant(alert.at_ms), "data": alert.data}
     )
     headers = {"content-type": "application/json", "user-agent": AGENT}
-    headers |= signed_headers(secrets, alert.id, time.time_ns() // 1_000_000_000, body)
+    headers |= Signer(secrets).headers(alert.id, time.time_ns() // 1_000_000_000, body)
     try:
         with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
             status = client.post(url, content=body, headers=headers).status_code

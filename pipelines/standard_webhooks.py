@@ -15,23 +15,24 @@ SECRET_PREFIX = "whsec_"  # noqa: S105  says that a secret follows
 SECRET_BYTES = range(24, 65)
 
 
-def signed_headers(
-    secrets: Sequence[str], message_id: str, at_s: int, body: bytes
-) -> dict[str, str]:
-    """The headers of an attempt at an instant (Unix seconds), signed with each of the secrets.
+class Signer:
+    """Signs with one secret, or with the new and the old one while receivers change over."""
 
-    Raises:
-        InvalidInput: a secret is not `whsec_` and base64, or there is none.
-    """
-    signed = f"{message_id}.{at_s}.".encode() + body
-    digests = [hmac.digest(_key(secret), signed, hashlib.sha256) for secret in secrets]
-    if not digests:
-        raise InvalidInput("a webhook needs a COUNTINGHOUSE_NOTIFY_SECRET to be signed with")
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": str(at_s),
-        "webhook-signature": " ".join(f"v1,{base64.b64encode(it).decode()}" for it in digests),
-    }
+    def __init__(self, secrets: Sequence[str]) -> None:
+        """Raises InvalidInput: there is no secret, or one that is not `whsec_` and base64."""
+        if not secrets:
+            raise InvalidInput("a webhook needs a COUNTINGHOUSE_NOTIFY_SECRET to be signed with")
+        self._keys = [_key(secret) for secret in secrets]
+
+    def headers(self, message_id: str, at_s: int, body: bytes) -> dict[str, str]:
+        """The three headers of an attempt at an instant (Unix seconds)."""
+        signed = f"{message_id}.{at_s}.".encode() + body
+        digests = [hmac.digest(key, signed, hashlib.sha256) for key in self._keys]
+        return {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(at_s),
+            "webhook-signature": " ".join(f"v1,{base64.b64encode(it).decode()}" for it in digests),
+        }
 
 
 def _key(secret: str) -> bytes:

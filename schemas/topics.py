@@ -114,7 +114,7 @@ TOPICS = (
         value="JSON: id, type, tenant, at, data",
         kind="log",
         writer="relay",
-        meaning="Subscription changed, invoice finalized, payment received or failed.",
+        meaning="What happened to subscriptions, invoices (void and notes, too) and payments.",
         retention_days=90,
     ),
 )

@@ -1,27 +1,22 @@
-"""A receiver of webhooks: signs a fact as Standard Webhooks 1.0.0 says and posts it, once a call.
+"""A receiver of webhooks: posts a signed fact, once a call.
 
-Owns the signature, the request and what an answer means. Whether and when it is tried again is
-the matter of `notices`.
+Owns the request and what an answer means. Whether and when it is tried again is the matter of
+`notices`.
 """
 
-import base64
-import binascii
 import hashlib
-import hmac
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
+from pipelines.standard_webhooks import Signer
 from schemas.errors import InvalidInput
 from schemas.period import format_instant
 from streams.facts import Delivered, Fact, Failed, Outcome, Refused
-
-SECRET_PREFIX = "whsec_"  # noqa: S105  says that a secret follows
-SECRET_BYTES = range(24, 65)
 
 UNWANTED = frozenset({400, 410, 413, 415, 422})
 """Answers that say that this very fact will never be taken. Others, such as 401 or 404, are faults
@@ -41,41 +36,6 @@ class NotifyConfig:
     secrets: tuple[str, ...] = ()
     patience_s: float = 86_400
     timeout_s: float = 15
-
-
-class Signer:
-    """Signs with one secret, or with the new and the old one while receivers change over."""
-
-    def __init__(self, secrets: Sequence[str]) -> None:
-        """Raises InvalidInput: there is no secret, or one that is not `whsec_` and base64."""
-        if not secrets:
-            raise InvalidInput("COUNTINGHOUSE_NOTIFY_URLS needs a COUNTINGHOUSE_NOTIFY_SECRET")
-        self._keys = [_key(secret) for secret in secrets]
-
-    def headers(self, message_id: str, at_s: int, body: bytes) -> dict[str, str]:
-        """The three headers of an attempt at an instant (Unix seconds)."""
-        signed = f"{message_id}.{at_s}.".encode() + body
-        digests = [hmac.digest(key, signed, hashlib.sha256) for key in self._keys]
-        return {
-            "webhook-id": message_id,
-            "webhook-timestamp": str(at_s),
-            "webhook-signature": " ".join(
-                f"v1,{base64.b64encode(digest).decode()}" for digest in digests
-            ),
-        }
-
-
-def _key(secret: str) -> bytes:
-    try:
-        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except binascii.Error:
-        key = b""
-    if not secret.startswith(SECRET_PREFIX) or len(key) not in SECRET_BYTES:
-        raise InvalidInput(
-            "COUNTINGHOUSE_NOTIFY_SECRET must be whsec_ and the base64 of 24 to 64 random bytes: "
-            'make one with `echo "whsec_$(openssl rand -base64 32)"`'
-        )
-    return key
 
 
 def message_of(fact: Fact) -> tuple[str, bytes]:

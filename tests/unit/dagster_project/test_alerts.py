@@ -11,11 +11,8 @@ import pytest
 
 from dagster_project import alerts
 from dagster_project.definitions import defs
-from pipelines.standard_webhooks import signed_headers
 from schemas.closing import Closing, ClosingState
-from schemas.errors import InvalidInput
 from schemas.vector import Vector
-from streams.webhooks import Signer
 from tests.builders import at
 from tests.unit.dagster_project.months import CLOSE, MONTH, Month, a_month
 from tests.unit.dagster_project.receivers import Receiver, a_receiver
@@ -182,11 +179,3 @@ def test_a_billed_month_is_not_overdue(
 )
 def test_it_says_what_an_unbilled_month_waits_for(closing: Closing | None, said: str) -> None:
     assert said in alerts.why_unbilled(closing)
-
-
-def test_the_signature_is_that_of_the_webhooks_about_quotas() -> None:
-    secrets = [SECRET, "whsec_" + base64.b64encode(KEY[:24]).decode()]
-    ours = signed_headers(secrets, "id", 1_795_598_302, b"{}")
-    assert ours == Signer(secrets).headers("id", 1_795_598_302, b"{}")
-    with pytest.raises(InvalidInput):
-        signed_headers(["whsec_!"], "id", 0, b"")

@@ -7,9 +7,10 @@ import json
 
 import pytest
 
+from pipelines.standard_webhooks import Signer
 from schemas.errors import InvalidInput
 from streams.facts import Delivered, Fact, Failed, Outcome, Refused
-from streams.webhooks import NotifyConfig, Signer, message_of, outcome_of, receivers
+from streams.webhooks import NotifyConfig, message_of, outcome_of, receivers
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + base64.b64encode(bytes(range(32))).decode()
