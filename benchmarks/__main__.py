@@ -35,7 +35,7 @@ def main() -> None:
             _run("latency", *kafka, "--seconds", "20")
             _run("takeover", *kafka, "--counters", "1000000")
             clickhouse = Settings.model_validate({"home": Path(folder), **ports}).clickhouse_url
-            _run("landing", *kafka, "--clickhouse", clickhouse, "--events", "500000")
+            _run("landing", *kafka, "--clickhouse", clickhouse, "--events", "1000000")
             _run("explain", "--clickhouse", clickhouse, "--events", "1000000")
         _run("rating", "--tenants", "1000000")
         _run("gate", "--tenants", "100000")
