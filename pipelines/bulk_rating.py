@@ -16,13 +16,12 @@ import pyarrow as pa
 
 from pipelines.coding import Codes, Numbered, by_tenant
 from pipelines.fee_terms import has_only_usual, is_usual
+from pipelines.plan_tables import card_table, divisor_table, fee_table, policy_table
 from pipelines.price_table import matrix_table, price_table
 from pipelines.proration import prorate_fees as specified_fees
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
-from schemas.money import MINOR_DIGITS, PICO, minor_per_major
 from schemas.period import BillingPeriod
-from schemas.quantity import MICRO
 from schemas.subscription import Subscription
 from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
 
@@ -47,12 +46,6 @@ SELECT * FROM (
 {plain})
 ORDER BY subscription, ordinal
 """
-_PLAN = {"catalog_version": "int64", "plan": "string"}
-_CARDS = {**_PLAN, "meter": "string", "included_micro": "int64"}
-_POLICIES = {**_PLAN, "proration": "string", "is_full": "bool", "is_per_segment": "bool"}
-_BASE_FEES = {**_PLAN, "currency": "string", "fee_minor": "int64"}
-_DIVISORS = {"currency": "string", "divisor": "int64"}
-"""The statements' tables: what the price lists and subscriptions say, as rows."""
 
 
 def rate_charges(
@@ -135,7 +128,7 @@ class BulkRating:
         yield pa.concat_tables([*lines, table_of(rows, LINE_COLUMNS)]).sort_by(order)
 
     def _usual_fees(self, whose: Numbered) -> Iterator[pa.Table]:
-        fees = self._codes.coded(table_of(_fees(self._catalogs), _BASE_FEES))
+        fees = self._codes.coded(fee_table(self._catalogs))
         for first in range(0, max(len(whose.tenants), 1), self._at_once):
             own = whose.tables(first, self._at_once)
             tables = {"fees": fees, "plain": own["one_plan"], "segments": own["several"]}
@@ -144,11 +137,11 @@ class BulkRating:
     def _offered(self) -> dict[str, pa.Table]:
         """What the price lists say, by number."""
         small = {
-            "cards": table_of(_cards(self._catalogs), _CARDS),
+            "cards": card_table(self._catalogs),
             "prices": price_table(self._catalogs),
             "matrix_prices": matrix_table(self._catalogs),
-            "divisors": table_of(_divisors(), _DIVISORS),
-            "policies": table_of(_policies(self._catalogs), _POLICIES),
+            "divisors": divisor_table(),
+            "policies": policy_table(self._catalogs),
         }
         coded = {name: self._codes.coded(table) for name, table in small.items()}
         return {**coded, "meters": self._codes.meters}
@@ -195,33 +188,3 @@ def _run(
         for script in scripts:
             connection.execute(script)
         return connection.sql(_WHOLE.format(several=several, plain=plain)).to_arrow_table()
-
-
-def _cards(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:
-    """A card for every plan and priced meter; a plan without one for a meter includes 0 of it."""
-    for version, catalog in catalogs.items():
-        for name, plan in catalog.plans.items():
-            for meter in catalog.priced_meters:
-                card = plan.meters.get(meter)
-                yield version, name, meter, card.included if card else 0
-
-
-def _policies(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:
-    for version, catalog in catalogs.items():
-        for name, plan in catalog.plans.items():
-            its = plan.policies
-            is_full, is_own = its.included_on_upgrade == "full", its.pool == "per_segment"
-            yield version, name, its.proration, is_full, is_own
-
-
-def _fees(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:
-    for version, catalog in catalogs.items():
-        for name, plan in catalog.plans.items():
-            for currency in plan.base_fee:
-                yield version, name, currency, plan.base_fee_minor(currency)
-
-
-def _divisors() -> Iterator[tuple[str, int]]:
-    """What turns 1e-6 units times 1e-12 of a major unit into minor units, for each currency."""
-    for currency in MINOR_DIGITS:
-        yield currency, MICRO * PICO // minor_per_major(currency)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipelines.adjustments import bulk_tables
 from pipelines.books import Books
 from pipelines.fee_terms import has_only_usual, is_usual
+from pipelines.plan_tables import card_table, divisor_table, fee_table, policy_table
 from pipelines.price_table import matrix_table, price_table
 from pipelines.proration import fee_lines
 from pipelines.rerun import extras_as_billed
@@ -20,16 +21,9 @@ from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS
 from schemas.invoice import InvoiceState
-from schemas.money import MINOR_DIGITS, PICO, minor_per_major
-from schemas.quantity import MICRO
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS
 
-_PLAN = {"catalog_version": "int64", "plan": "string"}
-_CARDS = {**_PLAN, "meter": "string", "included_micro": "int64"}
-_POLICIES = {**_PLAN, "proration": "string", "is_full": "bool", "is_per_segment": "bool"}
-_FEES = {**_PLAN, "currency": "string", "fee_minor": "int64"}
-_DIVISORS = {"currency": "string", "divisor": "int64"}
 _OTHER_FEES = {
     "tenant": "string",
     "subscription": "string",
@@ -105,36 +99,14 @@ def bundle_tables(books: Books, usage: pa.Table) -> dict[str, pa.Table]:
 
 
 def _prices(catalogs: Mapping[int, Catalog]) -> dict[str, pa.Table]:
-    plans = [
-        (version, name, plan)
-        for version, catalog in catalogs.items()
-        for name, plan in catalog.plans.items()
-    ]
-    cards = (
-        (version, name, meter, card.included if card else 0)
-        for version, name, plan in plans
-        for meter in catalogs[version].priced_meters
-        for card in (plan.meters.get(meter),)
-    )
-    fees = (
-        (version, name, currency, plan.base_fee_minor(currency))
-        for version, name, plan in plans
-        for currency in plan.base_fee
-    )
-    policies = (
-        (version, name, its.proration, its.included_on_upgrade == "full", its.pool == "per_segment")
-        for version, name, plan in plans
-        for its in (plan.policies,)
-    )
-    divisors = ((it, MICRO * PICO // minor_per_major(it)) for it in MINOR_DIGITS)
     return {
         "prices": price_table(catalogs),
         "matrix_prices": matrix_table(catalogs),
-        "cards": table_of(cards, _CARDS),
-        "policies": table_of(policies, _POLICIES),
-        "fees": table_of(fees, _FEES),
+        "cards": card_table(catalogs),
+        "policies": policy_table(catalogs),
+        "fees": fee_table(catalogs),
         "terms": bulk_tables.terms(catalogs),
-        "divisors": table_of(divisors, _DIVISORS),
+        "divisors": divisor_table(),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from schemas.errors import BillingError
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.period import BillingPeriod
 from schemas.tables import ADJUSTING_COLUMNS
@@ -158,7 +159,8 @@ def _invoice(row: sa.Row[Any], lines: Iterable[InvoiceLine]) -> Invoice:
         credited_minor=row.credited_minor,
     )
     if invoice.total_minor != row.total_minor:
-        raise AssertionError(
-            f"{row.id}: lines add up to {invoice.total_minor}, not {row.total_minor}"
+        raise BillingError(
+            f"invoice {row.id}: its lines add up to {invoice.total_minor}, not {row.total_minor}; "
+            "the ledger was edited by hand: restore it from a backup"
         )
     return invoice

@@ -8,6 +8,7 @@ from schemas.costs import ModelUse
 from schemas.period import BillingPeriod
 from schemas.vector import Vector
 from stores.warehouse.client import ask
+from stores.warehouse.cuts import cut_parameters
 
 
 def used_by_model(
@@ -32,13 +33,10 @@ def used_by_model(
 def _read(
     client: Client, period: BillingPeriod, as_of: Vector, meters: Sequence[str]
 ) -> Iterator[ModelUse]:
-    keys = [epoch << 16 | partition for epoch, partition in as_of]
     asked = {
         "start_ms": period.start_ms,
         "end_ms": period.end_ms,
         "meters": list(meters),
-        # Epochs begin at 1, so the key 0 stands for nothing.
-        "keys": keys or [0],
-        "ends": list(as_of.values()) or [0],
+        **cut_parameters(as_of),
     }
     return (ModelUse(*row) for row in ask(client, "usage_by_model", asked))

@@ -1,4 +1,4 @@
-"""How statements are told of a cut through the log, and of the bounds of many tenants at once."""
+"""How statements are told of cuts through the log, and of the bounds of many tenants at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,27 +8,40 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from schemas.vector import Vector
+from stores.warehouse.client import reachable
 
 _MOMENT = pa.timestamp("ms", "UTC")
 
 
+def as_arrays(cut: Vector) -> tuple[list[int], list[int]]:
+    """A vector's keys and ends; epochs begin at 1, so the key 0 stands for nothing."""
+    keys = [epoch << 16 | partition for epoch, partition in cut]
+    return keys or [0], list(cut.values()) or [0]
+
+
 def cut_parameters(as_of: Vector) -> dict[str, list[int]]:
-    """The vector as `keys` and `ends`; epochs begin at 1, so the key 0 stands for nothing."""
-    keys = [epoch << 16 | partition for epoch, partition in as_of]
-    return {"keys": keys or [0], "ends": list(as_of.values()) or [0]}
+    """The vector as `keys` and `ends`."""
+    keys, ends = as_arrays(as_of)
+    return {"keys": keys, "ends": ends}
 
 
 @contextmanager
 def bounds_slice(client: Client, bounds: Mapping[str, Sequence[int]]) -> Iterator[str]:
-    """A slice of `closing_bounds` with these tenants' bounds, for as long as the block."""
+    """A slice of `closing_bounds` with these tenants' bounds, for as long as the block.
+
+    Raises:
+        DependencyUnreachable: the warehouse does not answer.
+    """
     name = uuid4().hex
     if bounds:
-        client.insert_arrow("closing_bounds", _table(name, bounds))
+        with reachable(client.uri):
+            client.insert_arrow("closing_bounds", _table(name, bounds))
     try:
         yield name
     finally:
         if bounds:
-            client.command(f"ALTER TABLE closing_bounds DROP PARTITION '{name}'")
+            with reachable(client.uri):
+                client.command(f"ALTER TABLE closing_bounds DROP PARTITION '{name}'")
 
 
 def _table(name: str, bounds: Mapping[str, Sequence[int]]) -> pa.Table:

@@ -11,6 +11,7 @@ from schemas.late_usage import LateRow
 from schemas.period import BillingPeriod
 from schemas.vector import Vector
 from stores.warehouse.client import ask
+from stores.warehouse.cuts import as_arrays, cut_parameters
 
 
 class LateUsage:
@@ -31,14 +32,11 @@ class LateUsage:
 
 
 def _between(period: BillingPeriod, after: Vector, until: Vector) -> dict[str, object]:
-    keys, ends = as_arrays(after)
     until_keys, until_ends = as_arrays(until)
-    span = {"start_ms": period.start_ms, "end_ms": period.end_ms}
-    cuts = {"keys": keys, "ends": ends, "until_keys": until_keys, "until_ends": until_ends}
-    return {**span, **cuts}
-
-
-def as_arrays(cut: Vector) -> tuple[list[int], list[int]]:
-    """The vector as two arrays; epochs begin at 1, so the key 0 stands for nothing."""
-    keys = [epoch << 16 | partition for epoch, partition in cut]
-    return keys or [0], list(cut.values()) or [0]
+    return {
+        "start_ms": period.start_ms,
+        "end_ms": period.end_ms,
+        **cut_parameters(after),
+        "until_keys": until_keys,
+        "until_ends": until_ends,
+    }

@@ -4,10 +4,8 @@ Implements `schemas.ports.UsageReader`. Every sum is made by the warehouse in de
 over as integers of 1e-6 units.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from uuid import uuid4
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
@@ -22,10 +20,10 @@ from schemas.tables import USAGE_COLUMNS
 from schemas.vector import Vector
 from stores.warehouse.client import ask, reachable, statement
 from stores.warehouse.comparison import Comparison, counted_positions
-from stores.warehouse.late import LateUsage, as_arrays
+from stores.warehouse.cuts import bounds_slice, cut_parameters
+from stores.warehouse.late import LateUsage
 from stores.warehouse.metering import meter_parameters, statement_parameters
 
-MOMENT = pa.timestamp("ms", "UTC")
 _TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64()}
 USAGE_SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in USAGE_COLUMNS.items()])
 USAGE_ORDER = ("tenant", "meter", "segment", "value")
@@ -77,10 +75,10 @@ class WarehouseUsage(LateUsage):
     ) -> pa.Table:
         found = []
         named = bounds if tenants is None else {each: bounds.get(each, ()) for each in tenants}
-        with reachable(self._client.uri), self._uploaded(named) as segments:
+        with reachable(self._client.uri), bounds_slice(self._client, named) as segments:
             chosen = {"slice": segments, "is_chosen": tenants is not None}
             for kind, own in statements:
-                asked = {**_month(month), **_cut(as_of), **chosen, **own}
+                asked = {**_month(month), **cut_parameters(as_of), **chosen, **own}
                 table = self._client.query_arrow(statement(f"usage{kind}"), parameters=asked)
                 found.append(_as_schema(table, USAGE_SCHEMA))
         return pa.concat_tables(found).sort_by([(name, "ascending") for name in USAGE_ORDER])
@@ -125,35 +123,13 @@ class WarehouseUsage(LateUsage):
     ) -> dict[tuple[str, str], int]:
         """Usage by (tenant, meter) from the deliveries themselves: an independent check."""
         found: dict[tuple[str, str], int] = {}
-        with self._uploaded(dict.fromkeys(tenants or (), ())) as names:
+        with bounds_slice(self._client, dict.fromkeys(tenants or (), ())) as names:
             chosen = {"slice": names, "is_chosen": tenants is not None}
             for kind, own in statement_parameters(meters):
-                asked = {**_month(month), **_cut(as_of), **chosen, **own}
+                asked = {**_month(month), **cut_parameters(as_of), **chosen, **own}
                 rows = ask(self._client, f"totals{kind}", asked)
                 found |= {(tenant, meter): micro for tenant, meter, micro in rows}
         return found
-
-    @contextmanager
-    def _uploaded(self, bounds: Mapping[str, Sequence[int]]) -> Iterator[str]:
-        """Put the bounds into a slice of `closing_bounds` of their own, and drop it afterwards."""
-        slice_name = uuid4().hex
-        if bounds:
-            self._client.insert_arrow("closing_bounds", _bounds_table(slice_name, bounds))
-        try:
-            yield slice_name
-        finally:
-            if bounds:
-                self._client.command(f"ALTER TABLE closing_bounds DROP PARTITION '{slice_name}'")
-
-
-def _bounds_table(slice_name: str, bounds: Mapping[str, Sequence[int]]) -> pa.Table:
-    instants = pa.array([list(rising) for rising in bounds.values()], pa.list_(pa.int64()))
-    columns = {
-        "slice": pa.array([slice_name] * len(bounds), pa.string()),
-        "tenant": pa.array(list(bounds), pa.string()),
-        "bounds": instants.cast(pa.list_(MOMENT)),
-    }
-    return pa.table(columns)
 
 
 def _as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -165,8 +141,3 @@ def _as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _month(month: BillingPeriod) -> dict[str, int]:
     return {"start_ms": month.start_ms, "end_ms": month.end_ms}
-
-
-def _cut(as_of: Vector) -> dict[str, list[int]]:
-    keys, ends = as_arrays(as_of)
-    return {"keys": keys, "ends": ends}

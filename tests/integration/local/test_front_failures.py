@@ -13,6 +13,9 @@ import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from schemas.errors import DependencyUnreachable
+from stores.warehouse import client as warehouse
+from stores.warehouse.cuts import bounds_slice
 from tests.embedded import FrontProcess, running_front
 
 pytestmark = pytest.mark.integration
@@ -23,6 +26,11 @@ RUNNING = "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64%' A
 
 def connect(front: FrontProcess) -> Client:
     return clickhouse_connect.get_client(dsn=front.url)
+
+
+def kill(front: FrontProcess) -> None:
+    front.process.kill()
+    front.process.wait()
 
 
 def send_and_hang_up(database_url: str, sql: str, client: Client) -> None:
@@ -128,6 +136,13 @@ def test_a_second_front_on_the_folder_names_the_first(tmp_path: Path) -> None:
     assert second.returncode == 1
     assert f"in use by process {front.process.pid}" in last_line
     assert "Traceback" not in second.stderr
+
+
+def test_a_front_that_dies_under_a_read_is_said_to_be_away(tmp_path: Path) -> None:
+    with running_front(tmp_path) as front, warehouse.connect(front.url) as client:
+        warehouse.migrate(client)
+        with pytest.raises(DependencyUnreachable), bounds_slice(client, {"acme": (0, 1)}):
+            kill(front)
 
 
 def test_its_token_is_for_its_owner_only(tmp_path: Path) -> None:

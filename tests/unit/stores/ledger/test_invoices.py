@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
-from schemas.errors import Conflict, InvalidInput, NotFound
+from schemas.errors import BillingError, Conflict, InvalidInput, NotFound
 from schemas.invoice import Invoice, InvoiceState
 from stores.ledger import Ledger
 from tests.unit.stores.ledger.builders import (
@@ -26,6 +27,16 @@ def test_drafts_are_read_as_they_were_written(ledger: Ledger) -> None:
     for _ in range(2):
         assert ledger.replace_drafts(MONTH, reversed(drafts)) == 0
         assert ledger.invoices(MONTH) == drafts
+
+
+def test_a_total_that_its_lines_do_not_make_is_told_and_not_passed_on(
+    ledger: Ledger, url: str
+) -> None:
+    ledger.replace_drafts(MONTH, [a_draft("acme", 4999)])
+    with sa.create_engine(url).begin() as connection:
+        connection.execute(sa.text("UPDATE invoices SET total_minor = total_minor + 1"))
+    with pytest.raises(BillingError, match=r"add up to 4999, not 5000; .* restore it"):
+        ledger.invoices(MONTH)
 
 
 def test_an_unchanged_draft_and_a_changed_one_and_a_surplus_one(ledger: Ledger) -> None:
