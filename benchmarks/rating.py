@@ -88,7 +88,7 @@ class Month:
 
     def __init__(self, tenants: int) -> None:
         self.catalogs = {1: price_list()}
-        self.subscriptions = [_subscription(ordinal) for ordinal in range(tenants)]
+        self.subscriptions = [subscription_of(ordinal) for ordinal in range(tenants)]
         self.usage = _usage(tenants)
 
     def bulk(self) -> int:
@@ -117,7 +117,7 @@ class Month:
         return charges, fees
 
 
-def _subscription(ordinal: int) -> Subscription:
+def subscription_of(ordinal: int) -> Subscription:
     tenant, names = f"tenant-{ordinal:07d}", tuple(PLANS)
     plan, began = names[ordinal % 3], MONTH.start_ms
     segments: tuple[PlanSegment, ...] = (PlanSegment(plan, 1, began, None),)
