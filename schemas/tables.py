@@ -55,3 +55,19 @@ LINE_COLUMNS = {
 """Priced lines before they become an invoice; `meter`, `value`, `quantity_micro`,
 `unit_price_pico` and `fee_minor` may be null. `ordinal` orders the lines of a subscription within
 their kind of work."""
+
+SEGMENT_COLUMNS = {
+    "tenant": "string",
+    "subscription": "string",
+    "currency": "string",
+    "anchor_day": "int32",
+    "ordinal": "int32",
+    "plan": "string",
+    "catalog_version": "int64",
+    "starts_ms": "int64",
+    "ends_ms": "int64",
+    "interval": "string",
+    "phase": "string",
+}
+"""Subscriptions as rows, one a segment: by tenant, subscription and `ordinal`, which is their order
+in time. A null `ends_ms` is open-ended. A subscription without any segment has no row."""
