@@ -1,0 +1,179 @@
+"""How fast a month of many tenants is closed, from the warehouse's events to finalized invoices.
+
+    python -m benchmarks.closing --clickhouse http://… --tenants 1000000
+
+Every step is the product's own: read the usage as of the cut, rate it, make fees, draft invoices
+with their documents, check them, compare counters, warehouse and invoices, finalize and number.
+The ledger is SQLite in a folder of its own, or the one that --ledger names; the warehouse holds
+twelve months. Beside it stands what the specification takes for some of the same tenants, one by
+one, from usage in memory to documents in memory: nothing stored, read or compared. Each close runs
+in a process of its own; CPU and memory are that process's, the warehouse's are not in them.
+"""
+
+import argparse
+import resource
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing as closing_of
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ParamSpec, TypeVar
+from uuid import uuid4
+
+from benchmarks.month_fill import CUT, fill_ledger, fill_warehouse
+from benchmarks.rating import MONTH, Month
+from pipelines import closing, invoicing
+from schemas.closing import Closing
+from schemas.vector import Vector
+from stores import ledger
+from stores.warehouse.client import connect
+from stores.warehouse.usage import WarehouseUsage
+
+P = ParamSpec("P")
+R = TypeVar("R")
+KEY = MONTH.key
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one month of the benchmark lies."""
+
+    clickhouse: str
+    ledger: str
+    tenants: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step took."""
+
+    name: str
+    seconds: float
+    cpu_seconds: float
+    peak_mib: int
+
+
+class _Read:
+    """A log that everything has read."""
+
+    def ends(self) -> Vector:
+        return CUT
+
+    def landed(self) -> Vector:
+        return CUT
+
+    def drained(self) -> Vector:
+        return Vector({})
+
+
+def close(place: Place) -> list[Step]:
+    """Close the month; what each step took."""
+    log, steps = _Read(), list[Step]()
+    with connect(place.clickhouse) as client, closing_of(ledger.connect(place.ledger)) as books:
+        usage = WarehouseUsage(client, dedupe_window=100_000)
+        todo: dict[str, Callable[[], object]] = {
+            "open": lambda: closing.open_closing(
+                KEY, books, log, usage, _clock, code_version="1", grace_ms=0
+            ),
+            "aggregate usage": lambda: closing.aggregate_usage(KEY, books, usage),
+            "rate charges": lambda: closing.rate_charges(KEY, books),
+            "prorate fees": lambda: closing.prorate_fees(KEY, books),
+            "draft invoices": lambda: closing.draft_invoices(KEY, books),
+            "check and compare": lambda: closing.reconcile(KEY, books, usage, log, max_held=0.01),
+            "finalize and number": lambda: closing.finalize(KEY, books, _clock, seller="seller"),
+        }
+        for name, work in todo.items():
+            steps.append(_measured(name, work))
+            print(_row(steps[-1]), flush=True)
+    return steps
+
+
+def _clock() -> int:
+    return MONTH.end_ms + DAY_MS
+
+
+def _measured(name: str, work: Callable[[], object]) -> Step:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Step(name, wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def specify(tenants: int) -> float:
+    """Seconds a tenant by the specification: rate, prorate and document them one by one."""
+    month = Month(tenants)
+    began = time.perf_counter()
+    charges, fees = month.specified()
+    rests_on = invoicing.basis(Closing(KEY, CUT, 1, "1", MONTH.end_ms), month.catalogs)
+    lines = dict(fees)
+    for (name, own), each in zip(charges, month.subscriptions, strict=True):
+        invoicing.draft(each, lines[name] + own, rests_on)
+    return (time.perf_counter() - began) / tenants
+
+
+@contextmanager
+def _place(given: argparse.Namespace, tenants: int, folder: Path) -> Iterator[Place]:
+    """A database of its own, filled, and a ledger; the database is dropped afterwards."""
+    name = f"closing_{uuid4().hex}"
+    url = given.ledger or f"sqlite:///{folder}/{name}.db"
+    with connect(given.clickhouse) as admin:
+        admin.command(f"CREATE DATABASE {name}")
+        try:
+            place = Place(given.clickhouse.rpartition("/")[0] + f"/{name}", url, tenants)
+            began = time.perf_counter()
+            _alone(_fill, place, given.months)
+            print(f"\n{tenants:,} tenants, filled in {time.perf_counter() - began:.0f} s")
+            yield place
+        finally:
+            admin.command(f"DROP DATABASE {name}")
+
+
+def _fill(place: Place, months: int) -> None:
+    with connect(place.clickhouse) as client:
+        fill_warehouse(client, place.tenants, months)
+    fill_ledger(place.ledger, place.tenants)
+
+
+def _alone(work: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
+    """Run it in a process of its own, so that its memory is its own."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(work, *args, **named).result()
+
+
+def _row(step: Step) -> str:
+    figures = f"{step.seconds:>9.2f}{step.cpu_seconds:>9.2f}{step.peak_mib:>11,}"
+    return f"{step.name:<24}{figures}"
+
+
+def main() -> None:
+    """Close a small month, then a large one, and print what each step took."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--clickhouse", required=True)
+    parser.add_argument("--ledger", help="an empty Postgres database; without it SQLite")
+    parser.add_argument("--tenants", type=int, default=100_000)
+    parser.add_argument("--small", type=int, default=10_000, help="tenants of the small month")
+    parser.add_argument("--months", type=int, default=12, help="that the tables hold")
+    given = parser.parse_args()
+    each = []
+    with TemporaryDirectory() as folder:
+        for tenants in dict.fromkeys((given.small, given.tenants)):
+            with _place(given, tenants, Path(folder)) as place:
+                print(f"{'step':<24}{'seconds':>9}{'CPU s':>9}{'peak MiB':>11}")
+                steps = _alone(close, place)
+            whole = sum(step.seconds for step in steps)
+            each.append(whole / tenants)
+            print(f"{'in all':<24}{whole:>9.2f}{sum(s.cpu_seconds for s in steps):>9.2f}")
+    print(
+        f"\na tenant: {each[-1] * 1e6:.1f} µs, {each[-1] / each[0]:.2f} times as in the small month"
+    )
+    alone = _alone(specify, given.small)
+    print(f"by the specification in memory, nothing stored or compared: {alone * 1e6:.1f} µs")
+
+
+if __name__ == "__main__":
+    main()
