@@ -36,6 +36,9 @@ MOST_RUNS = 3
 """Runs that the schedule requests of a month; then a person looks, and runs it by hand."""
 IS_PRODUCTION = os.environ.get("COUNTINGHOUSE_PRODUCTION", "").lower() in ("1", "true")
 """Decided when definitions are loaded; a switch in the UI overrides it for good."""
+SCHEDULES_RUN = (
+    dg.DefaultScheduleStatus.RUNNING if IS_PRODUCTION else dg.DefaultScheduleStatus.STOPPED
+)
 SENSORS_RUN = dg.DefaultSensorStatus.RUNNING if IS_PRODUCTION else dg.DefaultSensorStatus.STOPPED
 
 close_month = dg.define_asset_job(
@@ -54,9 +57,7 @@ finalize_and_collect = dg.define_asset_job(
     job=close_month,
     cron_schedule=MONTH_END,
     execution_timezone="UTC",
-    default_status=(
-        dg.DefaultScheduleStatus.RUNNING if IS_PRODUCTION else dg.DefaultScheduleStatus.STOPPED
-    ),
+    default_status=SCHEDULES_RUN,
 )
 def month_end(
     context: dg.ScheduleEvaluationContext,

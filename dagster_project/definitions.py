@@ -4,6 +4,7 @@ import dagster as dg
 
 from dagster_project.alerts import month_overdue, run_failed
 from dagster_project.automation import close_month, drafts_due, finalize_and_collect, month_end
+from dagster_project.by_day import every_hour, keep_usage_by_day, usage_by_day
 from dagster_project.charges import charges, charges_match_usage, prorations
 from dagster_project.collection import payment_collection, payments_match_invoices
 from dagster_project.invoices import (
@@ -30,6 +31,7 @@ from dagster_project.usage import counters_match_warehouse, monthly_usage, perio
 defs = dg.Definitions(
     assets=[
         *SOURCES,
+        usage_by_day,
         monthly_usage,
         charges,
         prorations,
@@ -51,8 +53,8 @@ defs = dg.Definitions(
         usage_is_billed,
         payments_match_invoices,
     ],
-    jobs=[close_month, finalize_and_collect, look_at_late_usage],
-    schedules=[month_end],
+    jobs=[close_month, finalize_and_collect, look_at_late_usage, keep_usage_by_day],
+    schedules=[month_end, every_hour],
     sensors=[drafts_due, usage_came_late, run_failed, month_overdue],
     resources={
         "ledger": LedgerResource(),

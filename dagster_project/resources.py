@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from typing import Annotated
 
 import dagster as dg
+from clickhouse_connect.driver.client import Client
 from pydantic import Field
 
 from dagster_project.environment import Environment
@@ -48,9 +49,14 @@ class WarehouseResource(dg.ConfigurableResource[None]):
     @contextmanager
     def open(self) -> Iterator[UsageReader]:
         """Connect, and close the connection."""
-        environment = Environment()
-        with closing(client.connect(self.url or environment.clickhouse_url)) as opened:
-            yield WarehouseUsage(opened, environment.dedupe_window)
+        with self.connected() as opened:
+            yield WarehouseUsage(opened, Environment().dedupe_window)
+
+    @contextmanager
+    def connected(self) -> Iterator[Client]:
+        """The connection alone."""
+        with closing(client.connect(self.url or Environment().clickhouse_url)) as opened:
+            yield opened
 
 
 class LogResource(dg.ConfigurableResource[None]):

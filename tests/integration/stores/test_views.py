@@ -16,6 +16,7 @@ pytestmark = pytest.mark.integration
 COLUMNS = {
     "usage": "tenant meter model time quantity type source id arrived dimension",
     "usage_daily": "day tenant meter model quantity events",
+    "usage_by_day": "day tenant meter model quantity events filled",
     "invoices": (
         "invoice tenant subscription month number currency total_minor state issued_at due_at held"
     ),

@@ -24,10 +24,15 @@ SECRET = "sk_live_of_nobody"
 def test_every_object_is_there_by_name() -> None:
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {"close_month", "finalize_and_collect", "look_at_late_usage"}
+    assert jobs == {
+        "close_month",
+        "finalize_and_collect",
+        "look_at_late_usage",
+        "keep_usage_by_day",
+    }
     sensors = {sensor.name for sensor in repository.sensor_defs}
     assert sensors == {"drafts_due", "usage_came_late", "run_failed", "month_overdue"}
-    assert {schedule.name for schedule in repository.schedule_defs} == {"month_end"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"month_end", "every_hour"}
     groups = {
         key.to_user_string(): group
         for key, group in ((n.key, n.group_name) for n in defs.resolve_asset_graph().asset_nodes)
