@@ -5,7 +5,7 @@
 Fills `metered_usage` with a month in which two rows of a hundred are repeats of events that landed
 long before, in parts that are not merged; one tenant of a hundred thousand has a hundredth of all.
 The close's own reader adds it up as of a cut; the sums without telling repeats apart are what any
-reading of the rows costs. Then a tenant's month by day, as a page asks for it.
+reading of the rows costs. Then a tenant's month by day, as a page asks for it: added up now, and kept.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.period import BillingPeriod
 from schemas.vector import Vector
+from stores.warehouse.by_day import fill_by_day
 from stores.warehouse.client import connect, migrate
 from stores.warehouse.usage import WarehouseUsage
 
@@ -72,7 +73,7 @@ FORMAT Null
 """
 PAGE = """
 SELECT day, meter, quantity, events
-FROM usage_daily
+FROM {days:Identifier}
 WHERE tenant = {tenant:String} AND day >= '2026-10-01' AND day < '2026-11-01'
 ORDER BY day, meter
 """
@@ -120,14 +121,16 @@ def _measure(client: Client) -> None:
     small = (f"tenant-{n}" for n in count(10))
     _timed("page of a tenant", lambda: _page(client, next(small)), 5)
     _timed("page of the largest", lambda: _page(client, LARGE), 5)
+    _timed("all days kept", lambda: fill_by_day(client, OCTOBER, 0))
+    _timed("page of the largest, kept", lambda: _page(client, LARGE, "usage_by_day"), 5)
     client.command("SYSTEM START MERGES metered_usage")
     client.command("OPTIMIZE TABLE metered_usage FINAL")
     _timed("exact, merged", lambda: reader.usage(OCTOBER, CUT, bounds, []))
     _timed("page of the largest, merged", lambda: _page(client, LARGE), 5)
 
 
-def _page(client: Client, tenant: str) -> None:
-    client.query(PAGE, parameters={"tenant": tenant})
+def _page(client: Client, tenant: str, days: str = "usage_daily") -> None:
+    client.query(PAGE, parameters={"tenant": tenant, "days": days})
 
 
 def _timed(name: str, work: Callable[[], object], times: int = 1) -> None:
