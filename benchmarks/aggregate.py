@@ -5,7 +5,7 @@
 Fills `metered_usage` with a month in which two rows of a hundred are repeats of events that landed
 long before, in parts that are not merged; one tenant of a hundred thousand has a hundredth of all.
 The close's own reader adds it up as of a cut; the sums without telling repeats apart are what any
-reading of the rows costs. Then a tenant's month by day, as a page asks for it: added up now, and kept.
+reading of the rows costs. Then a tenant's month by day, as a page asks for it: added up, and kept.
 """
 
 import argparse
