@@ -94,7 +94,7 @@ def _note(
         "tenant": tenant,
         "subscription": subscription,
         "corrects": corrects,
-        "period": _period(lines[0].period),
+        "period": period_document(lines[0].period),
         "currency": currency,
         "lines": [line_document(line) for line in lines],
         "total_minor": sum(line.amount_minor for line in lines),
@@ -146,7 +146,7 @@ def _document(
     document = {
         "tenant": subscription.tenant,
         "subscription": subscription.id,
-        "period": _period(period),
+        "period": period_document(period),
         "currency": subscription.currency,
         "lines": [line_document(line) for line in lines],
         "total_minor": sum(line.amount_minor for line in lines),
@@ -177,7 +177,7 @@ def line_document(line: InvoiceLine) -> dict[str, Any]:
     document = {
         "kind": line.kind,
         "plan": line.plan,
-        "period": _period(line.period),
+        "period": period_document(line.period),
         "amount_minor": line.amount_minor,
     }
     if line.fee_minor is not None:
@@ -190,5 +190,6 @@ def line_document(line: InvoiceLine) -> dict[str, Any]:
     return document | {name: value for name, value in told.items() if value is not None}
 
 
-def _period(period: BillingPeriod) -> dict[str, str]:
+def period_document(period: BillingPeriod) -> dict[str, str]:
+    """A period as a document says it."""
     return {"start": format_instant(period.start_ms), "end": format_instant(period.end_ms)}

@@ -71,3 +71,61 @@ SEGMENT_COLUMNS = {
 }
 """Subscriptions as rows, one a segment: by tenant, subscription and `ordinal`, which is their order
 in time. A null `ends_ms` is open-ended. A subscription without any segment has no row."""
+
+DRAFT_COLUMNS = {
+    "id": "string",
+    "tenant": "string",
+    "subscription": "string",
+    "month": "string",
+    "currency": "string",
+    "total_minor": "int64",
+    "document": "binary",
+    "document_hash": "string",
+    "held": "string",
+    "kind": "string",
+    "corrects": "string",
+}
+"""Draft invoices: what the ledger holds of an invoice without what finalizing adds."""
+
+INVOICE_LINE_COLUMNS = {
+    "invoice": "string",
+    "ordinal": "int32",
+    "kind": "string",
+    "plan": "string",
+    "meter": "string",
+    "value": "string",
+    "period_start_ms": "int64",
+    "period_end_ms": "int64",
+    "quantity_micro": "int64",
+    "unit_price_pico": "int64",
+    "fee_minor": "int64",
+    "amount_minor": "int64",
+    **ADJUSTING_COLUMNS,
+}
+"""Lines of invoices, by the invoice's id; `ordinal` counts from 1."""
+
+HEAD_COLUMNS = {
+    "id": "string",
+    "tenant": "string",
+    "subscription": "string",
+    "currency": "string",
+    "total_minor": "int64",
+    "state": "string",
+    "kind": "string",
+    "corrects": "string",
+    "held": "string",
+    "document_hash": "string",
+}
+"""Invoices in any state, without their lines and documents."""
+
+RECONCILIATION_COLUMNS = {
+    "tenant": "string",
+    "meter": "string",
+    "counter_micro": "int64",
+    "warehouse_micro": "int64",
+    "beyond_window_micro": "int64",
+    "billed_micro": "int64",
+    "unpriced_micro": "int64",
+    "held": "string",
+}
+"""A tenant's figures for a meter; see `schemas.closing.Reconciliation`."""

@@ -1,0 +1,54 @@
+"""A month's lines in parts of whole invoices, so that memory does not grow with their number."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.tables import schema_of
+from schemas.tables import LINE_COLUMNS, ArrowStream
+
+AT_ONCE = 50_000
+"""Invoices that are made or checked together."""
+
+_LINES_OF_ONE = 20
+"""Where invoices have more lines than this, a part holds fewer of them."""
+
+
+def parts_of(lines: ArrowStream, at_once: int = AT_ONCE) -> Iterator[pa.Table]:
+    """Lines (`LINE_COLUMNS`, a subscription's together) as tables of at most so many whole ones."""
+    schema = schema_of(LINE_COLUMNS)
+    rest = schema.empty_table()
+    for batch in pa.RecordBatchReader.from_stream(lines):
+        read = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+        *whole, rest = _cut(pa.concat_tables([rest, read]), at_once)
+        yield from whole
+    if rest.num_rows:
+        yield rest
+
+
+def begins(names: pa.ChunkedArray) -> pa.Array:
+    """For each row, is it the first of its name? A name's rows stand together."""
+    if not len(names):
+        return pa.array([], pa.bool_())
+    differs = pc.not_equal(names.slice(1), names.slice(0, len(names) - 1))
+    return pa.concat_arrays([pa.array([True]), *differs.chunks])
+
+
+def _cut(lines: pa.Table, at_once: int) -> list[pa.Table]:
+    """Parts of the lines; more may follow of the last."""
+    starts = pc.indices_nonzero(begins(lines["subscription"])).to_pylist()
+    bounds = [0, *_bounds(starts, at_once), lines.num_rows]
+    return [lines.slice(start, end - start) for start, end in pairwise(bounds)]
+
+
+def _bounds(starts: Sequence[int], at_once: int) -> Iterator[int]:
+    """The rows at which the parts after the first begin."""
+    first = 0
+    while first < len(starts):
+        full = bisect_left(starts, starts[first] + _LINES_OF_ONE * at_once, first + 1)
+        first = min(first + at_once, full)
+        if first < len(starts):
+            yield starts[first]
