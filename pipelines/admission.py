@@ -5,11 +5,12 @@ both readers of the log reject exactly the same.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
-from pipelines.event_times import EventTimes
-from pipelines.json_depth import is_too_deep, without_deep_elements
+from pipelines.event_columns import EventColumns
+from pipelines.json_depth import MAX_DEPTH, is_too_deep, without_deep_elements
 from pipelines.meter_reading import (
     DataReader,
     Properties,
@@ -17,29 +18,15 @@ from pipelines.meter_reading import (
     properties_of,
 )
 from pipelines.quick_reading import Reading
+from pipelines.usual_records import UNUSUAL, UsualRecords
 from schemas.catalog import Catalog
-from schemas.event import CloudEvent, Event, Reason, Rejection, UsualEvent, parse_time
-
-MAX_DEPTH = 64
-"""How deep an element may nest. Decoding recurses, and how far it can depends on its caller: a
-bound of our own keeps every reader's judgement the same."""
+from schemas.event import CloudEvent, Event, Reason, Rejection, parse_time
 
 _decode_event = msgspec.json.Decoder(CloudEvent).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_usual = msgspec.json.Decoder(UsualEvent).decode
-_decode_usual_array = msgspec.json.Decoder(list[UsualEvent]).decode
 
 _UNMETERED = DataReader([])
-_read_unmetered = _UNMETERED.quick
-_OBJECT, _LIST = ord("{"), ord("[")
-_SHALLOW_BYTES = MAX_DEPTH * len('{"":}')
-"""Objects alone that are so short do not nest too deep."""
-
 _FOREVER_MS = 2**53
-
-
-class _Unusual(Exception):
-    """A record is not of the form that is judged quickly."""
 
 
 class _Rejected(Exception):
@@ -60,11 +47,11 @@ class Admission:
         self, catalog: Catalog, max_age_ms: int | None, max_lead_ms: int | None, max_bytes: int
     ) -> None:
         self._readers = data_readers(catalog)
-        self._quick_readers = {name: reader.quick for name, reader in self._readers.items()}
-        self._times = EventTimes()
         self._max_age_ms = _FOREVER_MS if max_age_ms is None else max_age_ms
         self._max_lead_ms = _FOREVER_MS if max_lead_ms is None else max_lead_ms
         self._max_bytes = max_bytes
+        quick_readers = {name: reader.quick for name, reader in self._readers.items()}
+        self._usual = UsualRecords(quick_readers, self._max_age_ms, self._max_lead_ms, max_bytes)
 
     def admit(
         self, key: bytes | None, value: bytes | None, arrived_ms: int
@@ -73,48 +60,26 @@ class Admission:
         if not value:
             return [Rejection(0, "empty", "the record has no value", b"")]
         try:
-            if len(value) > self._max_bytes:
-                raise _Unusual
-            if not value.isascii():
-                value.decode()  # what is skipped must be UTF-8, too
-            if value[0] != _OBJECT:
-                sent = enumerate(_usual_elements(value))
-                return [self._usual(item, key, element, arrived_ms) for item, element in sent]
-            if (len(value) > _SHALLOW_BYTES or _LIST in value) and is_too_deep(value, MAX_DEPTH):
-                raise _Unusual
-            return [self._usual(0, key, _decode_usual(value), arrived_ms)]
-        except (_Unusual, msgspec.DecodeError, ValueError, RecursionError):
+            return self._usual.events(key, value, arrived_ms)
+        except UNUSUAL:
             return self._closely(key, value, arrived_ms)
 
-    def _usual(self, item: int, key: bytes | None, sent: UsualEvent, arrived_ms: int) -> Event:
-        """An event as nearly all are: what `_event` makes of it, in half the time.
+    def admit_all(
+        self,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        arrived_ms: Sequence[int],
+    ) -> tuple[EventColumns, list[int]] | None:
+        """What `admit` makes of each record, and of how many events each is, in half the time.
 
-        Raises:
-            _Unusual, msgspec.DecodeError, ValueError: it must be judged `_closely`.
+        None unless all are of the usual form; then each is to be judged by `admit`.
         """
-        tenant, kind = sent.subject, sent.type
-        time_ms = self._times.read(sent.time)
-        if key != tenant.encode() or not (
-            -self._max_age_ms <= time_ms - arrived_ms <= self._max_lead_ms
-        ):
-            raise _Unusual
-        values, members, dimensions, model = self._quick_readers.get(kind, _read_unmetered)(
-            sent.data
-        )
-        # Positions, as names take twice as long here.
-        return Event(
-            tenant,
-            sent.source,
-            sent.id,
-            kind,
-            time_ms,
-            item,
-            sent.data,
-            values,
-            model,
-            members,
-            dimensions,
-        )
+        if not all(values):
+            return None
+        try:
+            return self._usual.columns(keys, cast("Sequence[bytes]", values), arrived_ms)
+        except UNUSUAL:
+            return None
 
     def _closely(
         self, key: bytes | None, value: bytes, arrived_ms: int
@@ -180,16 +145,6 @@ class Admission:
         if time_ms > arrived_ms + self._max_lead_ms:
             raise _Rejected("in_future", f"{time_ms - arrived_ms} ms after its arrival")
         return time_ms
-
-
-def _usual_elements(array: bytes) -> list[UsualEvent]:
-    """The elements of an array, none of them nested too deep."""
-    elements = _decode_usual_array(array)
-    opened = array.count(b"{") + (array.count(b"[") if array.find(b"[", 1) > 0 else 1)
-    # The array opened one, and two are of every element but one, be that one ever so deep.
-    if not elements or opened - (2 * len(elements) - 1) > MAX_DEPTH:
-        raise _Unusual
-    return elements
 
 
 def _decoded(element: bytes) -> tuple[CloudEvent, Properties]:

@@ -6,6 +6,10 @@ decoder to refuse.
 
 import re
 
+MAX_DEPTH = 64
+"""How deep an element may nest. Decoding recurses, and how far it can depends on its caller: a
+bound of our own keeps every reader's judgement the same."""
+
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{\]},]', re.DOTALL)
 
 

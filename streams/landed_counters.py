@@ -25,7 +25,8 @@ from schemas.quota import (
     is_rebuild,
 )
 from schemas.vector import position
-from streams.batches import Record, moments
+from streams.batches import Record
+from streams.columns import moments
 from streams.windows import DAY_MS, span_of
 
 DIGITS = 6

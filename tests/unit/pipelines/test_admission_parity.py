@@ -1,5 +1,7 @@
 """Admission's quick way gives what its rule gives, whatever the bytes are."""
 
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -8,7 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.admission import Admission
+from pipelines.event_columns import EventColumns
 from pipelines.event_times import EventTimes
+from pipelines.usual_records import UNUSUAL
 from schemas.catalog import Catalog
 from schemas.event import Event, Rejection, parse_time
 from schemas.quantity import MICRO
@@ -73,6 +77,33 @@ def assert_same(key: bytes | None, value: bytes) -> None:
         expected = admission._closely(key, value, NOON_MS) if value else None
         judged = outcome(admission.admit(key, value, NOON_MS))
         assert expected is None or judged == outcome(expected)
+        assert_all_same(admission, [key, b"a", key], [value, GOOD_EVENT, value])
+
+
+def assert_all_same(
+    admission: Admission, keys: Sequence[bytes | None], values: Sequence[bytes]
+) -> None:
+    """Judged all at once, records are what they are one by one; if one is unusual, none is."""
+    records = list(zip(keys, values, strict=True))
+    together = admission.admit_all(keys, values, [NOON_MS] * len(values))
+    assert (together is not None) == all(is_usual(admission, *record) for record in records)
+    if together is not None:
+        columns, counts = together
+        each = [admission.admit(*record, NOON_MS) for record in records]
+        assert counts == list(map(len, each))
+        assert outcome(events_of(columns)) == outcome(chain.from_iterable(each))
+
+
+def is_usual(admission: Admission, key: bytes | None, value: bytes) -> bool:
+    try:
+        return bool(value and admission._usual.events(key, value, NOON_MS))
+    except UNUSUAL:
+        return False
+
+
+def events_of(columns: EventColumns) -> list[Event]:
+    lists = [getattr(columns, name) for name in EventColumns.__slots__]
+    return [Event(*row) for row in zip(*lists, strict=True)]
 
 
 NUMBERS = [
@@ -181,6 +212,9 @@ def test_one_odd_part_is_judged_alike_wherever_it_is(event_type: bytes, odd: byt
         assert_same(b"a", b"[" + element + b"," + an_object({**good, "data": b"{}"}) + b"]")
 
 
+GOOD_EVENT = an_object({**GOOD, "data": an_object(GOOD_DATA)})
+
+
 DATA = objects(USUAL, values)
 keys = st.sampled_from([b"a", b"a", b"a", b"a", b"b", b"\xff", b"\xc3\xa9", None])
 
@@ -234,6 +268,8 @@ def test_times_from_remembered_parts_are_what_the_rule_reads(texts: list[str]) -
     times = EventTimes()
     for text in [*texts, *texts]:
         assert read_or_none(times, text) == parsed_or_none(text)
+    fine = [text for text in texts if parsed_or_none(text) is not None]
+    assert times.read_all(fine) == EventTimes().read_all(fine) == list(map(parsed_or_none, fine))
 
 
 def read_or_none(times: EventTimes, text: str) -> int | None:
