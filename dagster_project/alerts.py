@@ -64,7 +64,7 @@ def month_overdue(context: dg.SensorEvaluationContext, ledger: LedgerResource) -
         return dg.SkipReason(f"{month} was told of")
     try:
         with ledger.open() as books:
-            if books.reconciliation(month):
+            if books.is_reconciled(month):
                 return dg.SkipReason(f"{month} is billed")
             reason = why_unbilled(books.closing(month))
         post(

@@ -130,7 +130,7 @@ def drafts_due(ledger: LedgerResource) -> dg.RunRequest | dg.SkipReason:
     month = month_before(BillingPeriod.month_of(now_ms()).key)
     try:
         with ledger.open() as books:
-            is_reconciled = bool(books.reconciliation(month))
+            is_reconciled = books.is_reconciled(month)
             closing = books.closing(month)
     except BillingError as reason:
         return dg.SkipReason(str(reason))

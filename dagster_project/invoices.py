@@ -13,6 +13,7 @@ from pipelines import checks
 from pipelines.adjustments import check
 from pipelines.books import Books
 from pipelines.closing import draft_invoices, finalize, reconcile
+from pipelines.reconciliation import rows_of_table
 from schemas.closing import Reconciliation
 from schemas.invoice import ADJUSTING_KINDS
 
@@ -108,7 +109,7 @@ def reconciliation(
     with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
         report = reconcile(month, books, usage, usage_log, max_held=Environment().max_held)
         shown = {**glances.of_held(books, month), **glances.of_unpriced(books, month)}
-        compared = books.reconciliation(month)
+        compared = rows_of_table(books.reconciliation(month))
     shown["figures"] = metadata.table(_as_rows(compared))
     return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
 

@@ -12,6 +12,7 @@ from pipelines.bundle_manifest import content
 from pipelines.bundle_sql import verify_sql
 from pipelines.bundle_tables import bundle_tables
 from pipelines.bundle_usage import usage_with_digests
+from pipelines.reconciliation import rows_of_table
 from schemas.bundle import WrittenFile
 from schemas.closing import Reconciliation
 from schemas.evidence import EventReader
@@ -42,4 +43,4 @@ def make_bundle(month: str, ledger: ClosingLedger, events: EventReader) -> Bundl
     tables = bundle_tables(books, usage_with_digests(books, events))
     readme = (files("pipelines") / "sql" / "verify" / "README.md").read_text()
     texts = {"verify.sql": verify_sql(tables), "README.md": readme}
-    return Bundle(tables, texts, books, tuple(ledger.reconciliation(month)))
+    return Bundle(tables, texts, books, tuple(rows_of_table(ledger.reconciliation(month))))

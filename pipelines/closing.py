@@ -157,7 +157,7 @@ def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("draft_invoices", month)
-    ledger.record_reconciliation(month, [])
+    ledger.record_reconciliation(month, reconciliation.table_of_rows([]))
     _adjust(books, ledger)
     rests_on = invoicing.basis(books.closing, books.offered.catalogs, books.given)
     subscriptions = {s.id: s for s in books.subscriptions}
@@ -185,7 +185,7 @@ def reconcile(
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("reconcile", month)
-    ledger.record_reconciliation(month, [])
+    ledger.record_reconciliation(month, reconciliation.table_of_rows([]))
     _ensure_sound(books)
     rows = _compare(books, usage, log)
     reasons = reconciliation.held_reasons(rows)
@@ -194,7 +194,7 @@ def reconcile(
     if len(held) > max_held * len(books.invoices):
         told = [f"{tenant}: {reasons[tenant]}" for tenant in held]
         raise _failed(month, f"{len(held)} of {len(books.invoices)} invoices are held", told)
-    ledger.record_reconciliation(month, rows)
+    ledger.record_reconciliation(month, reconciliation.table_of_rows(rows))
     counts = {"compared": len(rows), "differing_tenants": len(reasons), "held": len(held)}
     return StepReport("reconcile", month, written=True, counts=counts)
 
@@ -208,7 +208,7 @@ def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) ->
     books = Books(month, ledger)
     if books.is_closed:
         return _finalized(month, ledger, written=False)
-    if books.invoices and not ledger.reconciliation(month):
+    if books.invoices and not ledger.is_reconciled(month):
         remedy = f"run `countinghouse close {month}`"
         raise ReconciliationFailed(f"{month}: the drafts were not reconciled; {remedy}")
     issued_ms = clock()

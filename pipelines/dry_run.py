@@ -18,6 +18,7 @@ from pipelines.closing import (
 )
 from pipelines.completeness import cut, ensure_over
 from pipelines.movements import totals_of
+from pipelines.reconciliation import rows_of_table
 from pipelines.unwritten import Unwritten
 from schemas.closing import Closing, ClosingState, Reconciliation
 from schemas.errors import Conflict, PeriodNotComplete, ReconciliationFailed
@@ -96,6 +97,7 @@ def dry_run(
     draft_invoices(month, unwritten)
     compared = _compare(month, unwritten, usage, log, terms.max_held)
     books, last = Books(month, unwritten), _last_month(month, ledger)
+    recorded = rows_of_table(unwritten.reconciliation(month))
     return DryRun(
         month,
         closing.catalog_version,
@@ -103,7 +105,11 @@ def dry_run(
         len(books.invoices),
         totals_of(books.lines),
         None if last is None else totals_of(last.lines),
-        (complete, compared, *_explained(books, last, unwritten.reconciliation(month))),
+        (
+            complete,
+            compared,
+            *_explained(books, last, recorded),
+        ),
     )
 
 

@@ -167,9 +167,10 @@ def _by_subscription(tables: Iterable[pa.Table]) -> dict[str, list[InvoiceLine]]
 
 
 def corrections_table(found: Iterable[Correction]) -> pa.Table:
-    """Corrections as lines (`LINE_COLUMNS`) of the invoices or notes that make them."""
+    """Corrections as lines (`LINE_COLUMNS`) of the invoices or notes that make them, in order."""
     ordinals: Counter[str] = Counter()
-    return table_of((row for each in found for row in _rows(each, ordinals)), LINE_COLUMNS)
+    lines = table_of((row for each in found for row in _rows(each, ordinals)), LINE_COLUMNS)
+    return lines.sort_by([(it, "ascending") for it in ("tenant", "subscription", "ordinal")])
 
 
 def _rows(correction: Correction, ordinals: Counter[str]) -> Iterator[tuple[Any, ...]]:

@@ -6,18 +6,22 @@ holds nobody.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
 from pipelines.rating import priced_meters
 from pipelines.segments import parts
+from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison, Reconciliation
 from schemas.invoice import USAGE_KINDS, Invoice
 from schemas.period import BillingPeriod
 from schemas.quantity import format_micro
 from schemas.subscription import Subscription
+from schemas.tables import RECONCILIATION_COLUMNS, ArrowStream
 
 Quantities = Mapping[tuple[str, str], int]
 """1e-6 units by (tenant, meter)."""
@@ -31,6 +35,17 @@ class Figures:
     warehouse: Quantities
     billed: Quantities
     unpriced: Quantities
+
+
+def table_of_rows(rows: Iterable[Reconciliation]) -> pa.Table:
+    """Compared figures as the ledger records them (`RECONCILIATION_COLUMNS`), in their order."""
+    return table_of(map(astuple, rows), RECONCILIATION_COLUMNS)
+
+
+def rows_of_table(stream: ArrowStream) -> list[Reconciliation]:
+    """What `table_of_rows` made a table of."""
+    rows = rows_of(as_table(stream, RECONCILIATION_COLUMNS))
+    return [Reconciliation(**row) for row in rows]
 
 
 def of_month(
@@ -141,7 +156,7 @@ def _row(
 ) -> Reconciliation:
     warehouse = figures.warehouse.get(key, 0)
     billed, unpriced = figures.billed.get(key, 0), figures.unpriced.get(key, 0)
-    reasons = list(_differences(counter, warehouse, billed, unpriced))
+    reasons = list(differences(counter, warehouse, billed, unpriced))
     return Reconciliation(
         *key,
         counter_micro=None if counter is None else _at_the_cut(counter, warehouse),
@@ -158,9 +173,10 @@ def _at_the_cut(counter: CounterComparison, warehouse: int) -> int:
     return counter.counter_micro - (counter.warehouse_micro - warehouse)
 
 
-def _differences(
+def differences(
     counter: CounterComparison | None, warehouse: int, billed: int, unpriced: int
 ) -> Iterator[str]:
+    """What of a tenant's figures for a meter does not agree, as texts to read."""
     if counter is not None and counter.difference_micro:
         yield (
             f"the counter says {format_micro(counter.counter_micro)}, the warehouse "

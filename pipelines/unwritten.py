@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
-from schemas.closing import Closing, Reconciliation
+from schemas.closing import Closing
 from schemas.extras import Extras
 from schemas.invoice import Invoice, InvoiceState
 from schemas.period import BillingPeriod
 from schemas.ports import LINE_WORKS, ClosingLedger, LineWork
 from schemas.subscription import Subscription
-from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
+from schemas.tables import LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS, ArrowStream
 
 _LINE_ORDER = [(name, "ascending") for name in ("tenant", "subscription", "work", "ordinal")]
 _USAGE_ORDER = [(name, "ascending") for name in ("tenant", "meter", "segment", "value")]
@@ -31,7 +31,7 @@ class Unwritten:
         self._usage = table_of([], USAGE_COLUMNS)
         self._lines: dict[LineWork, pa.Table] = {}
         self._drafts: list[Invoice] = []
-        self._reconciled: list[Reconciliation] = []
+        self._reconciled = table_of([], RECONCILIATION_COLUMNS)
 
     def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
         return self._ledger.catalog(version)
@@ -81,11 +81,16 @@ class Unwritten:
         self._drafts = list(invoices)
         return 0
 
-    def record_reconciliation(self, month: str, rows: Iterable[Reconciliation]) -> None:
-        self._reconciled = list(rows)
+    def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
+        self._reconciled = as_table(rows, RECONCILIATION_COLUMNS)
 
-    def reconciliation(self, month: str) -> list[Reconciliation]:
-        return self._reconciled if self._is_own(month) else self._ledger.reconciliation(month)
+    def reconciliation(self, month: str) -> ArrowStream:
+        recorded: ArrowStream = self._reconciled
+        return recorded if self._is_own(month) else self._ledger.reconciliation(month)
+
+    def is_reconciled(self, month: str) -> bool:
+        own = self._reconciled.num_rows > 0
+        return own if self._is_own(month) else self._ledger.is_reconciled(month)
 
     def hold(self, month: str, reasons: Mapping[str, str]) -> None:
         self._drafts = [replace(each, held=reasons.get(each.tenant)) for each in self._drafts]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from schemas.catalog import Catalog
-from schemas.closing import Closing, CountersCompared, Reconciliation
+from schemas.closing import Closing, CountersCompared
 from schemas.extras import Extras
 from schemas.invoice import Invoice, InvoiceState
 from schemas.late_usage import LateRow
@@ -114,13 +114,16 @@ class ClosingLedger(Protocol):
         """Insert or replace a closing that is not closed; a closed one stays (Conflict)."""
 
     def replace_usage(self, month: str, usage: ArrowStream) -> None:
-        """The month's usage (`USAGE_COLUMNS`), whole."""
+        """The month's usage (`USAGE_COLUMNS`), whole, by tenant, meter, segment and value."""
 
     def usage(self, month: str) -> ArrowStream:
-        """What `replace_usage` stored, ordered by tenant, meter, segment, value."""
+        """What `replace_usage` stored, in its order; no batch cuts a tenant."""
 
     def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
-        """The month's lines of one kind of work (`LINE_COLUMNS`), whole."""
+        """The month's lines of one kind of work (`LINE_COLUMNS`), whole.
+
+        They are by tenant, subscription and ordinal.
+        """
 
     def lines(self, month: str, works: Sequence[LineWork] = LINE_WORKS) -> ArrowStream:
         """Lines, by tenant, subscription, work (in the order of `LINE_WORKS`) and ordinal."""
@@ -134,11 +137,17 @@ class ClosingLedger(Protocol):
     def replace_drafts(self, month: str, invoices: Iterable[Invoice]) -> int:
         """Replace the month's drafts; invoices finalized already are left alone and counted."""
 
-    def record_reconciliation(self, month: str, rows: Iterable[Reconciliation]) -> None:
-        """The month's comparison, whole; finalizing reads it."""
+    def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
+        """The month's comparison (`RECONCILIATION_COLUMNS`), whole, by tenant and meter.
 
-    def reconciliation(self, month: str) -> list[Reconciliation]:
+        Finalizing reads it.
+        """
+
+    def reconciliation(self, month: str) -> ArrowStream:
         """What was recorded, by tenant and meter."""
+
+    def is_reconciled(self, month: str) -> bool:
+        """Is a comparison recorded that compares anything?"""
 
     def hold(self, month: str, reasons: Mapping[str, str]) -> None:
         """Set why drafts of these tenants are held, and clear it from the others."""

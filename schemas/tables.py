@@ -129,3 +129,17 @@ RECONCILIATION_COLUMNS = {
     "held": "string",
 }
 """A tenant's figures for a meter; see `schemas.closing.Reconciliation`."""
+
+TOTAL_COLUMNS = {"tenant": "string", "meter": "string", "quantity_micro": "int64"}
+"""Usage by tenant and meter."""
+
+COUNTER_COLUMNS = {
+    "tenant": "string",
+    "meter": "string",
+    "window_kind": "string",
+    "window_start_ms": "int64",
+    "counter_micro": "int64",
+    "warehouse_micro": "int64",
+    "beyond_window_micro": "int64",
+}
+"""Counters beside the warehouse; see `schemas.closing.CounterComparison`."""

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.metering import Metered, meter_usage
+from pipelines.reconciliation import rows_of_table
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import (
@@ -36,7 +37,7 @@ from schemas.period import BillingPeriod
 from schemas.ports import LINE_WORKS, LineWork, Log
 from schemas.quota import WindowKind
 from schemas.subscription import Subscription
-from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
+from schemas.tables import LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS, ArrowStream
 from schemas.vector import Vector
 
 EXTRAS = {
@@ -67,7 +68,7 @@ class FakeLedger:
     _usage: dict[str, pa.Table] = field(default_factory=dict)
     _lines: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
     _invoices: dict[str, Invoice] = field(default_factory=dict)
-    _reconciled: dict[str, list[Reconciliation]] = field(default_factory=dict)
+    _reconciled: dict[str, pa.Table] = field(default_factory=dict)
     overrides: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     has: dict[str, list[tuple[Any, ...]]] = field(
         default_factory=lambda: {name: [] for name in EXTRAS}
@@ -142,12 +143,20 @@ class FakeLedger:
         self._invoices = {i.id: i for i in drafts} | kept
         return sum(i.month == month for i in final.values())
 
-    def record_reconciliation(self, month: str, rows: Iterable[Reconciliation]) -> None:
+    def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
         self._write("record_reconciliation")
-        self._reconciled[month] = list(rows)
+        self._reconciled[month] = as_table(rows, RECONCILIATION_COLUMNS)
 
-    def reconciliation(self, month: str) -> list[Reconciliation]:
-        return self._reconciled.get(month, [])
+    def reconciliation(self, month: str) -> ArrowStream:
+        stored: ArrowStream = self._reconciled.get(month, table_of([], RECONCILIATION_COLUMNS))
+        return stored
+
+    def is_reconciled(self, month: str) -> bool:
+        return bool(self.compared(month))
+
+    def compared(self, month: str) -> list[Reconciliation]:
+        """The comparison as a test looks at it."""
+        return rows_of_table(self.reconciliation(month))
 
     def hold(self, month: str, reasons: Mapping[str, str]) -> None:
         self._write("hold")
@@ -162,7 +171,7 @@ class FakeLedger:
 
     def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
         self._write("finalize")
-        reconciled = {row.tenant for row in self.reconciliation(month)}
+        reconciled = {row.tenant for row in self.compared(month)}
         drafts = self.invoices(month, [InvoiceState.DRAFT])
         overridden = {tenant for at, tenant in self.overrides if at == month}
         passing = {i.tenant for i in drafts if i.held is None} & reconciled | overridden
@@ -207,7 +216,8 @@ class FakeLedger:
         """All that the ledger holds, to compare two of them."""
         tables = [(key, t.to_pylist()) for key, t in sorted(self._lines.items())]
         usage = [(key, t.to_pylist()) for key, t in sorted(self._usage.items())]
-        return self.closings, usage, tables, self.invoices(), self._reconciled
+        compared = {month: self.compared(month) for month in self._reconciled}
+        return self.closings, usage, tables, self.invoices(), compared
 
 
 @dataclass
@@ -272,9 +282,11 @@ class FakeWarehouse:
             (tenant, meter, segment, value, *quantity)
             for (tenant, meter), events in sorted(read.items())
             if tenants is None or tenant in tenants
-            for (segment, value), quantity in meter_usage(
-                aggregations.get(meter, "sum"), events, month, bounds.get(tenant, ())
-            ).items()
+            for (segment, value), quantity in sorted(
+                meter_usage(
+                    aggregations.get(meter, "sum"), events, month, bounds.get(tenant, ())
+                ).items()
+            )
         )
         table: ArrowStream = table_of(rows, USAGE_COLUMNS)
         return table

@@ -50,6 +50,7 @@ def reconcile(
     from countinghouse.cli.three_way import compare_three, show_three
     from countinghouse.closing_run import check_month
     from countinghouse.wiring import usage_log, usage_reader
+    from pipelines.reconciliation import rows_of_table
     from stores import ledger
 
     settings = Settings()
@@ -64,7 +65,8 @@ def reconcile(
             raise typer.Exit(int(show_three(rows, every=every, as_script=as_script)))
         _, catalog = books.catalog()
         found = usage.compare_counters(period, catalog, usage_log(settings))
-        billed = {(r.tenant, r.meter): r.billed_micro for r in books.reconciliation(key)}
+        recorded = rows_of_table(books.reconciliation(key))
+        billed = {(r.tenant, r.meter): r.billed_micro for r in recorded}
     shown = found.rows if every or as_script else found.differing
     if shown or as_script:
         form = chosen_format(as_json=as_script, as_csv=False)

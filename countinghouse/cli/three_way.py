@@ -7,7 +7,7 @@ import typer
 from countinghouse.cli.tables import chosen_format, show
 from pipelines.books import Books
 from pipelines.metering import meters_of
-from pipelines.reconciliation import of_month
+from pipelines.reconciliation import of_month, rows_of_table
 from pipelines.three_way import Readings, ThreeWay, billed_with_corrections, three_way
 from pipelines.usage_reading import read_totals
 from schemas.invoice import Invoice
@@ -31,7 +31,8 @@ def compare_three(
     meters, vector = meters_of(books.catalogs), books.closing.vector
     catalog = books.catalogs[books.closing.catalog_version]
     counters = usage.compare_counters(books.span, catalog, log).rows
-    unpriced = {(r.tenant, r.meter): r.unpriced_micro for r in ledger.reconciliation(month)}
+    recorded = rows_of_table(ledger.reconciliation(month))
+    unpriced = {(r.tenant, r.meter): r.unpriced_micro for r in recorded}
     readings = Readings(
         now=read_totals(usage, books.period, landed, meters, books.anchored),
         counters=of_month(counters, books.period, books.anchored),

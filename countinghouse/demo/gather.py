@@ -10,6 +10,7 @@ from countinghouse.demo.subscriber import Observed, count_alerts
 from countinghouse.settings import Settings
 from countinghouse.wiring import usage_log
 from pipelines.descriptions import describe
+from pipelines.reconciliation import rows_of_table
 from schemas.closing import Reconciliation
 from schemas.invoice import Invoice, InvoiceLine
 from schemas.payment import PaymentAttempt
@@ -79,7 +80,7 @@ def gather(
             key=lambda breach: (breach.tenant, breach.meter, breach.threshold_percent),
         ),
         alerts=count_alerts(settings.kafka_servers),
-        reconciled=books.reconciliation(demo.month),
+        reconciled=rows_of_table(books.reconciliation(demo.month)),
         payments=[_payment(attempt) for attempt in books.attempts(demo.month)],
     )
 

@@ -13,6 +13,7 @@ from schemas.extras import BookedAddOn, Kept, OneOffItem, Redemption
 from schemas.period import BillingPeriod
 from schemas.tax import Buyer
 from stores.ledger.extras_tables import booked_add_ons, coupon_redemptions, one_off_items
+from stores.ledger.invoice_tables import invoice_lines, invoices
 from stores.ledger.keeping import (
     check_currency,
     check_month_open,
@@ -23,7 +24,7 @@ from stores.ledger.keeping import (
 )
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart
-from stores.ledger.tables import invoice_lines, invoices, tenants
+from stores.ledger.subscription_tables import tenants
 
 
 class Bookings(LedgerPart):

@@ -12,7 +12,7 @@ from schemas.subscription import Subscription
 from stores.ledger.outbox import BillingEvent, announce, as_json
 from stores.ledger.part import insert_all
 from stores.ledger.subscription_rows import timeline
-from stores.ledger.tables import subscription_changes, subscriptions
+from stores.ledger.subscription_tables import subscription_changes, subscriptions
 
 _ENTRY = (
     "command",

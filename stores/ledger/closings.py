@@ -5,42 +5,30 @@ reconciliation may be recorded again, so that held tenants can follow later.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 
-from schemas.closing import Closing, ClosingState, Reconciliation
+from schemas.closing import Closing, ClosingState
 from schemas.errors import Conflict
 from schemas.ports import LINE_WORKS, LineWork
-from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
+from schemas.tables import LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS, ArrowStream
 from schemas.vector import Vector
 from stores.ledger.catalogs import check_catalog_versions
+from stores.ledger.closing_tables import closings
+from stores.ledger.column_slices import ColumnSlice
+from stores.ledger.columns import streamed
+from stores.ledger.merging import merged
+from stores.ledger.month_slices import lines_slice, reconciliation_slice, usage_slice
 from stores.ledger.outbox import as_json
-from stores.ledger.part import LedgerPart, chunks, upsert
-from stores.ledger.slices import Slice, check_open
-from stores.ledger.staging import CHUNK, arrow_schema
-from stores.ledger.tables import closed_usage, closings, invoice_line_drafts, reconciliations
-
-WORK_ORDER = {work: place for place, work in enumerate(LINE_WORKS)}
-"""Lines of which work come first on an invoice."""
-
-RECONCILIATION_COLUMNS = {
-    "tenant": "string",
-    "meter": "string",
-    "counter_micro": "int64",
-    "warehouse_micro": "int64",
-    "beyond_window_micro": "int64",
-    "billed_micro": "int64",
-    "unpriced_micro": "int64",
-    "held": "string",
-}
+from stores.ledger.part import LedgerPart, upsert
+from stores.ledger.slices import check_open
 
 
 class Closings(LedgerPart):
-    """The tables `closings`, `closed_usage`, `invoice_line_drafts` and `reconciliations`."""
+    """The table `closings`, and the month's slices in columns."""
 
     def closing(self, month: str) -> Closing | None:
         """The month's closing, if one was opened."""
@@ -77,83 +65,56 @@ class Closings(LedgerPart):
             connection.execute(saved.on_conflict_do_update(index_elements=["month"], set_=values))
 
     def replace_usage(self, month: str, usage: ArrowStream) -> None:
-        """The month's usage (`USAGE_COLUMNS`), whole. Raises Conflict when the month is closed."""
-        usage_slice(month).replace(self._engine, usage, USAGE_COLUMNS)
+        """The month's usage (`USAGE_COLUMNS`), whole, ordered by tenant, meter, segment, value.
+
+        Raises:
+            Conflict: the month is closed. InvalidInput: it is not in this order.
+        """
+        usage_slice(month).replace(self._engine, usage)
 
     def usage(self, month: str) -> ArrowStream:
-        """What `replace_usage` stored, ordered by tenant, meter, segment, value."""
-        rows = closed_usage.c
-        query = sa.select(*(rows[name] for name in USAGE_COLUMNS))
-        query = query.where(usage_slice(month).live_rows)
-        order = (rows.tenant, rows.meter, rows.segment, rows.value)
-        return self._stream(query.order_by(*order), USAGE_COLUMNS)
+        """What `replace_usage` stored, in its order."""
+        return streamed(self._batches(usage_slice(month)), USAGE_COLUMNS)
 
     def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
         """The month's lines of one kind of work (`LINE_COLUMNS`), whole.
 
-        Raises Conflict when the month is closed.
+        They are ordered by tenant, subscription and ordinal.
+
+        Raises:
+            Conflict: the month is closed. InvalidInput: they are not in this order.
         """
-        lines_slice(month, work).replace(self._engine, lines, LINE_COLUMNS)
+        lines_slice(month, work).replace(self._engine, lines)
 
     def lines(self, month: str, works: Sequence[LineWork] = LINE_WORKS) -> ArrowStream:
-        """Lines of the month, ordered by tenant, subscription, work, ordinal."""
-        rows = invoice_line_drafts.c
-        live = sa.or_(*(lines_slice(month, work).live_rows for work in works))
-        query = sa.select(*(rows[name] for name in LINE_COLUMNS))
-        query = query.where(rows.month == month, live)
-        order = (rows.tenant, rows.subscription, rows.work, rows.ordinal)
-        return self._stream(query.order_by(*order), LINE_COLUMNS)
+        """Lines of the month, ordered by tenant, subscription, work, ordinal.
 
-    def record_reconciliation(self, month: str, rows: Iterable[Reconciliation]) -> None:
-        """The month's comparison, whole; finalizing reads it."""
-        schema = arrow_schema(RECONCILIATION_COLUMNS)
-        batches = (_batch(chunk, schema) for chunk in chunks(map(astuple, rows), CHUNK))
-        stream = pa.RecordBatchReader.from_batches(schema, batches)
-        reconciliation_slice(month).replace(self._engine, stream, RECONCILIATION_COLUMNS)
+        Those of one kind of work are read as they were stored; several are merged as they come.
+        """
+        return streamed(self._lines(month, works), LINE_COLUMNS)
 
-    def reconciliation(self, month: str) -> list[Reconciliation]:
+    def _lines(self, month: str, works: Sequence[LineWork]) -> Iterator[pa.RecordBatch]:
+        with self._reading() as connection:
+            ordered = [work for work in LINE_WORKS if work in works]
+            sources = [lines_slice(month, work).read(connection) for work in ordered]
+            yield from merged(sources)
+
+    def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
+        """The month's comparison (`RECONCILIATION_COLUMNS`), whole, by tenant and meter."""
+        reconciliation_slice(month).replace(self._engine, rows)
+
+    def reconciliation(self, month: str) -> ArrowStream:
         """What was recorded, by tenant and meter."""
-        rows = reconciliations.c
-        query = sa.select(*(rows[name] for name in RECONCILIATION_COLUMNS))
-        query = query.where(reconciliation_slice(month).live_rows)
+        return streamed(self._batches(reconciliation_slice(month)), RECONCILIATION_COLUMNS)
+
+    def is_reconciled(self, month: str) -> bool:
+        """Is a comparison recorded that compares anything?"""
         with self._reading() as connection:
-            found = connection.execute(query.order_by(rows.tenant, rows.meter))
-            return [Reconciliation(*row) for row in found]
+            return reconciliation_slice(month).marks.row_count(connection) > 0
 
-    def _stream(self, query: sa.Select[Any], columns: Mapping[str, str]) -> ArrowStream:
-        schema = arrow_schema(columns)
-        reader: ArrowStream = pa.RecordBatchReader.from_batches(
-            schema, self._batches(query, schema)
-        )
-        return reader
-
-    def _batches(self, query: sa.Select[Any], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def _batches(self, slice_: ColumnSlice) -> Iterator[pa.RecordBatch]:
         with self._reading() as connection:
-            result = connection.execution_options(yield_per=CHUNK).execute(query)
-            for rows in result.partitions():
-                yield _batch(rows, schema)
-
-
-def usage_slice(month: str) -> Slice:
-    """The month's usage."""
-    return Slice(month, "usage", closed_usage, until_closed=True)
-
-
-def lines_slice(month: str, work: LineWork) -> Slice:
-    """The month's lines of one kind of work."""
-    own = {"work": WORK_ORDER[work]}
-    return Slice(month, work, invoice_line_drafts, own, until_closed=True)
-
-
-def reconciliation_slice(month: str) -> Slice:
-    """The month's comparison."""
-    return Slice(month, "reconciliation", reconciliations)
-
-
-def _batch(rows: Iterable[Any], schema: pa.Schema) -> pa.RecordBatch:
-    values = zip(*rows, strict=True)
-    arrays = [pa.array(each, it.type) for each, it in zip(values, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+            yield from slice_.read(connection)
 
 
 def _closing(row: sa.Row[Any]) -> Closing:

@@ -17,11 +17,12 @@ from schemas.payment import AttemptState
 from stores.ledger.credits import apply_credits, grant_negatives, granted_by
 from stores.ledger.extras_tables import credit_applications, credit_grants
 from stores.ledger.finalizing import after_numbering, last_number, numbered
+from stores.ledger.invoice_tables import invoices
 from stores.ledger.invoices import insert_issued
 from stores.ledger.outbox import BillingEvent, announce, as_json, audit
 from stores.ledger.part import LedgerPart
+from stores.ledger.payment_tables import payment_attempts
 from stores.ledger.rows import load_invoices
-from stores.ledger.tables import invoices, payment_attempts
 
 _MAY_PAY = (AttemptState.SUBMITTING, AttemptState.PROCESSING)
 

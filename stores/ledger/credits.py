@@ -14,10 +14,10 @@ from schemas.errors import Conflict
 from schemas.extras import USUAL_PRIORITY, CreditBalance, CreditGrant, Kept
 from schemas.invoice import InvoiceState
 from stores.ledger.extras_tables import credit_applications, credit_grants
+from stores.ledger.invoice_tables import invoice_lines, invoices
 from stores.ledger.keeping import check_currency, keep
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, upsert
-from stores.ledger.tables import invoice_lines, invoices
 
 _TOLD = 5
 _GRANT = tuple(field.name for field in fields(CreditGrant))

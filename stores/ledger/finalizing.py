@@ -11,19 +11,14 @@ from schemas.closing import ClosingState
 from schemas.errors import Conflict, NotFound
 from schemas.invoice import InvoiceState
 from stores.ledger.bookings import check_items_billed
-from stores.ledger.closings import reconciliation_slice
+from stores.ledger.closing_tables import closings, overrides, reconciled
 from stores.ledger.credits import apply_credits, grant_negatives
+from stores.ledger.invoice_tables import invoices, number_series
 from stores.ledger.invoices import drafts_slice
+from stores.ledger.month_slices import reconciliation_slice
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, json_object, upsert
-from stores.ledger.tables import (
-    billing_events,
-    closings,
-    invoices,
-    number_series,
-    overrides,
-    reconciliations,
-)
+from stores.ledger.record_tables import billing_events
 
 _DIGITS = 6
 
@@ -102,17 +97,14 @@ def _series(month: str, seller: str) -> sa.ColumnElement[bool]:
 
 def _passes(month: str) -> sa.ColumnElement[bool]:
     """The gate: may this draft be finalized?"""
-    recorded = reconciliation_slice(month).live_rows
-    of_tenant = sa.and_(recorded, reconciliations.c.tenant == invoices.c.tenant)
-    reconciled = sa.and_(
-        invoices.c.held.is_(None),
-        sa.exists().where(of_tenant),
-        ~sa.exists().where(of_tenant, reconciliations.c.held.is_not(None)),
+    recorded = reconciliation_slice(month).live_tenants
+    agrees = sa.exists().where(
+        recorded, reconciled.c.tenant == invoices.c.tenant, reconciled.c.held.is_(None)
     )
     overridden = sa.exists().where(
         overrides.c.month == month, overrides.c.tenant == invoices.c.tenant
     )
-    return sa.or_(reconciled, overridden)
+    return sa.or_(sa.and_(invoices.c.held.is_(None), agrees), overridden)
 
 
 def _number(

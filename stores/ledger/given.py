@@ -15,6 +15,7 @@ from schemas.extras import (
     Extras,
 )
 from schemas.period import BillingPeriod
+from stores.ledger.columns import arrow_schema, read_batches
 from stores.ledger.credits import applied_minor, reserved_minor
 from stores.ledger.extras_tables import (
     booked_add_ons,
@@ -23,8 +24,7 @@ from stores.ledger.extras_tables import (
     one_off_items,
 )
 from stores.ledger.part import LedgerPart
-from stores.ledger.staging import CHUNK, arrow_schema
-from stores.ledger.tables import tenants
+from stores.ledger.subscription_tables import tenants
 
 
 class Given(LedgerPart):
@@ -87,13 +87,5 @@ def _read(connection: sa.Connection, query: sa.Select[Any], columns: Mapping[str
     rows = query.subquery()
     chosen = sa.select(*(rows.c[name] for name in columns))
     ordered = chosen.order_by(*(rows.c[name] for name in list(columns)[:2]))
-    schema = arrow_schema(columns)
-    result = connection.execution_options(yield_per=CHUNK).execute(ordered)
-    batches = [_batch(part, schema) for part in result.partitions()]
-    return pa.Table.from_batches(batches, schema)
-
-
-def _batch(rows: Any, schema: pa.Schema) -> pa.RecordBatch:
-    values = zip(*rows, strict=True)
-    arrays = [pa.array(each, it.type) for each, it in zip(values, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    batches = read_batches(connection, ordered, columns)
+    return pa.Table.from_batches(batches, arrow_schema(columns))

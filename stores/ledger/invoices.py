@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from schemas.errors import InvalidInput, NotFound
 from schemas.invoice import Invoice, InvoiceState
 from stores.ledger.connection import transaction
+from stores.ledger.invoice_tables import invoice_lines, invoices
 from stores.ledger.part import IN_CHUNK, LedgerPart, chunks, upsert
 from stores.ledger.rows import (
     DRAFT_COLUMNS,
@@ -20,7 +21,6 @@ from stores.ledger.rows import (
 )
 from stores.ledger.slices import Slice
 from stores.ledger.staging import CHUNK, Staged, staged
-from stores.ledger.tables import invoice_lines, invoices
 
 _IS_DRAFT = invoices.c.state == InvoiceState.DRAFT.value
 
@@ -108,7 +108,7 @@ class Invoices(LedgerPart):
 
 def drafts_slice(month: str) -> Slice:
     """The month's drafts."""
-    return Slice(month, "drafts", invoices)
+    return Slice(month, "drafts")
 
 
 def _of_month(month: str, drafts: Iterable[Invoice]) -> Iterable[Invoice]:

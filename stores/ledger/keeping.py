@@ -13,8 +13,9 @@ from schemas.closing import ClosingState
 from schemas.errors import Conflict, NotFound, PeriodClosed
 from schemas.extras import Kept
 from schemas.period import BillingPeriod
+from stores.ledger.closing_tables import closing_slices, closings
 from stores.ledger.part import upsert
-from stores.ledger.tables import closing_slices, closings, tenants
+from stores.ledger.subscription_tables import tenants
 
 
 def keep(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any], what: str) -> Kept:

@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from schemas.invoice import InvoiceState
 from schemas.ports import LineWork
-from stores.ledger.closings import lines_slice, reconciliation_slice, usage_slice
+from stores.ledger.column_slices import ColumnSlice
+from stores.ledger.columns import arrow_schema
+from stores.ledger.invoice_tables import invoices
+from stores.ledger.month_slices import lines_slice, reconciliation_slice, usage_slice
 from stores.ledger.part import LedgerPart
-from stores.ledger.tables import closed_usage, invoice_line_drafts, invoices, reconciliations
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,41 +107,47 @@ class Overviews(LedgerPart):
 
     def usage_by_meter(self, month: str) -> list[MeterSum]:
         """What was taken from the warehouse, by meter."""
-        rows = closed_usage.c
-        sums = (sa.func.sum(rows.quantity_micro), sa.func.sum(rows.events))
-        tenants = sa.func.count(sa.distinct(rows.tenant))
-        query = sa.select(rows.meter, tenants, *sums).where(usage_slice(month).live_rows)
-        found = self._all(query.group_by(rows.meter).order_by(rows.meter))
-        return [MeterSum(meter, count, int(used), int(n)) for meter, count, used, n in found]
+        rows = self._columns(usage_slice(month), "tenant", "meter", "quantity_micro", "events")
+        counted = rows.group_by("meter").aggregate([("tenant", "count_distinct")])
+        tenants = {each["meter"]: each["tenant_count_distinct"] for each in counted.to_pylist()}
+        sums = _sums(rows, ["meter"], ["quantity_micro", "events"])
+        return [MeterSum(meter, tenants[meter], used, n) for (meter,), (used, n), _ in sums]
 
     def unpriced_by_meter(self, month: str) -> list[MeterSum]:
         """Usage that no invoice bills, by meter, as the month's comparison recorded it."""
-        rows = reconciliations.c
-        sums = (sa.func.count(), sa.func.sum(rows.unpriced_micro))
-        query = sa.select(rows.meter, *sums)
-        query = query.where(reconciliation_slice(month).live_rows, rows.unpriced_micro != 0)
-        found = self._all(query.group_by(rows.meter).order_by(rows.meter))
-        return [MeterSum(meter, tenants, int(unpriced)) for meter, tenants, unpriced in found]
+        sums = _sums(self._unpriced(month), ["meter"], ["unpriced_micro"])
+        return [MeterSum(meter, tenants, micro) for (meter,), (micro,), tenants in sums]
 
     def unpriced_tenants(self, month: str, limit: int) -> list[tuple[str, str, int]]:
         """Who used most that no invoice bills: tenant, meter, 1e-6 units."""
-        rows = reconciliations.c
-        query = sa.select(rows.tenant, rows.meter, rows.unpriced_micro)
-        query = query.where(reconciliation_slice(month).live_rows, rows.unpriced_micro != 0)
-        ordered = query.order_by(sa.func.abs(rows.unpriced_micro).desc(), rows.tenant, rows.meter)
-        return [(tenant, meter, unpriced) for tenant, meter, unpriced in self._all(ordered, limit)]
+        rows = self._unpriced(month)
+        rows = rows.append_column("size", pc.abs(rows["unpriced_micro"]))
+        order = [("size", "descending"), ("tenant", "ascending"), ("meter", "ascending")]
+        found = rows.sort_by(order).slice(0, limit).to_pylist()
+        return [(row["tenant"], row["meter"], row["unpriced_micro"]) for row in found]
+
+    def _unpriced(self, month: str) -> pa.Table:
+        names = ("tenant", "meter", "unpriced_micro")
+        rows = self._columns(reconciliation_slice(month), *names)
+        return rows.filter(pc.not_equal(rows["unpriced_micro"], 0))
 
     def lines_by_kind(self, month: str, work: LineWork) -> list[LineSum]:
         """What one kind of work made, by kind, plan, meter and currency."""
-        rows = invoice_line_drafts.c
-        keys = (rows.kind, rows.plan, sa.func.coalesce(rows.meter, ""), rows.currency)
-        quantity = sa.func.coalesce(sa.func.sum(rows.quantity_micro), 0)
-        query = sa.select(*keys, sa.func.count(), quantity, sa.func.sum(rows.amount_minor))
-        query = query.where(lines_slice(month, work).live_rows).group_by(*keys).order_by(*keys)
+        keys, sums = ["kind", "plan", "meter", "currency"], ["quantity_micro", "amount_minor"]
+        rows = self._columns(lines_slice(month, work), *keys, *sums)
+        for name, nothing in (("meter", ""), ("quantity_micro", 0)):
+            place = rows.column_names.index(name)
+            rows = rows.set_column(place, name, pc.fill_null(rows[name], nothing))
         return [
-            LineSum(kind, plan, meter, currency, lines, int(used), int(minor))
-            for kind, plan, meter, currency, lines, used, minor in self._all(query)
+            LineSum(kind, plan, meter, currency, lines, used, minor)
+            for (kind, plan, meter, currency), (used, minor), lines in _sums(rows, keys, sums)
         ]
+
+    def _columns(self, slice_: ColumnSlice, *names: str) -> pa.Table:
+        with self._reading() as connection:
+            batches = [batch.select(list(names)) for batch in slice_.read(connection)]
+        schema = arrow_schema({name: slice_.columns[name] for name in names})
+        return pa.Table.from_batches(batches, schema)
 
     def largest_invoices(self, month: str, limit: int) -> list[InvoiceRow]:
         """The invoices with the largest totals."""
@@ -175,3 +185,22 @@ def _sum_of(month: str) -> sa.ColumnElement[int]:
     """A group's minor units of one month alone."""
     own = sa.case((invoices.c.month == month, invoices.c.total_minor), else_=0)
     return sa.func.sum(own)
+
+
+def _sums(
+    rows: pa.Table, keys: list[str], summed: list[str]
+) -> list[tuple[tuple[str, ...], list[int], int]]:
+    """By the keys, in order: the sums, which may be beyond 64 bits, and how many rows."""
+    for name in summed:
+        exact = rows[name].cast(pa.decimal128(19))
+        rows = rows.set_column(rows.column_names.index(name), name, exact)
+    wanted = [*((name, "sum") for name in summed), ([], "count_all")]
+    found = rows.group_by(keys).aggregate(wanted).sort_by([(key, "ascending") for key in keys])
+    return [
+        (
+            tuple(row[key] for key in keys),
+            [int(row[f"{name}_sum"]) for name in summed],
+            row["count_all"],
+        )
+        for row in found.to_pylist()
+    ]

@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from schemas.errors import Conflict, NotFound
 from schemas.invoice import Invoice, InvoiceState
 from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment, attempt_id
+from stores.ledger.invoice_tables import invoices
 from stores.ledger.outbox import BillingEvent, announce, as_json
 from stores.ledger.part import LedgerPart
+from stores.ledger.payment_tables import payment_attempts
 from stores.ledger.rows import load_invoices
-from stores.ledger.tables import invoices, payment_attempts, tenants
+from stores.ledger.subscription_tables import tenants
 
 OWED = (InvoiceState.FINALIZED, InvoiceState.PAST_DUE)
 MAY_PAY = (AttemptState.SUBMITTING, AttemptState.PROCESSING, AttemptState.SUCCEEDED)

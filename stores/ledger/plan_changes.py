@@ -13,10 +13,11 @@ from schemas.invoice import InvoiceState
 from schemas.plan_change import CLOCK, Decide, Decision, PlanEntry, PlanLife, RecordedChange
 from schemas.subscription import Subscription
 from stores.ledger.change_rows import commands, history
+from stores.ledger.invoice_tables import invoices
 from stores.ledger.part import LedgerPart, lock
 from stores.ledger.subscription_rows import SubscribedTenant, load
+from stores.ledger.subscription_tables import subscription_segments, subscriptions, tenants
 from stores.ledger.subscription_writes import Written, write
-from stores.ledger.tables import invoices, subscription_segments, subscriptions, tenants
 
 # Literals, so that SQLite sees that the partial indexes of the same conditions fit.
 _PAST_DUE = invoices.c.state == sa.literal_column(f"'{InvoiceState.PAST_DUE.value}'")

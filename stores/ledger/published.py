@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from schemas.invoice import Invoice, InvoiceState
+from stores.ledger.invoice_tables import invoices
 from stores.ledger.part import LedgerPart
 from stores.ledger.rows import load_invoices
 from stores.ledger.subscription_rows import SubscribedTenant, load
-from stores.ledger.tables import invoices, subscriptions, tenants
+from stores.ledger.subscription_tables import subscriptions, tenants
 
 Sent = Sequence[tuple[str, int]]
 """What was sent: a key (tenant, subscription or invoice) and the version that went out."""

@@ -10,8 +10,8 @@ from schemas.errors import BillingError
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.period import BillingPeriod
 from schemas.tables import ADJUSTING_COLUMNS
-from stores.ledger.staging import arrow_schema
-from stores.ledger.tables import invoice_lines, invoices
+from stores.ledger.columns import arrow_schema
+from stores.ledger.invoice_tables import invoice_lines, invoices
 
 DRAFT_COLUMNS = {
     "id": "string",

@@ -5,46 +5,29 @@ live one. Readers see live rows only; rows of any other generation are rubbish o
 and go with the next one. Of two runs at once the later one wins and the earlier one is told.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from schemas.closing import ClosingState
 from schemas.errors import Conflict
-from schemas.tables import ArrowStream
-from stores.ledger.connection import transaction, writing
+from stores.ledger.closing_tables import closing_slices, closings
 from stores.ledger.part import upsert
-from stores.ledger.staging import Staged, staged, typed
-from stores.ledger.tables import closing_slices, closings
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some rows of a table: those of a month, and of `also` where that names further columns."""
+    """The mark of a month's slice: which of its generations counts."""
 
     month: str
     name: str
-    table: sa.Table
-    also: Mapping[str, int] = field(default_factory=dict)
     until_closed: bool = False
     """Is it Conflict to replace the slice once its month is closed?"""
-
-    @property
-    def rows(self) -> sa.ColumnElement[bool]:
-        """Rows of the slice, of whatever generation."""
-        fixed = ((self.table.c[name] == value) for name, value in self.also.items())
-        return sa.and_(self.table.c.month == self.month, *fixed)
 
     @property
     def live_generation(self) -> sa.ScalarSelect[int]:
         """The generation whose rows count, for a WHERE clause."""
         return sa.select(closing_slices.c.live).where(self._mark).scalar_subquery()
-
-    @property
-    def live_rows(self) -> sa.ColumnElement[bool]:
-        """The rows that count."""
-        return sa.and_(self.rows, self.table.c.generation == self.live_generation)
 
     @property
     def _mark(self) -> sa.ColumnElement[bool]:
@@ -73,43 +56,19 @@ class Slice:
         marked = sa.update(closing_slices).where(self._mark)
         connection.execute(marked.values(live=generation, row_count=row_count))
 
+    def row_count(self, connection: sa.Connection) -> int:
+        """How many rows count."""
+        query = sa.select(closing_slices.c.row_count).where(self._mark)
+        return connection.execute(query).scalar() or 0
+
     def is_whole(self, connection: sa.Connection) -> bool:
         """Is the slice there, and no later one begun and cut off?"""
         query = sa.select(closing_slices.c.live == closing_slices.c.started).where(self._mark)
         return bool(connection.execute(query).scalar())
 
-    def replace(self, engine: sa.Engine, rows: ArrowStream, columns: Mapping[str, str]) -> None:
-        """Replace the slice by these rows."""
-        with staged(engine, {"rows": typed(rows, columns)}) as stage:
-            with transaction(stage.connection):
-                generation = self.begin(stage.connection)
-                self._delete(stage.connection, self.table.c.generation != self.live_generation)
-            count = self._copy(stage, generation, columns)
-            with transaction(stage.connection):
-                self.complete(stage.connection, generation, count)
-        with writing(engine) as connection:
-            self._delete(connection, self.table.c.generation < generation)
-
-    def _copy(self, stage: Staged, generation: int, columns: Mapping[str, str]) -> int:
-        source = stage.table("rows", columns)
-        fixed = {**self.also, "month": self.month, "generation": generation}
-        literals = [sa.literal(value).label(name) for name, value in fixed.items()]
-        key = [source.c[column.name] for column in self.table.primary_key if column.name in columns]
-        count = 0
-        for part in stage.ranges(source):
-            chosen = sa.select(*(source.c[name] for name in columns), *literals).where(part)
-            copy = sa.insert(self.table).from_select([*columns, *fixed], chosen.order_by(*key))
-            with transaction(stage.connection):
-                self.check_owner(stage.connection, generation)
-                count += stage.connection.execute(copy).rowcount
-        return count
-
     def _check_closing(self, connection: sa.Connection) -> None:
         if self.until_closed:
             check_open(connection, self.month)
-
-    def _delete(self, connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
-        connection.execute(sa.delete(self.table).where(self.rows, which))
 
 
 def check_open(connection: sa.Connection, month: str) -> None:

@@ -18,7 +18,6 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.errors import InvalidInput
-from schemas.tables import ArrowStream
 from stores.ledger.connection import reported, without_transaction
 
 CHUNK = 50_000
@@ -44,26 +43,6 @@ class Staged:
         self.connection.rollback()
         for first in range(1, last + 1, size):
             yield table.c.rowid.between(first, first + size - 1)
-
-
-def typed(stream: ArrowStream, columns: Mapping[str, str]) -> pa.RecordBatchReader:
-    """The stream with exactly these columns and types; a value that does not fit raises.
-
-    Raises:
-        InvalidInput: the columns are other ones.
-    """
-    reader = pa.RecordBatchReader.from_stream(stream)
-    if reader.schema.names != list(columns):
-        raise InvalidInput(
-            f"the table has the columns {', '.join(reader.schema.names)};"
-            f" wanted are {', '.join(columns)}"
-        )
-    return reader.cast(arrow_schema(columns))
-
-
-def arrow_schema(columns: Mapping[str, str]) -> pa.Schema:
-    """The Arrow schema of a table described as in `schemas.tables`."""
-    return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns.items()])
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from schemas.period import BillingPeriod, format_instant
 from schemas.plan_state import State
 from schemas.subscription import PlanSegment, Subscription
-from stores.ledger.tables import subscription_segments, subscriptions, tenants
+from stores.ledger.subscription_tables import subscription_segments, subscriptions, tenants
 
 SEGMENT_COLUMNS = (
     "plan",

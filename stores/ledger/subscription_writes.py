@@ -20,10 +20,11 @@ from schemas.plan_state import State, first_difference
 from schemas.subscription import Subscription
 from stores.ledger.catalogs import catalogs_of, check_catalog_versions
 from stores.ledger.change_rows import Change, announce_states, record, transition
+from stores.ledger.closing_tables import closings
 from stores.ledger.outbox import BillingEvent, announce, as_json, audit
 from stores.ledger.part import insert_all
 from stores.ledger.subscription_rows import description, segment_rows
-from stores.ledger.tables import closings, subscription_segments, subscriptions, tenants
+from stores.ledger.subscription_tables import subscription_segments, subscriptions, tenants
 
 
 @dataclass(frozen=True, slots=True)

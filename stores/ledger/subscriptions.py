@@ -18,8 +18,8 @@ from schemas.plan_state import first_difference, next_bound, state_at
 from schemas.subscription import Subscription
 from stores.ledger.part import IN_CHUNK, LedgerPart, chunks, lock
 from stores.ledger.subscription_rows import SubscribedTenant, load, reaches_into
+from stores.ledger.subscription_tables import subscriptions, tenants
 from stores.ledger.subscription_writes import Written, write
-from stores.ledger.tables import subscriptions, tenants
 
 Saved = Literal["created", "changed", "unchanged"]
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from schemas.payment import ProviderEvent
 from stores.ledger.part import LedgerPart, upsert
-from stores.ledger.tables import webhook_inbox
+from stores.ledger.payment_tables import webhook_inbox
 
 
 class Webhooks(LedgerPart):

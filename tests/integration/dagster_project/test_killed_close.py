@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.reconciliation import rows_of_table
 from stores.ledger import Ledger
 from tests.unit.dagster_project.months import CLOSE, COLLECT, MONTH, Month, a_month
 
@@ -60,7 +61,7 @@ def facts(month: Month) -> list[object]:
     books = month.ledger
     invoices = [(i.id, i.document, i.number, i.state) for i in books.invoices(MONTH)]
     payments = [(a.id, a.state, a.amount_minor) for a in books.attempts(MONTH)]
-    return [invoices, payments, books.reconciliation(MONTH)]
+    return [invoices, payments, rows_of_table(books.reconciliation(MONTH))]
 
 
 @pytest.mark.parametrize(("method", "calls"), WRITES)

@@ -26,6 +26,7 @@ from pipelines.closing import (
     rate_charges,
     reconcile,
 )
+from pipelines.reconciliation import rows_of_table
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.vector import Vector
@@ -120,7 +121,7 @@ class Month:
         return [
             books.closing(MONTH),
             books.invoices(MONTH),
-            books.reconciliation(MONTH),
+            rows_of_table(books.reconciliation(MONTH)),
             books.attempts(MONTH),
         ]
 

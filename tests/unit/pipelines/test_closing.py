@@ -126,7 +126,7 @@ def test_steps_report_counts_and_totals() -> None:
 def test_the_three_figures_agree_and_what_is_unpriced_is_told() -> None:
     world = World()
     world.close()
-    rows = {(r.tenant, r.meter): r for r in world.ledger.reconciliation(MONTH)}
+    rows = {(r.tenant, r.meter): r for r in world.ledger.compared(MONTH)}
     design = rows["design", "tokens"]
     assert design.counter_micro == design.warehouse_micro == design.billed_micro == units(760 * K)
     assert rows["stranger", "tokens"].unpriced_micro == units(7)
@@ -195,7 +195,7 @@ def test_killed_at_any_write_only_a_finished_comparison_is_recorded(write: int) 
     was_compared = (
         world.ledger.writes[-1:] == ["record_reconciliation"] and "hold" in world.ledger.writes
     )
-    assert bool(world.ledger.reconciliation(MONTH)) == was_compared
+    assert bool(world.ledger.compared(MONTH)) == was_compared
 
 
 def test_a_tenant_whose_counter_differs_is_held_and_the_others_go_on() -> None:
@@ -246,7 +246,7 @@ def test_repeats_beyond_the_counters_window_hold_nobody() -> None:
     world = World()
     world.warehouse.repeats = {("design", "tokens"): units(3)}
     assert world.close()[-1].counts == {"finalized": 3, "held": 0}
-    [row] = [r for r in world.ledger.reconciliation(MONTH) if r.beyond_window_micro]
+    [row] = [r for r in world.ledger.compared(MONTH) if r.beyond_window_micro]
     assert (row.tenant, row.counter_micro) == ("design", units(760 * K + 3))
 
 
@@ -256,7 +256,7 @@ def test_usage_after_the_cut_is_not_billed_though_counters_went_on() -> None:
     world.warehouse.counters_at = world.log.landing = Vector({(1, 0): 10})
     world.close()
     assert world.ledger.invoices(MONTH, tenant="design")[0].total_minor == 2736
-    rows = {(r.tenant, r.meter): r for r in world.ledger.reconciliation(MONTH)}
+    rows = {(r.tenant, r.meter): r for r in world.ledger.compared(MONTH)}
     assert rows["design", "tokens"].counter_micro == units(760 * K)
 
 
@@ -266,7 +266,7 @@ def test_counters_that_landing_has_not_reached_stop_the_close() -> None:
     world.warehouse.counters_at = Vector({(1, 0): 10})
     with pytest.raises(PeriodNotComplete, match="partition 0: 5 records behind the counters"):
         world.close()
-    assert world.ledger.reconciliation(MONTH) == []
+    assert world.ledger.compared(MONTH) == []
 
 
 def test_new_drafts_are_not_finalized_by_an_old_comparison() -> None:
@@ -315,7 +315,7 @@ def test_without_counters_the_reason_is_recorded_and_nothing_is_compared_with_th
     world.warehouse.counters_at = Vector()
     world.close(without_counters="the counters' disk is lost")
     assert world.ledger.closings[MONTH].without_counters == "the counters' disk is lost"
-    assert all(row.counter_micro is None for row in world.ledger.reconciliation(MONTH))
+    assert all(row.counter_micro is None for row in world.ledger.compared(MONTH))
 
 
 def test_an_open_month_may_go_on_without_counters_at_the_same_cut() -> None:

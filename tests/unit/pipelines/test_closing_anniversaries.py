@@ -119,7 +119,7 @@ def test_the_next_close_goes_on_where_the_last_ended() -> None:
 def test_usage_before_a_first_period_is_of_nobody_and_counted_once() -> None:
     ledger = a_ledger()
     close(ledger, "2026-10", "11-01 02:00")
-    rows = {(row.tenant, row.meter): row for row in ledger.reconciliation("2026-10")}
+    rows = {(row.tenant, row.meter): row for row in ledger.compared("2026-10")}
     assert ("later", "tokens") not in rows
     assert rows["stranger", "tokens"].unpriced_micro == units(7)
     assert rows["sixteen", "tokens"].warehouse_micro == units(1_500_000)

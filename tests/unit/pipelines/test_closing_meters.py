@@ -76,7 +76,7 @@ def test_what_only_counts_is_unpriced_and_what_is_not_counted_has_no_counter() -
     world = a_world()
     world.warehouse.events = [e for e in world.warehouse.events if e.meter != "storage"]
     world.close()
-    rows = {row.meter: row for row in world.ledger.reconciliation(MONTH)}
+    rows = {row.meter: row for row in world.ledger.compared(MONTH)}
     assert rows["seats"].counter_micro == rows["seats"].billed_micro == units(6)
     assert (rows["rooms"].billed_micro, rows["rooms"].unpriced_micro) == (0, 3_500_000)
     assert (rows["storage"].counter_micro, rows["storage"].held) == (None, None)

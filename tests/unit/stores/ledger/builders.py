@@ -7,12 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.closing import Closing, Reconciliation
+from schemas.closing import Closing
 from schemas.invoice import Invoice, InvoiceLine, LineKind, invoice_id
 from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
 from schemas.period import BillingPeriod, parse_instant
 from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
-from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, USAGE_COLUMNS
+from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS
 from schemas.vector import Vector
 from stores.ledger import Ledger
 
@@ -73,11 +73,11 @@ def a_closing(month: str = MONTH, **changes: Any) -> Closing:
     return Closing(month=month, opened_ms=NOW, **{**own, **changes})
 
 
-def reconciled(
-    tenants: Iterable[str], held: Mapping[str, str] | None = None
-) -> list[Reconciliation]:
+def reconciled(tenants: Iterable[str], held: Mapping[str, str] | None = None) -> pa.Table:
+    """The comparison of one meter of each of the tenants."""
     reasons = held or {}
-    return [Reconciliation(it, "tokens", 7, 7, 0, 7, 0, reasons.get(it)) for it in tenants]
+    rows = [(it, "tokens", 7, 7, 0, 7, 0, reasons.get(it)) for it in sorted(tenants)]
+    return _table(RECONCILIATION_COLUMNS, rows)
 
 
 def prepare_month(ledger: Ledger, drafts: Sequence[Invoice], month: str = MONTH) -> None:

@@ -13,10 +13,10 @@ from schemas.closing import ClosingState
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.tables import USAGE_COLUMNS
 from schemas.vector import Vector
-from stores.ledger import Ledger, connect, staging
-from stores.ledger.closings import usage_slice
+from stores.ledger import Ledger, column_slices, connect
+from stores.ledger.closing_tables import slice_chunks
 from stores.ledger.connection import reading, writing
-from stores.ledger.tables import closed_usage
+from stores.ledger.month_slices import usage_slice
 from tests.unit.stores.ledger.builders import (
     MONTH,
     a_closing,
@@ -28,7 +28,7 @@ from tests.unit.stores.ledger.builders import (
     usage_table,
 )
 
-FIRST = usage_table(("bolt", "tokens", 0, 5, 1), ("acme", "tokens", 1, 7, 2))
+FIRST = usage_table(("acme", "tokens", 1, 7, 2), ("bolt", "tokens", 0, 5, 1))
 SECOND = usage_table(("acme", "tokens", 0, 9, 3))
 
 
@@ -38,14 +38,14 @@ class Killed(Exception):
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One row a transaction."""
-    monkeypatch.setattr(staging.Staged.ranges, "__defaults__", (1,))
+    """One tenant a transaction."""
+    monkeypatch.setattr(column_slices, "CHUNK_ROWS", 1)
 
 
 def stored(ledger: Ledger) -> int:
     with reading(ledger._engine) as connection:
-        count = sa.select(sa.func.count()).select_from(closed_usage)
-        return connection.execute(count).scalar_one()
+        count = sa.select(sa.func.coalesce(sa.func.sum(slice_chunks.c.row_count), 0))
+        return int(connection.execute(count).scalar_one())
 
 
 def test_a_closing_is_read_as_it_was_saved(ledger: Ledger) -> None:
@@ -114,7 +114,7 @@ def test_killed_between_any_two_transactions_the_old_figures_stand(
 
     sa.event.listen(ledger._engine, "commit", kill)
     with pytest.raises(Killed):
-        ledger.replace_usage(MONTH, usage_table(*[("acme", "tokens", n, 1, 1) for n in range(3)]))
+        ledger.replace_usage(MONTH, usage_table(*[(t, "tokens", 0, 1, 1) for t in "abc"]))
     sa.event.remove(ledger._engine, "commit", kill)
     assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, "", 9, 3)]
     ledger.replace_usage(MONTH, FIRST)
@@ -134,13 +134,13 @@ def test_a_stream_that_breaks_leaves_the_old_figures(ledger: Ledger) -> None:
 
 def test_of_two_runs_at_once_the_later_one_wins(ledger: Ledger) -> None:
     with writing(ledger._engine) as connection:
-        mine = usage_slice(MONTH).begin(connection)
+        mine = usage_slice(MONTH).marks.begin(connection)
     ledger.replace_usage(MONTH, SECOND)
     with (
         pytest.raises(Conflict, match="another run writes the usage of 2026-10"),
         writing(ledger._engine) as connection,
     ):
-        usage_slice(MONTH).complete(connection, mine, 1)
+        usage_slice(MONTH).marks.complete(connection, mine, 1)
     assert rows_of(ledger.usage(MONTH)) == [("acme", "tokens", 0, "", 9, 3)]
 
 
@@ -183,7 +183,15 @@ def test_a_reconciliation_is_replaced_as_a_whole(ledger: Ledger) -> None:
     ledger.record_reconciliation(MONTH, reconciled(["acme", "bolt"]))
     rows = reconciled(["bolt", "acme"], held={"acme": "counter differs by 3"})
     ledger.record_reconciliation(MONTH, rows)
-    assert ledger.reconciliation(MONTH) == sorted(rows, key=lambda row: row.tenant)
+    assert rows_of(ledger.reconciliation(MONTH)) == rows_of(rows)
+
+
+def test_a_comparison_of_nothing_is_none(ledger: Ledger) -> None:
+    assert not ledger.is_reconciled(MONTH)
+    ledger.record_reconciliation(MONTH, reconciled(["acme"]))
+    assert ledger.is_reconciled(MONTH)
+    ledger.record_reconciliation(MONTH, reconciled([]))
+    assert not ledger.is_reconciled(MONTH)
 
 
 def test_no_staging_file_is_left(sqlite_url: str) -> None:

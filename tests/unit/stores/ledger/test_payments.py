@@ -14,8 +14,8 @@ from schemas.invoice import Invoice
 from schemas.payment import AttemptState, PaymentAttempt
 from stores.ledger import Ledger
 from stores.ledger.connection import writing
+from stores.ledger.payment_tables import payment_attempts
 from stores.ledger.payments import _is_forward
-from stores.ledger.tables import payment_attempts
 from tests.unit.stores.ledger.builders import (
     MONTH,
     NOW,

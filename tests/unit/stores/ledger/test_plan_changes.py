@@ -20,7 +20,8 @@ from schemas.errors import ChangeRefused, Conflict, NotFound, PeriodClosed
 from schemas.subscription import GOOD_CARD, Subscription
 from stores.ledger import Ledger
 from stores.ledger.connection import open_engine, reading, writing
-from stores.ledger.tables import invoices, subscription_changes
+from stores.ledger.invoice_tables import invoices
+from stores.ledger.subscription_tables import subscription_changes
 from tests.plan_lives import when, written
 from tests.unit.stores.ledger.builders import (
     MONTH,

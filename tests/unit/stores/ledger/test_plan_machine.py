@@ -42,7 +42,8 @@ from schemas.plan_state import bounds, first_difference, may_follow, state_at
 from schemas.subscription import GOOD_CARD, Interval, Subscription
 from stores.ledger import Ledger, connect, migrate
 from stores.ledger.connection import open_engine, reading, writing
-from stores.ledger.tables import billing_events, invoices
+from stores.ledger.invoice_tables import invoices
+from stores.ledger.record_tables import billing_events
 from tests.plan_lives import when
 from tests.plan_orders import CATALOGS
 from tests.unit.stores.ledger.builders import a_draft, prepare_month

@@ -1,0 +1,88 @@
+"""The tables of invoices, their lines and numbers."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    UniqueConstraint,
+)
+
+from stores.ledger.tables import TEXT, big, count, key, metadata, partial, text_column
+
+invoices = Table(
+    "invoices",
+    metadata,
+    key("id"),
+    text_column("tenant"),
+    text_column("subscription"),
+    text_column("month"),
+    text_column("currency"),
+    big("total_minor"),
+    Column("document", LargeBinary, nullable=False),
+    text_column("document_hash"),
+    text_column("state"),
+    Column("seller", TEXT),
+    Column("number", TEXT),
+    Column("issued_ms", BigInteger),
+    Column("due_ms", BigInteger),
+    Column("held", TEXT),
+    big("generation"),
+    big("version"),
+    count("mirrored_version"),
+    Column("kind", TEXT, nullable=False, server_default="invoice"),
+    # the id of the invoice that a note corrects, and what notes have taken off this one
+    Column("corrects", TEXT),
+    count("credited_minor"),
+    UniqueConstraint("number", "seller"),
+    CheckConstraint("state IN ('draft', 'finalized', 'paid', 'past_due', 'void')", name="state"),
+    CheckConstraint("kind IN ('invoice', 'note')", name="kind"),
+    CheckConstraint("(state = 'draft') = (number IS NULL)", name="numbered"),
+    Index("ix_invoices_month_order", "month", "tenant", "subscription"),
+    Index("ix_invoices_tenant", "tenant"),
+    partial("ix_invoices_past_due", "subscription", where="state = 'past_due'"),
+    partial("ix_invoices_behind", "id", where="mirrored_version < version AND state <> 'draft'"),
+    partial(
+        "uq_invoices_one",
+        *("subscription", "month"),
+        where="kind = 'invoice' AND state <> 'void'",
+        unique=True,
+    ),
+)
+
+invoice_lines = Table(
+    "invoice_lines",
+    metadata,
+    Column("invoice", TEXT, ForeignKey("invoices.id"), primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    text_column("kind"),
+    text_column("plan"),
+    Column("meter", TEXT),
+    Column("value", TEXT),
+    big("period_start_ms"),
+    big("period_end_ms"),
+    Column("quantity_micro", BigInteger),
+    Column("unit_price_pico", BigInteger),
+    Column("fee_minor", BigInteger),
+    big("amount_minor"),
+    Column("product", TEXT),
+    Column("name", TEXT),
+    Column("rate_ppm", BigInteger),
+    Column("base_minor", BigInteger),
+    Column("tax_minor", BigInteger),
+    partial("ix_invoice_lines_credits", "invoice", where="kind = 'credit_applied'"),
+    partial("ix_invoice_lines_items", "invoice", where="kind = 'item'"),
+    sqlite_with_rowid=False,
+)
+
+number_series = Table(
+    "number_series",
+    metadata,
+    key("seller"),
+    key("month"),
+    big("last"),
+)

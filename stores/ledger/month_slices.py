@@ -1,0 +1,63 @@
+"""Which slices of columns a month has: its usage, its lines of each work, its comparison."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from schemas.ports import LineWork
+from schemas.tables import LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS
+from stores.ledger.closing_tables import reconciled
+from stores.ledger.column_slices import ColumnSlice
+from stores.ledger.slices import Slice
+
+
+def usage_slice(month: str) -> ColumnSlice:
+    """The month's usage."""
+    marks = Slice(month, "usage", until_closed=True)
+    return ColumnSlice(marks, USAGE_COLUMNS, ("tenant", "meter", "segment", "value"))
+
+
+def lines_slice(month: str, work: LineWork) -> ColumnSlice:
+    """The month's lines of one kind of work."""
+    marks = Slice(month, work, until_closed=True)
+    return ColumnSlice(marks, LINE_COLUMNS, ("tenant", "subscription", "ordinal"))
+
+
+def reconciliation_slice(month: str) -> "ReconciliationSlice":
+    """The month's comparison."""
+    marks = Slice(month, "reconciliation")
+    return ReconciliationSlice(marks, RECONCILIATION_COLUMNS, ("tenant", "meter"))
+
+
+@dataclass(frozen=True)
+class ReconciliationSlice(ColumnSlice):
+    """The comparison, and beside it a row for each tenant in `reconciled`, for finalizing."""
+
+    @property
+    def live_tenants(self) -> sa.ColumnElement[bool]:
+        """The rows of `reconciled` that count."""
+        return sa.and_(self._own_tenants, reconciled.c.generation == self.marks.live_generation)
+
+    def _write(
+        self, connection: sa.Connection, generation: int, ordinal: int, chunk: pa.Table
+    ) -> None:
+        super()._write(connection, generation, ordinal, chunk)
+        fixed = {"month": self.marks.month, "generation": generation}
+        rows = [fixed | row for row in _tenants(chunk)]
+        connection.execute(sa.insert(reconciled), rows)
+
+    def _own_rows(self) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
+        return [*super()._own_rows(), (reconciled, self._own_tenants)]
+
+    @property
+    def _own_tenants(self) -> sa.ColumnElement[bool]:
+        return reconciled.c.month == self.marks.month
+
+
+def _tenants(chunk: pa.Table) -> list[dict[str, Any]]:
+    """Each tenant, and one of the reasons that hold it, if there is any."""
+    found = chunk.group_by("tenant", use_threads=False).aggregate([("held", "max")])
+    rows: list[dict[str, Any]] = found.rename_columns({"held_max": "held"}).to_pylist()
+    return rows
