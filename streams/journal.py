@@ -36,6 +36,13 @@ class Journal:
         self._due = asyncio.Event()
         self._is_leaving = False
         self._failure: Exception | None = None
+        self._writing_since: float | None = None
+
+    @property
+    def writing_s(self) -> float:
+        """How long a transaction has been under way, in seconds; 0 without one."""
+        since = self._writing_since
+        return 0.0 if since is None else time.perf_counter() - since
 
     async def __aenter__(self) -> Self:
         """Fence, then load: the other way round an earlier owner could write after the load."""
@@ -107,8 +114,11 @@ class Journal:
         ):
             return
         changes = self.shard.changes()
-        started = time.perf_counter()
-        await self._writer.write(changes, entitlements)
+        self._writing_since = time.perf_counter()
+        try:
+            await self._writer.write(changes, entitlements)
+            self._metrics.wrote(changes, self.writing_s)
+        finally:
+            self._writing_since = None
         self.written = changes.position
         self._entitlements_written = entitlements
-        self._metrics.wrote(changes, time.perf_counter() - started)

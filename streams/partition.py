@@ -27,6 +27,7 @@ FENCED_REST_S = 3
 """Whoever was fenced was probably away; by then the group has told it whether it is still owner.
 Reopening at once would fence the rightful owner back."""
 FAILED_REST_S = 1
+CHOKED_S = 1
 STUCK_MS = 10_000
 
 
@@ -37,6 +38,7 @@ class Live:
         self.journal = journal
         self.fed = journal.shard.next
         self.waiting: deque[int] = deque()
+        self.is_over = False
         self._doubted: int | None = None
         self._seen, self._moved_ms = -1, 0
         self._caught_up_ms = now_ms()
@@ -87,9 +89,10 @@ class Batch:
     end: int
 
     def count(self) -> None:
-        """Count them. A journal that was closed meanwhile takes them and is thrown away."""
+        """Count them, unless their journal was closed meanwhile."""
         self.live.waiting.popleft()
-        self.live.journal.count(self.records, self.end)
+        if not self.live.is_over:
+            self.live.journal.count(self.records, self.end)
 
 
 class Tenure:
@@ -167,6 +170,8 @@ class Tenure:
                 self._become_absent()
 
     def _become_absent(self) -> None:
+        if self.live is not None:
+            self.live.is_over = True
         self.live = None
         self._absent_ms = now_ms()
         if self.tp in self._consumer.assignment():
@@ -203,6 +208,10 @@ class Tenure:
         """Take note of progress; called with every fetch."""
         if self.live is not None:
             self.live.observe(self._highwater())
+
+    def is_choked(self) -> bool:
+        """Is a transaction under way that takes longer than any should?"""
+        return self.live is not None and self.live.journal.writing_s > CHOKED_S
 
     def is_behind(self) -> bool:
         """Does the log reach beyond what was fed?"""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,6 +12,7 @@ from schemas.catalog import Catalog
 from schemas.entitlement import EntitlementEntry, Entitlements, MeterEntitlement, Threshold
 from schemas.period import parse_instant
 from schemas.quota import QuotaState, UsageAlert
+from streams.counters import CountersConfig
 from streams.crossings import Crossing
 from streams.shard import Shard
 
@@ -72,6 +74,23 @@ def a_wide_catalog(*, anniversary: bool = False) -> Catalog:
             },
             "plans": {"free": {"base_fee": {"USD": "0"}, "meters": free}},
         }
+    )
+
+
+def a_config(folder: Path) -> CountersConfig:
+    """Counters of a small price list, of a broker that nobody asks."""
+    return CountersConfig(
+        kafka_servers="unused:9092",
+        epoch=1,
+        catalog_version=1,
+        catalog=a_catalog(),
+        dedupe_window=10,
+        max_age_ms=None,
+        max_lead_ms=None,
+        max_bytes=65_536,
+        flush_interval_s=0.5,
+        web_port=6066,
+        data_dir=folder,
     )
 
 

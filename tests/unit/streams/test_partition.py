@@ -17,7 +17,7 @@ from streams.journal_reader import now_ms
 from streams.metrics import CounterMetrics
 from streams.partition import Batch, Live, Tenure
 from streams.shard import Shard
-from tests.unit.streams.builders import NOON, ARecord, a_catalog, a_record, an_event
+from tests.unit.streams.builders import NOON, ARecord, a_config, a_record, an_event
 
 
 class Consumed:
@@ -36,22 +36,13 @@ class Consumed:
     def seek(self, _: TopicPartition, offset: int) -> None:
         self.sought.append(offset)
 
+    def pause(self, _: TopicPartition) -> None:
+        """Nothing is fetched here anyway."""
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> CountersConfig:
-    return CountersConfig(
-        kafka_servers="unused:9092",
-        epoch=1,
-        catalog_version=1,
-        catalog=a_catalog(),
-        dedupe_window=10,
-        max_age_ms=None,
-        max_lead_ms=None,
-        max_bytes=65_536,
-        flush_interval_s=0.5,
-        web_port=6066,
-        data_dir=tmp_path,
-    )
+    return a_config(tmp_path)
 
 
 @dataclass
@@ -60,6 +51,7 @@ class MemoryJournal:
 
     shard: Shard
     partition: int = 3
+    writing_s: float = 0.0
 
     def count(self, records: Sequence[Record], end: int) -> None:
         self.shard.apply(records)
@@ -124,6 +116,20 @@ def test_markers_move_the_position_only_when_they_are_still_there(config: Counte
         assert batch is not None
         batch.count()
         assert journal.shard.position == 4
+
+    in_loop(act())
+
+
+def test_what_still_waits_for_a_partition_that_was_let_go_is_not_counted(
+    config: CountersConfig,
+) -> None:
+    async def act() -> None:
+        tenure, journal = await _live(config, Consumed())
+        batch = tenure.claim(fetch(0, 1), 2)
+        assert batch is not None
+        tenure._become_absent()
+        batch.count()
+        assert journal.shard.position == 0
 
     in_loop(act())
 
