@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.numbering import named, names_in, numbered
+from pipelines.name_numbers import named, names_in, numbered
 from pipelines.reconciliation import differences
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
