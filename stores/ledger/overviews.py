@@ -153,7 +153,19 @@ class Overviews(LedgerPart):
         """The invoices with the largest totals."""
         return self._invoices(invoices.c.month == month, limit)
 
-    def held_drafts(self, month: str, limit: int) -> list[InvoiceRow]:
+    def invoices_by_state(self, month: str) -> dict[str, int]:
+        """How many of the month's invoices are in which state, void ones too."""
+        state = invoices.c.state
+        query = sa.select(state, sa.func.count()).where(invoices.c.month == month)
+        return dict(self._all(query.group_by(state).order_by(state)))
+
+    def first_issued_ms(self, month: str) -> int | None:
+        """When the first of the month's invoices was issued; None before that."""
+        query = sa.select(sa.func.min(invoices.c.issued_ms)).where(invoices.c.month == month)
+        [(issued_ms,)] = self._all(query)
+        return None if issued_ms is None else int(issued_ms)
+
+    def held_drafts(self, month: str, limit: int | None = None) -> list[InvoiceRow]:
         """Drafts that something holds back, the largest first."""
         is_held = sa.and_(invoices.c.month == month, invoices.c.held.is_not(None))
         return self._invoices(sa.and_(is_held, invoices.c.state == "draft"), limit)
@@ -165,7 +177,7 @@ class Overviews(LedgerPart):
         [(first, last)] = self._all(query.where(invoices.c.month == month))
         return None if first is None else (first, last)
 
-    def _invoices(self, which: sa.ColumnElement[bool], limit: int) -> list[InvoiceRow]:
+    def _invoices(self, which: sa.ColumnElement[bool], limit: int | None) -> list[InvoiceRow]:
         rows = invoices.c
         shown = (rows.tenant, rows.currency, rows.total_minor, rows.state, rows.number, rows.held)
         query = sa.select(*shown).where(which, _is_live())
