@@ -41,6 +41,11 @@ class Unwritten:
     ) -> list[Subscription]:
         return self._ledger.subscriptions(period, tenants)
 
+    def segments(
+        self, period: BillingPeriod, tenants: Collection[str] | None = None
+    ) -> ArrowStream:
+        return self._ledger.segments(period, tenants)
+
     def extras(self, month: str) -> Extras:
         return self._ledger.extras(month)
 

@@ -15,6 +15,7 @@ from schemas.meter import Meter
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.period import BillingPeriod
 from schemas.plan_change import Decide
+from schemas.repeats import RepeatedIds
 from schemas.subscription import Subscription
 from schemas.tables import ArrowStream
 from schemas.vector import Vector
@@ -92,6 +93,9 @@ class UsageReader(Protocol):
     ) -> list[LateRow]:
         """What these tenants used in the period beyond the cut, by tenant and meter."""
 
+    def repeated_ids(self, month: BillingPeriod, as_of: Vector) -> list[RepeatedIds]:
+        """Ids of the month that came in the month before or after too, by tenant and month."""
+
 
 class ClosingLedger(Protocol):
     """The ledger, as the month's close reads and writes it. Each write replaces its slice."""
@@ -103,6 +107,11 @@ class ClosingLedger(Protocol):
         self, period: BillingPeriod, tenants: Collection[str] | None = None
     ) -> list[Subscription]:
         """Subscriptions that exist for any part of the period, by tenant; all, or these alone."""
+
+    def segments(
+        self, period: BillingPeriod, tenants: Collection[str] | None = None
+    ) -> ArrowStream:
+        """The same as a table of all their segments (`SEGMENT_COLUMNS`)."""
 
     def closing(self, month: str) -> Closing | None:
         """The month's closing, if one was opened."""

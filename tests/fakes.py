@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipelines.metering import Metered, meter_usage
 from pipelines.reconciliation import rows_of_table
+from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import (
@@ -36,6 +37,7 @@ from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import LINE_WORKS, LineWork, Log
 from schemas.quota import WindowKind
+from schemas.repeats import RepeatedIds
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS, ArrowStream
 from schemas.vector import Vector
@@ -92,6 +94,12 @@ class FakeLedger:
         own = (s for s in self.subscribed if tenants is None or s.tenant in tenants)
         found = [s for s in own if s.parts(period)]
         return sorted(found, key=lambda s: (s.tenant, s.id))
+
+    def segments(
+        self, period: BillingPeriod, tenants: Collection[str] | None = None
+    ) -> ArrowStream:
+        rows: ArrowStream = segment_table(self.subscriptions(period, tenants))
+        return rows
 
     def closing(self, month: str) -> Closing | None:
         return self.closings.get(month)
@@ -259,6 +267,7 @@ class FakeWarehouse:
     events: list[Used] = field(default_factory=list)
     counters_at: Vector = field(default_factory=Vector)
     repeats: dict[tuple[str, str], int] = field(default_factory=dict)
+    in_two_months: list[RepeatedIds] = field(default_factory=list)
 
     def counted(self) -> Vector:
         return self.counters_at
@@ -318,6 +327,9 @@ class FakeWarehouse:
             LateRow(*key, len(own), sum(event.quantity_micro for event in own), 0, 0, 0)
             for key, own in sorted(late.items())
         ]
+
+    def repeated_ids(self, month: BillingPeriod, as_of: Vector) -> list[RepeatedIds]:
+        return self.in_two_months
 
     def _between(self, period: BillingPeriod, after: Vector, until: Vector) -> Iterator[Used]:
         for event in self._events(period, until):

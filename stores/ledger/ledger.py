@@ -18,6 +18,7 @@ from stores.ledger.overviews import Overviews
 from stores.ledger.payments import Payments
 from stores.ledger.plan_changes import PlanChanges
 from stores.ledger.published import Published
+from stores.ledger.segments import Segments
 from stores.ledger.subscriptions import Subscriptions
 from stores.ledger.webhooks import Webhooks
 
@@ -31,6 +32,7 @@ class Ledger(
     Catalogs,
     Epochs,
     Subscriptions,
+    Segments,
     PlanChanges,
     Published,
     Closings,
