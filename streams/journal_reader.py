@@ -98,13 +98,13 @@ class JournalReader:
         return all([await self._consumer.position(tp) >= end for tp, end in ends.items()])
 
     def _restore(self, records: Sequence[ConsumerRecord]) -> StatePosition | None:
-        position = None
-        for record in records:
-            if record.key == POSITION_KEY:
-                position = _decode_position(record.value)
-            elif not record.key.startswith(INTERNAL):
-                self._shard.restore(record.key, record.value)
-        return position
+        # A counter is there once for each transaction until the log is compacted.
+        latest = {record.key: record.value for record in records}
+        position = latest.pop(POSITION_KEY, None)
+        for key, value in latest.items():
+            if not key.startswith(INTERNAL):
+                self._shard.restore(key, value)
+        return None if position is None else _decode_position(position)
 
     async def follow(self, on_crossing: Callable[[], None]) -> None:
         """Apply what comes, for ever; `on_crossing` is called when it made something due."""
