@@ -35,7 +35,8 @@ def test_of_rows_written_again_and_again_the_last_is_restored(tmp_path: Path) ->
     shard = Restored()
 
     async def act() -> StatePosition | None:
-        return JournalReader(a_config(tmp_path), 0, cast(Loaded, shard))._restore(
+        reader = JournalReader(a_config(tmp_path), 0, cast(Loaded, shard))
+        position = reader._restore(
             records(
                 (POSITION_KEY, at(5)),
                 (b"a", b"1"),
@@ -46,6 +47,8 @@ def test_of_rows_written_again_and_again_the_last_is_restored(tmp_path: Path) ->
                 (POSITION_KEY, at(9)),
             )
         )
+        await reader.close()
+        return position
 
     read = asyncio.run(act())
     assert shard.rows == [(b"a", b"2"), (b"b", None)]
