@@ -19,6 +19,7 @@ from pipelines.adjustments.concerned import concerned
 from pipelines.books import Books
 from pipelines.checks import lines_sum_to_totals, one_invoice_per_subscription, totals_by_currency
 from pipelines.completeness import cut, ensure_covered, ensure_over
+from pipelines.draft_parts import drafts_of
 from pipelines.late_usage import corrections_by, corrections_table
 from pipelines.metering import meters_of
 from pipelines.segments import bounds
@@ -163,7 +164,7 @@ def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
     subscriptions = {s.id: s for s in books.subscriptions}
     drafts = invoicing.draft_all(books.invoice_lines, subscriptions, rests_on)
     notes = invoicing.draft_notes(books.note_lines, rests_on)
-    left_alone = ledger.replace_drafts(month, chain(drafts, notes))
+    left_alone = ledger.replace_drafts(month, drafts_of(chain(drafts, notes)))
     counts = {"subscriptions": len(subscriptions), "finalized_left_alone": left_alone}
     totals = _totals(books.lines)
     return StepReport("draft_invoices", month, written=True, counts=counts, totals_minor=totals)

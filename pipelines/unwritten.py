@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from pipelines.draft_parts import documents_of, heads_of, invoices_of, lines_of
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing
@@ -82,9 +83,21 @@ class Unwritten:
         found: ArrowStream = pa.concat_tables(tagged).sort_by(_LINE_ORDER).drop_columns("work")
         return found
 
-    def replace_drafts(self, month: str, invoices: Iterable[Invoice]) -> int:
-        self._drafts = list(invoices)
+    def replace_drafts(self, month: str, parts: Iterable[tuple[ArrowStream, ArrowStream]]) -> int:
+        self._drafts = [each for part in parts for each in invoices_of(*part)]
         return 0
+
+    def invoice_heads(self, month: str) -> ArrowStream:
+        own: ArrowStream = heads_of(self._drafts)
+        return own if self._is_own(month) else self._ledger.invoice_heads(month)
+
+    def invoice_documents(self, month: str) -> ArrowStream:
+        own: ArrowStream = documents_of(self._drafts)
+        return own if self._is_own(month) else self._ledger.invoice_documents(month)
+
+    def invoice_lines(self, month: str) -> ArrowStream:
+        own: ArrowStream = lines_of(self._drafts)
+        return own if self._is_own(month) else self._ledger.invoice_lines(month)
 
     def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
         self._reconciled = as_table(rows, RECONCILIATION_COLUMNS)

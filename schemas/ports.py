@@ -143,8 +143,24 @@ class ClosingLedger(Protocol):
         Of a credit what no finalized invoice has used, and no draft of an earlier month counts on.
         """
 
-    def replace_drafts(self, month: str, invoices: Iterable[Invoice]) -> int:
-        """Replace the month's drafts; invoices finalized already are left alone and counted."""
+    def replace_drafts(self, month: str, parts: Iterable[tuple[ArrowStream, ArrowStream]]) -> int:
+        """Replace the month's drafts; invoices finalized already are left alone and counted.
+
+        Each part are the drafts (`DRAFT_COLUMNS`) and the lines (`INVOICE_LINE_COLUMNS`) of some
+        invoices, 50,000 at most.
+        """
+
+    def invoice_heads(self, month: str) -> ArrowStream:
+        """The month's invoices and notes in any state (`HEAD_COLUMNS`).
+
+        By tenant, subscription, kind and id.
+        """
+
+    def invoice_lines(self, month: str) -> ArrowStream:
+        """Their lines (`INVOICE_LINE_COLUMNS`); those of an invoice are together and in order."""
+
+    def invoice_documents(self, month: str) -> ArrowStream:
+        """Their documents (`DOCUMENT_COLUMNS`)."""
 
     def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
         """The month's comparison (`RECONCILIATION_COLUMNS`), whole, by tenant and meter.

@@ -118,6 +118,9 @@ HEAD_COLUMNS = {
 }
 """Invoices in any state, without their lines and documents."""
 
+DOCUMENT_COLUMNS = {"invoice": "string", "document": "binary"}
+"""Documents of invoices, by the invoice's id."""
+
 RECONCILIATION_COLUMNS = {
     "tenant": "string",
     "meter": "string",

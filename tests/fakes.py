@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.draft_parts import documents_of, heads_of, invoices_of, lines_of
 from pipelines.metering import Metered, meter_usage
 from pipelines.reconciliation import rows_of_table
 from pipelines.segment_tables import segment_table
@@ -143,13 +144,25 @@ class FakeLedger:
         sorted_lines: ArrowStream = pa.concat_tables(tagged).sort_by(order).drop_columns("work")
         return sorted_lines
 
-    def replace_drafts(self, month: str, invoices: Iterable[Invoice]) -> int:
-        drafts = list(invoices)
+    def replace_drafts(self, month: str, parts: Iterable[tuple[ArrowStream, ArrowStream]]) -> int:
+        drafts = [each for part in parts for each in invoices_of(*part)]
         self._write("replace_drafts")
         final = {i.id: i for i in self._invoices.values() if i.state is not InvoiceState.DRAFT}
         kept = {i.id: i for i in self._invoices.values() if i.month != month} | final
         self._invoices = {i.id: i for i in drafts} | kept
         return sum(i.month == month for i in final.values())
+
+    def invoice_heads(self, month: str) -> ArrowStream:
+        heads: ArrowStream = heads_of(self.invoices(month))
+        return heads
+
+    def invoice_documents(self, month: str) -> ArrowStream:
+        documents: ArrowStream = documents_of(self.invoices(month))
+        return documents
+
+    def invoice_lines(self, month: str) -> ArrowStream:
+        lines: ArrowStream = lines_of(self.invoices(month))
+        return lines
 
     def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
         self._write("record_reconciliation")
@@ -323,10 +336,14 @@ class FakeWarehouse:
         for event in self._between(period, after, until):
             if event.tenant in tenants:
                 late[event.tenant, event.meter].append(event)
-        return [
-            LateRow(*key, len(own), sum(event.quantity_micro for event in own), 0, 0, 0)
-            for key, own in sorted(late.items())
-        ]
+        rows: list[LateRow] = []
+        seen: set[tuple[str, int, int]] = set()
+        for key, own in sorted(late.items()):
+            places = {(key[0], event.partition, event.offset) for event in own}
+            micro = sum(event.quantity_micro for event in own)
+            rows.append(LateRow(*key, len(own), len(places - seen), micro, 0, 0, 0))
+            seen |= places
+        return rows
 
     def repeated_ids(self, month: BillingPeriod, as_of: Vector) -> list[RepeatedIds]:
         return self.in_two_months

@@ -156,7 +156,7 @@ def check_items_billed(connection: sa.Connection, month: str, seller: str, now_m
     """Raise Conflict where an item came after the draft that was finalized just now."""
     kind: sa.ColumnElement[str] = sa.literal_column("'item'")
     billed = sa.select(sa.func.coalesce(sa.func.sum(invoice_lines.c.amount_minor), 0)).where(
-        invoice_lines.c.invoice == invoices.c.id, invoice_lines.c.kind == kind
+        invoice_lines.c.invoice == invoices.c.serial, invoice_lines.c.kind == kind
     )
     ordered = sa.func.sum(one_off_items.c.amount_minor)
     query = (
@@ -165,7 +165,7 @@ def check_items_billed(connection: sa.Connection, month: str, seller: str, now_m
         .where(one_off_items.c.month == month, one_off_items.c.currency == invoices.c.currency)
         .where(invoices.c.month == month, invoices.c.seller == seller)
         .where(invoices.c.issued_ms == now_ms)
-        .group_by(invoices.c.id, invoices.c.tenant)
+        .group_by(invoices.c.serial, invoices.c.tenant)
         .having(ordered != billed.scalar_subquery())
     )
     late = list(connection.execute(query.limit(5)).scalars())

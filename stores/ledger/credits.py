@@ -89,7 +89,7 @@ def reserved_minor(grants: sa.FromClause, before: str | None = None) -> sa.Colum
     """What drafts count on of a grant, of months before one or of all."""
     lines, drafts = invoice_lines.c, invoices.c
     counted = sa.select(_sum(-lines.amount_minor)).where(
-        lines.invoice == drafts.id,
+        lines.invoice == drafts.serial,
         _is_credit(),
         lines.name == grants.c.key,
         drafts.tenant == grants.c.tenant,
@@ -116,9 +116,9 @@ def apply_credits(connection: sa.Connection, month: str, seller: str, now_ms: in
     _lock_grants(connection, own)
     used = (
         sa.select(
-            invoices.c.tenant, lines.name, lines.invoice, -lines.amount_minor, sa.literal(now_ms)
+            invoices.c.tenant, lines.name, invoices.c.id, -lines.amount_minor, sa.literal(now_ms)
         )
-        .join_from(invoice_lines, invoices)
+        .join_from(invoice_lines, invoices, lines.invoice == invoices.c.serial)
         .where(own)
     )
     names = ["tenant", "grant_key", "invoice", "amount_minor", "applied_ms"]
@@ -157,7 +157,7 @@ def _lock_grants(connection: sa.Connection, used_by: sa.ColumnElement[bool]) -> 
     """Let another month that uses the same grants wait, and then see what this one has used."""
     used = (
         sa.select(invoices.c.tenant, invoice_lines.c.name)
-        .join_from(invoice_lines, invoices)
+        .join_from(invoice_lines, invoices, invoice_lines.c.invoice == invoices.c.serial)
         .where(used_by)
     )
     key = sa.tuple_(credit_grants.c.tenant, credit_grants.c.key)

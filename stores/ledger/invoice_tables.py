@@ -1,29 +1,42 @@
-"""The tables of invoices, their lines and numbers."""
+"""The tables of invoices, their lines, documents and numbers.
+
+An invoice is known outside by its id; inside the ledger its lines and documents are known by its
+serial number: a month's are added at the end, and none is spread over what is there already.
+"""
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
+    PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
 )
 
-from stores.ledger.tables import TEXT, big, count, key, metadata, partial, text_column
+from stores.ledger.tables import (
+    SERIAL,
+    TEXT,
+    big,
+    count,
+    key,
+    metadata,
+    partial,
+    text_column,
+)
 
 invoices = Table(
     "invoices",
     metadata,
-    key("id"),
+    Column("serial", SERIAL, autoincrement=False),
+    text_column("id"),
     text_column("tenant"),
     text_column("subscription"),
     text_column("month"),
     text_column("currency"),
     big("total_minor"),
-    Column("document", LargeBinary, nullable=False),
     text_column("document_hash"),
     text_column("state"),
     Column("seller", TEXT),
@@ -38,14 +51,18 @@ invoices = Table(
     # the id of the invoice that a note corrects, and what notes have taken off this one
     Column("corrects", TEXT),
     count("credited_minor"),
-    UniqueConstraint("number", "seller"),
+    PrimaryKeyConstraint("serial", name="pk_invoices_by_serial"),
+    UniqueConstraint("id"),
     CheckConstraint("state IN ('draft', 'finalized', 'paid', 'past_due', 'void')", name="state"),
     CheckConstraint("kind IN ('invoice', 'note')", name="kind"),
     CheckConstraint("(state = 'draft') = (number IS NULL)", name="numbered"),
     Index("ix_invoices_month_order", "month", "tenant", "subscription"),
     Index("ix_invoices_tenant", "tenant"),
     partial("ix_invoices_past_due", "subscription", where="state = 'past_due'"),
-    partial("ix_invoices_behind", "id", where="mirrored_version < version AND state <> 'draft'"),
+    partial(
+        "ix_invoices_behind", "serial", where="mirrored_version < version AND state <> 'draft'"
+    ),
+    partial("uq_invoices_number", "number", "seller", where="number IS NOT NULL", unique=True),
     partial(
         "uq_invoices_one",
         *("subscription", "month"),
@@ -54,11 +71,20 @@ invoices = Table(
     ),
 )
 
+# Without foreign keys: they are written and deleted with their invoices, seven at a time, and
+# each would be looked up again.
+invoice_documents = Table(
+    "invoice_documents",
+    metadata,
+    Column("invoice", SERIAL, primary_key=True, autoincrement=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
 invoice_lines = Table(
     "invoice_lines",
     metadata,
-    Column("invoice", TEXT, ForeignKey("invoices.id"), primary_key=True),
-    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("invoice", BigInteger, autoincrement=False),
+    Column("ordinal", Integer, autoincrement=False),
     text_column("kind"),
     text_column("plan"),
     Column("meter", TEXT),
@@ -74,6 +100,7 @@ invoice_lines = Table(
     Column("rate_ppm", BigInteger),
     Column("base_minor", BigInteger),
     Column("tax_minor", BigInteger),
+    PrimaryKeyConstraint("invoice", "ordinal", name="pk_invoice_lines_by_serial"),
     partial("ix_invoice_lines_credits", "invoice", where="kind = 'credit_applied'"),
     partial("ix_invoice_lines_items", "invoice", where="kind = 'item'"),
     sqlite_with_rowid=False,

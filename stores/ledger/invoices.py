@@ -3,62 +3,96 @@
 Drafts may be replaced and held; what finalizing does to them is in `finalizing.py`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.errors import InvalidInput, NotFound
 from schemas.invoice import Invoice, InvoiceState
-from stores.ledger.connection import transaction
-from stores.ledger.invoice_tables import invoice_lines, invoices
-from stores.ledger.part import IN_CHUNK, LedgerPart, chunks, upsert
-from stores.ledger.rows import (
-    DRAFT_COLUMNS,
-    DRAFT_LINE_COLUMNS,
-    draft_table,
-    line_table,
-    load_invoices,
-)
+from schemas.tables import DOCUMENT_COLUMNS, HEAD_COLUMNS, INVOICE_LINE_COLUMNS, ArrowStream
+from stores.ledger.columns import read_batches, streamed
+from stores.ledger.drafts import IS_DRAFT, Part, delete_invoices, next_serial, write_part
+from stores.ledger.invoice_tables import invoice_documents, invoice_lines, invoices
+from stores.ledger.part import IN_CHUNK, LedgerPart, chunks
+from stores.ledger.rows import head_row, line_rows, load_invoices
 from stores.ledger.slices import Slice
-from stores.ledger.staging import CHUNK, Staged, staged
-
-_IS_DRAFT = invoices.c.state == InvoiceState.DRAFT.value
 
 
 class Invoices(LedgerPart):
-    """The tables `invoices` and `invoice_lines`."""
+    """The tables `invoices`, `invoice_documents` and `invoice_lines`."""
 
-    def replace_drafts(self, month: str, drafts: Iterable[Invoice]) -> int:
+    def replace_drafts(self, month: str, parts: Iterable[tuple[ArrowStream, ArrowStream]]) -> int:
         """Replace the month's drafts; invoices finalized already are left alone and counted.
 
-        An invoice and its lines change together, in transactions of 50,000 invoices. Until all
-        are written nothing of the month can be finalized.
+        Each part are the drafts (`DRAFT_COLUMNS`) and the lines (`INVOICE_LINE_COLUMNS`) of some
+        invoices, 50,000 at most; an invoice and its lines change together, a part a transaction.
+        Until all are written nothing of the month can be finalized.
+
+        Raises:
+            InvalidInput: the columns are other ones, or a draft is of another month.
         """
         slice_ = drafts_slice(month)
         with self._writing() as connection:
             generation = slice_.begin(connection)
         written = 0
-        for chunk in chunks(_of_month(month, drafts), CHUNK):
-            tables = {"drafts": draft_table(chunk), "lines": line_table(chunk)}
-            with staged(self._engine, tables) as stage, transaction(stage.connection):
-                slice_.check_owner(stage.connection, generation)
-                _replace_chunk(stage, generation)
-            written += len(chunk)
+        for drafts, lines in parts:
+            part = Part.of(month, drafts, lines)
+            written += write_part(self._engine, slice_, generation, part)
         with self._writing() as connection:
             slice_.complete(connection, generation, written)
-            _delete_surplus(connection, month, generation)
-            left = sa.select(sa.func.count()).where(invoices.c.month == month, ~_IS_DRAFT)
+            own = invoices.c.month == month
+            delete_invoices(connection, sa.and_(own, IS_DRAFT, invoices.c.generation < generation))
+            left = sa.select(sa.func.count()).where(own, ~IS_DRAFT)
             return connection.execute(left).scalar_one()
 
     def hold(self, month: str, reasons: Mapping[str, str]) -> None:
         """Set why drafts of these tenants are held, and clear it from the others."""
-        drafts = sa.update(invoices).where(invoices.c.month == month, _IS_DRAFT)
+        drafts = sa.update(invoices).where(invoices.c.month == month, IS_DRAFT)
         rows = [{"held_tenant": tenant, "reason": why} for tenant, why in reasons.items()]
         with self._writing() as connection:
             connection.execute(drafts.where(invoices.c.held.is_not(None)).values(held=None))
             if rows:
                 of_tenant = drafts.where(invoices.c.tenant == sa.bindparam("held_tenant"))
                 connection.execute(of_tenant.values(held=sa.bindparam("reason")), rows)
+
+    def invoice_heads(self, month: str) -> ArrowStream:
+        """The month's invoices and notes in any state (`HEAD_COLUMNS`).
+
+        By tenant, subscription, kind and id.
+        """
+        its = invoices.c
+        query = sa.select(*(its[name] for name in HEAD_COLUMNS)).where(its.month == month)
+        order = (its.tenant, its.subscription, its.kind, its.id)
+        return streamed(self._read(query.order_by(*order), HEAD_COLUMNS), HEAD_COLUMNS)
+
+    def invoice_lines(self, month: str) -> ArrowStream:
+        """Their lines (`INVOICE_LINE_COLUMNS`); those of an invoice are together and in order."""
+        own = [column for name, column in invoice_lines.c.items() if name != "invoice"]
+        query = (
+            sa.select(invoices.c.id, *own)
+            .join_from(invoices, invoice_lines, invoice_lines.c.invoice == invoices.c.serial)
+            .where(invoices.c.month == month)
+            .order_by(invoices.c.serial, invoice_lines.c.ordinal)
+        )
+        return streamed(self._read(query, INVOICE_LINE_COLUMNS), INVOICE_LINE_COLUMNS)
+
+    def invoice_documents(self, month: str) -> ArrowStream:
+        """Their documents (`DOCUMENT_COLUMNS`)."""
+        query = (
+            sa.select(invoices.c.id.label("invoice"), invoice_documents.c.document)
+            .join_from(
+                invoices, invoice_documents, invoice_documents.c.invoice == invoices.c.serial
+            )
+            .where(invoices.c.month == month)
+            .order_by(invoices.c.serial)
+        )
+        return streamed(self._read(query, DOCUMENT_COLUMNS), DOCUMENT_COLUMNS)
+
+    def _read(self, query: sa.Select[Any], columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+        with self._reading() as connection:
+            yield from read_batches(connection, query, columns)
 
     def invoices(
         self,
@@ -111,54 +145,12 @@ def drafts_slice(month: str) -> Slice:
     return Slice(month, "drafts")
 
 
-def _of_month(month: str, drafts: Iterable[Invoice]) -> Iterable[Invoice]:
-    for draft in drafts:
-        if draft.month != month or draft.state is not InvoiceState.DRAFT:
-            raise InvalidInput(f"{draft.id} is not a draft of {month}")
-        yield draft
-
-
-def _replace_chunk(stage: Staged, generation: int) -> None:
-    connection = stage.connection
-    drafts = stage.table("drafts", DRAFT_COLUMNS)
-    lines = stage.table("lines", DRAFT_LINE_COLUMNS)
-    new = sa.select(
-        *(drafts.c[name] for name in DRAFT_COLUMNS),
-        sa.literal(InvoiceState.DRAFT.value),
-        sa.literal(generation),
-        sa.literal(1),
-    )
-    put = upsert(connection, invoices).from_select(
-        # WHERE, because SQLite could take ON CONFLICT for a join's condition
-        [*DRAFT_COLUMNS, "state", "generation", "version"],
-        new.where(sa.true()),
-    )
-    replaced = {name: put.excluded[name] for name in (*DRAFT_COLUMNS, "generation")}
-    connection.execute(
-        put.on_conflict_do_update(index_elements=["id"], set_=replaced, where=_IS_DRAFT)
-    )
-    _delete_lines(connection, sa.and_(_IS_DRAFT, invoices.c.id.in_(sa.select(drafts.c.id))))
-    of_drafts = sa.select(*(lines.c[name] for name in DRAFT_LINE_COLUMNS)).where(
-        lines.c.invoice.in_(sa.select(invoices.c.id).where(_IS_DRAFT))
-    )
-    connection.execute(sa.insert(invoice_lines).from_select([*DRAFT_LINE_COLUMNS], of_drafts))
-
-
-def _delete_surplus(connection: sa.Connection, month: str, generation: int) -> None:
-    surplus = sa.and_(invoices.c.month == month, _IS_DRAFT, invoices.c.generation < generation)
-    _delete_lines(connection, surplus)
-    connection.execute(sa.delete(invoices).where(surplus))
-
-
-def _delete_lines(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
-    of_them = sa.select(invoices.c.id).where(which)
-    connection.execute(sa.delete(invoice_lines).where(invoice_lines.c.invoice.in_(of_them)))
-
-
 def insert_issued(connection: sa.Connection, issued: Invoice, seller: str) -> None:
     """Insert an invoice or note that has its number already, with its lines."""
-    [row] = draft_table([issued]).to_pylist()
+    serial = next_serial(connection)
+    row = head_row(issued) | {"state": issued.state.value, "seller": seller, "serial": serial}
     named = {"number": issued.number, "issued_ms": issued.issued_ms, "due_ms": issued.due_ms}
-    marks = {"state": issued.state.value, "seller": seller, "generation": 0, "version": 1}
-    connection.execute(sa.insert(invoices).values(row | named | marks))
-    connection.execute(sa.insert(invoice_lines), line_table([issued]).to_pylist())
+    connection.execute(sa.insert(invoices).values(row | named | {"generation": 0, "version": 1}))
+    document = {"invoice": serial, "document": issued.document}
+    connection.execute(sa.insert(invoice_documents).values(document))
+    connection.execute(sa.insert(invoice_lines), line_rows(serial, issued.lines))

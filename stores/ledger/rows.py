@@ -1,109 +1,40 @@
 """Invoices and their lines between rows and values."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.errors import BillingError
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.period import BillingPeriod
-from schemas.tables import ADJUSTING_COLUMNS
-from stores.ledger.columns import arrow_schema
-from stores.ledger.invoice_tables import invoice_lines, invoices
+from schemas.tables import ADJUSTING_COLUMNS, DRAFT_COLUMNS
+from stores.ledger.invoice_tables import invoice_documents, invoice_lines, invoices
 
-DRAFT_COLUMNS = {
-    "id": "string",
-    "tenant": "string",
-    "subscription": "string",
-    "month": "string",
-    "currency": "string",
-    "total_minor": "int64",
-    "document": "binary",
-    "document_hash": "string",
-    "held": "string",
-    "kind": "string",
-    "corrects": "string",
-}
-"""A draft as it is staged: `invoices` without what finalizing adds."""
-
-DRAFT_LINE_COLUMNS = {
-    "invoice": "string",
-    "ordinal": "int32",
-    "kind": "string",
-    "plan": "string",
-    "meter": "string",
-    "value": "string",
-    "period_start_ms": "int64",
-    "period_end_ms": "int64",
-    "quantity_micro": "int64",
-    "unit_price_pico": "int64",
-    "fee_minor": "int64",
-    "amount_minor": "int64",
-    **ADJUSTING_COLUMNS,
-}
-"""An invoice line as it is staged; `ordinal` counts from 1."""
+_OF_HEAD = tuple(name for name in DRAFT_COLUMNS if name != "document")
+_OF_LINE = (
+    *("kind", "plan", "meter", "value", "quantity_micro", "unit_price_pico", "fee_minor"),
+    *("amount_minor", *ADJUSTING_COLUMNS),
+)
 
 
-def draft_table(drafts: Iterable[Invoice]) -> pa.Table:
-    """Drafts as a table of `DRAFT_COLUMNS`."""
-    return _table(map(_draft_row, drafts), DRAFT_COLUMNS)
+def head_row(invoice: Invoice) -> dict[str, Any]:
+    """The row of `invoices` without what finalizing adds."""
+    return {name: getattr(invoice, name) for name in _OF_HEAD}
 
 
-def line_table(drafts: Iterable[Invoice]) -> pa.Table:
-    """The drafts' lines as a table of `DRAFT_LINE_COLUMNS`."""
-    rows = (
-        _line_row(draft.id, ordinal, line)
-        for draft in drafts
-        for ordinal, line in enumerate(draft.lines, 1)
-    )
-    return _table(rows, DRAFT_LINE_COLUMNS)
-
-
-def _table(rows: Iterable[tuple[Any, ...]], columns: dict[str, str]) -> pa.Table:
-    values: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(columns)
-    schema = arrow_schema(columns)
-    arrays = [pa.array(each, it.type) for each, it in zip(values, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _draft_row(draft: Invoice) -> tuple[Any, ...]:
-    return (
-        draft.id,
-        draft.tenant,
-        draft.subscription,
-        draft.month,
-        draft.currency,
-        draft.total_minor,
-        draft.document,
-        draft.document_hash,
-        draft.held,
-        draft.kind,
-        draft.corrects,
-    )
-
-
-def _line_row(invoice: str, ordinal: int, line: InvoiceLine) -> tuple[Any, ...]:
-    return (
-        invoice,
-        ordinal,
-        line.kind,
-        line.plan,
-        line.meter,
-        line.value,
-        line.period.start_ms,
-        line.period.end_ms,
-        line.quantity_micro,
-        line.unit_price_pico,
-        line.fee_minor,
-        line.amount_minor,
-        line.product,
-        line.name,
-        line.rate_ppm,
-        line.base_minor,
-        line.tax_minor,
-    )
+def line_rows(serial: int, lines: Iterable[InvoiceLine]) -> list[dict[str, Any]]:
+    """Rows of `invoice_lines`; `ordinal` counts from 1."""
+    return [
+        {
+            "invoice": serial,
+            "ordinal": ordinal,
+            "period_start_ms": line.period.start_ms,
+            "period_end_ms": line.period.end_ms,
+            **{name: getattr(line, name) for name in _OF_LINE},
+        }
+        for ordinal, line in enumerate(lines, 1)
+    ]
 
 
 def load_invoices(
@@ -112,12 +43,16 @@ def load_invoices(
     """Invoices with their lines and the version of their row, by month, tenant, subscription."""
     its = invoices.c
     order = (its.month, its.tenant, its.subscription, its.kind, its.id)
-    lines: dict[str, list[InvoiceLine]] = {}
-    query = sa.select(invoice_lines).join_from(invoice_lines, invoices).where(condition)
+    lines: dict[int, list[InvoiceLine]] = {}
+    of_invoice = invoice_lines.c.invoice == its.serial
+    query = sa.select(invoice_lines).join_from(invoice_lines, invoices, of_invoice).where(condition)
     for row in connection.execute(query.order_by(invoice_lines.c.invoice, invoice_lines.c.ordinal)):
         lines.setdefault(row.invoice, []).append(_line(row))
-    rows = connection.execute(sa.select(invoices).where(condition).order_by(*order))
-    return [(_invoice(row, lines.pop(row.id, ())), row.version) for row in rows]
+    documented = sa.select(invoices, invoice_documents.c.document).join_from(
+        invoices, invoice_documents, invoice_documents.c.invoice == its.serial
+    )
+    rows = connection.execute(documented.where(condition).order_by(*order))
+    return [(_invoice(row, lines.pop(row.serial, ())), row.version) for row in rows]
 
 
 def _line(row: sa.Row[Any]) -> InvoiceLine:

@@ -32,12 +32,12 @@ metadata = MetaData(
 # Bytewise order on both: invoices are numbered by it, and documents must not depend on a locale.
 TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 # SQLite numbers rows by itself only in a column that it calls INTEGER.
-_Sequence = BigInteger().with_variant(Integer(), "sqlite")
+SERIAL = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def serial() -> Column[int]:
     """A number that the database gives."""
-    return Column("id", _Sequence, primary_key=True, autoincrement=True)
+    return Column("id", SERIAL, primary_key=True, autoincrement=True)
 
 
 def key(name: str) -> Column[str]:

@@ -12,6 +12,7 @@ import httpx
 from api.app import ApiConfig, run_api
 from payments.registry import Providers, ProviderSettings
 from payments.sandbox_server import SandboxConfig, run_sandbox
+from pipelines.draft_parts import drafts_of
 from pipelines.reconciliation import table_of_rows
 from schemas.closing import Closing, Reconciliation
 from schemas.invoice import Invoice, InvoiceLine, invoice_id
@@ -90,7 +91,7 @@ class Street:
         self.ledger.save_subscriptions(wanted, 0, "test")
         self.ledger.save_closing(Closing("2026-10", Vector(), version, "test", 0))
         invoices = [an_invoice(tenant, amount_minor) for tenant in cards]
-        self.ledger.replace_drafts("2026-10", invoices)
+        self.ledger.replace_drafts("2026-10", drafts_of(invoices))
         rows = [Reconciliation(tenant, "tokens", 0, 0, 0, 0, 0, None) for tenant in cards]
         self.ledger.record_reconciliation("2026-10", table_of_rows(rows))
         assert self.ledger.finalize("2026-10", "seller", at("11-01"), at("11-15")) == len(cards)

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from pipelines.draft_parts import drafts_of
 from schemas.closing import ClosingState
 from schemas.invoice import InvoiceState
 from schemas.vector import Vector
@@ -175,7 +176,7 @@ def test_a_total_far_from_the_month_before_is_a_warning_only(month: Month) -> No
     closing = month.ledger.closing(MONTH)
     assert closing is not None
     month.ledger.save_closing(replace(closing, month="2026-09"))
-    month.ledger.replace_drafts("2026-09", september)
+    month.ledger.replace_drafts("2026-09", drafts_of(september))
     again = month.run(*CLOSE)
     check = check_of(again, "no_surprising_change")
     assert again.success

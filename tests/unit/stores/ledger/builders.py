@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.draft_parts import drafts_of
 from schemas.closing import Closing
 from schemas.invoice import Invoice, InvoiceLine, LineKind, invoice_id
 from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
@@ -83,7 +84,7 @@ def reconciled(tenants: Iterable[str], held: Mapping[str, str] | None = None) ->
 def prepare_month(ledger: Ledger, drafts: Sequence[Invoice], month: str = MONTH) -> None:
     """All that finalizing asks for: a closing, drafts, and every tenant's reconciliation."""
     ledger.save_closing(a_closing(month))
-    ledger.replace_drafts(month, drafts)
+    ledger.replace_drafts(month, drafts_of(drafts))
     ledger.record_reconciliation(month, reconciled(draft.tenant for draft in drafts))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.draft_parts import drafts_of
 from schemas.errors import Conflict, NotFound, PeriodClosed
 from schemas.extras import BookedAddOn, OneOffItem, Redemption
 from schemas.invoice import Invoice, InvoiceLine
@@ -148,7 +149,7 @@ def test_drafts_that_do_not_know_it_yet_are_not_finalized(
     change(ledger)
     with pytest.raises(Conflict, match="run `countinghouse close 2026-10`"):
         ledger.finalize(MONTH, SELLER, NOW, DUE)
-    ledger.replace_drafts(MONTH, [with_items(a_draft("acme"), ledger)])
+    ledger.replace_drafts(MONTH, drafts_of([with_items(a_draft("acme"), ledger)]))
     assert ledger.finalize(MONTH, SELLER, NOW, DUE) == 1
 
 
@@ -173,7 +174,7 @@ def test_a_draft_without_the_items_of_its_month_is_not_finalized(ledger: Ledger)
     with pytest.raises(Conflict, match="items of acme came after the drafts of 2026-10"):
         ledger.finalize(MONTH, SELLER, NOW, DUE)
     assert ledger.invoices(MONTH)[0].number is None
-    ledger.replace_drafts(MONTH, [with_items(a_draft("acme"), ledger), a_draft("bolt")])
+    ledger.replace_drafts(MONTH, drafts_of([with_items(a_draft("acme"), ledger), a_draft("bolt")]))
     assert ledger.finalize(MONTH, SELLER, NOW, DUE) == 2
 
 
@@ -183,7 +184,9 @@ def test_lines_keep_what_only_adjusting_lines_say(ledger: Ledger) -> None:
         base_minor=4999, tax_minor=833,
     )  # fmt: skip
     ledger.save_closing(a_closing())
-    ledger.replace_drafts(MONTH, [replace(a_draft("acme"), lines=(*a_draft("acme").lines, tax))])
+    ledger.replace_drafts(
+        MONTH, drafts_of([replace(a_draft("acme"), lines=(*a_draft("acme").lines, tax))])
+    )
     [invoice] = ledger.invoices(MONTH)
     assert invoice.lines[-1] == tax
     assert (invoice.total_minor, invoice.tax_minor, invoice.subtotal_minor) == (4999, 833, 4999)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from pipelines.draft_parts import drafts_of
 from schemas.errors import Conflict, NotFound
 from schemas.extras import CreditGrant
 from schemas.invoice import Invoice, InvoiceLine
@@ -145,7 +146,7 @@ def test_a_credit_that_another_invoice_has_used_sends_the_draft_back(ledger: Led
     with pytest.raises(Conflict, match=r"credits were used .*pay_1 of acme.*close 2026-11` again"):
         ledger.finalize(NOVEMBER, SELLER, NOW + 1, DUE)
     assert applied(ledger) == [("pay_1", f"sub_acme:{MONTH}", 3000)]
-    ledger.replace_drafts(NOVEMBER, [a_draft("acme", month=NOVEMBER)])
+    ledger.replace_drafts(NOVEMBER, drafts_of([a_draft("acme", month=NOVEMBER)]))
     assert ledger.finalize(NOVEMBER, SELLER, NOW + 1, DUE) == 1
 
 

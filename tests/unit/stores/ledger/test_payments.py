@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.draft_parts import drafts_of
 from schemas.errors import Conflict, NotFound
 from schemas.invoice import Invoice
 from schemas.payment import AttemptState, PaymentAttempt
@@ -203,7 +204,7 @@ def test_an_attempt_is_found_by_its_reference(ledger: Ledger, attempt: PaymentAt
 
 
 def test_drafts_and_strangers_are_not_collected(ledger: Ledger) -> None:
-    ledger.replace_drafts(MONTH, [a_draft("acme")])
+    ledger.replace_drafts(MONTH, drafts_of([a_draft("acme")]))
     assert ledger.collectable(MONTH) == []
     with pytest.raises(Conflict, match="is a draft"):
         ledger.open_attempt(a_draft("acme"), "sandbox", NOW)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from pipelines.draft_parts import drafts_of
 from stores.ledger import Ledger
 from stores.ledger.connection import open_engine, reading
 from tests.unit.stores.ledger.builders import (
@@ -106,7 +107,7 @@ def test_subscriptions_are_mirrored_by_their_own_version(two: Ledger) -> None:
 
 def test_what_the_copies_lack_is_counted_without_drafts(two: Ledger) -> None:
     finalized(two, a_draft("acme"), a_draft("bolt"))
-    two.replace_drafts("2026-11", [a_draft("acme", month="2026-11")])
+    two.replace_drafts("2026-11", drafts_of([a_draft("acme", month="2026-11")]))
     assert two.mirror_behind() == 4
     two.mark_subscriptions_mirrored([("sub_acme", 1), ("sub_bolt", 1)])
     two.mark_mirrored([(invoice.id, version) for invoice, version in two.behind_mirror(10)])
