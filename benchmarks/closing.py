@@ -12,23 +12,24 @@ in a process of its own; CPU and memory are that process's, the warehouse's are 
 
 import argparse
 import resource
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing as closing_of
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
+from benchmarks.dagster_close import Read, close_in_dagster
 from benchmarks.month_fill import CUT, fill_ledger, fill_warehouse
 from benchmarks.rating import MONTH, Month
 from pipelines import closing, invoicing
 from schemas.closing import Closing
-from schemas.vector import Vector
 from stores import ledger
 from stores.warehouse.client import connect
 from stores.warehouse.usage import WarehouseUsage
@@ -58,22 +59,9 @@ class Step:
     peak_mib: int
 
 
-class _Read:
-    """A log that everything has read."""
-
-    def ends(self) -> Vector:
-        return CUT
-
-    def landed(self) -> Vector:
-        return CUT
-
-    def drained(self) -> Vector:
-        return Vector({})
-
-
 def close(place: Place) -> list[Step]:
     """Close the month; what each step took."""
-    log, steps = _Read(), list[Step]()
+    log, steps = Read(), list[Step]()
     with connect(place.clickhouse) as client, closing_of(ledger.connect(place.ledger)) as books:
         usage = WarehouseUsage(client, dedupe_window=100_000)
         todo: dict[str, Callable[[], object]] = {
@@ -133,6 +121,13 @@ def _place(given: argparse.Namespace, tenants: int, folder: Path) -> Iterator[Pl
             admin.command(f"DROP DATABASE {name}")
 
 
+def _copied(place: Place) -> Place:
+    """The same month on a ledger of its own, a copy of the SQLite file."""
+    file = Path(place.ledger.removeprefix("sqlite:///"))
+    copied = shutil.copy(file, file.with_suffix(".copy"))
+    return replace(place, ledger=f"sqlite:///{copied}")
+
+
 def _fill(place: Place, months: int) -> None:
     with connect(place.clickhouse) as client:
         fill_warehouse(client, place.tenants, months)
@@ -158,13 +153,20 @@ def main() -> None:
     parser.add_argument("--tenants", type=int, default=100_000)
     parser.add_argument("--small", type=int, default=10_000, help="tenants of the small month")
     parser.add_argument("--months", type=int, default=12, help="that the tables hold")
+    parser.add_argument("--dagster", action="store_true", help="close by Dagster's jobs as well")
     given = parser.parse_args()
     each = []
     with TemporaryDirectory() as folder:
-        for tenants in dict.fromkeys((given.small, given.tenants)):
+        # A database that is given takes one month.
+        sizes = (given.tenants,) if given.ledger else (given.small, given.tenants)
+        for tenants in dict.fromkeys(sizes):
             with _place(given, tenants, Path(folder)) as place:
                 print(f"{'step':<24}{'seconds':>9}{'CPU s':>9}{'peak MiB':>11}")
+                again = _copied(place) if given.dagster else None
                 steps = _alone(close, place)
+                if again:
+                    seconds = _alone(close_in_dagster, KEY, again.clickhouse, again.ledger)
+                    print(f"by Dagster's jobs, checks and events kept: {seconds:.2f} s")
             whole = sum(step.seconds for step in steps)
             each.append(whole / tenants)
             print(f"{'in all':<24}{whole:>9.2f}{sum(s.cpu_seconds for s in steps):>9.2f}")
