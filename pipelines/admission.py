@@ -50,8 +50,7 @@ class Admission:
         self._max_age_ms = _FOREVER_MS if max_age_ms is None else max_age_ms
         self._max_lead_ms = _FOREVER_MS if max_lead_ms is None else max_lead_ms
         self._max_bytes = max_bytes
-        quick_readers = {name: reader.quick for name, reader in self._readers.items()}
-        self._usual = UsualRecords(quick_readers, self._max_age_ms, self._max_lead_ms, max_bytes)
+        self._usual = UsualRecords(self._readers, self._max_age_ms, self._max_lead_ms, max_bytes)
 
     def admit(
         self, key: bytes | None, value: bytes | None, arrived_ms: int

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pipelines.quick_reading import Labels
+from pipelines.bulk_reading import Readings, side_by_side
 from schemas.event import Event
 
 
 @dataclass(frozen=True, slots=True)
 class EventColumns:
-    """One list for each attribute of `Event`, which says what it means; all are equally long."""
+    """A list for each attribute of `Event`, which says what it means; all are equally long."""
 
     tenants: Sequence[str]
     sources: Sequence[str]
@@ -20,16 +20,20 @@ class EventColumns:
     times_ms: Sequence[int]
     items: Sequence[int]
     data: Sequence[msgspec.Raw]
-    values: Sequence[tuple[tuple[int, int], ...]]
-    models: Sequence[str]
-    members: Sequence[Labels]
-    dimensions: Sequence[Labels]
+    readings: Readings
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> "EventColumns":
         """The columns of events."""
         return cls(
-            *([getattr(event, name) for event in events] for name in Event.__struct_fields__)
+            [event.tenant for event in events],
+            [event.source for event in events],
+            [event.id for event in events],
+            [event.type for event in events],
+            [event.time_ms for event in events],
+            [event.item for event in events],
+            [event.data for event in events],
+            side_by_side([(e.values, e.members, e.dimensions, e.model) for e in events]),
         )
 
     def __len__(self) -> int:

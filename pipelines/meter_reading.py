@@ -1,7 +1,8 @@
 """What the meters of one event type make of an event's data.
 
-Two readings that give the same. `exact` is the rule and says what is wrong. `quick`, which is made
-in `pipelines.quick_reading`, reads data of the usual form and leaves all other data to `exact`.
+Readings that give the same. `exact` is the rule and says what is wrong. `quick`, which is made in
+`pipelines.quick_reading`, reads data of the usual form and leaves all other data to `exact`; so
+does `bulk`, of `pipelines.bulk_reading`, for many events at once.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pipelines.bulk_reading import BulkReader, bulk_reading
 from pipelines.quick_reading import MODEL, Indexed, Reading, quick_reading
 from schemas.catalog import Catalog
 from schemas.labels import label
@@ -38,7 +40,8 @@ _decode_text = msgspec.json.Decoder(str).decode
 class DataReader:
     """Reads the data of one event type by its meters.
 
-    `quick` takes JSON text and raises `msgspec.DecodeError` for all that is not of the usual form.
+    `quick` takes JSON text, `bulk` the texts of one or more events; both raise
+    `msgspec.DecodeError` for all that is not of the usual form.
     """
 
     def __init__(self, meters: Indexed) -> None:
@@ -46,6 +49,7 @@ class DataReader:
         self._told_apart = [(i, meter) for i, meter in meters if meter.tells_apart]
         self._priced = [(i, meter.priced_by) for i, meter in meters if meter.priced_by]
         self.quick: Callable[[msgspec.Raw], Reading] = quick_reading(meters)
+        self.bulk: BulkReader = bulk_reading(meters, self.quick)
 
     def exact(self, properties: Properties) -> Reading:
         """Read property by property; one that no meter reads may hold any JSON.

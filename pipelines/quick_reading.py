@@ -26,7 +26,9 @@ Reading = tuple[tuple[tuple[int, int], ...], Labels, Labels, str]
 
 Indexed = list[tuple[int, Meter]]
 
-_Whole = Annotated[int, msgspec.Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
+WHOLE = Annotated[int, msgspec.Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
+"""A number of the usual form, in units."""
+
 _Member = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL)]
 _Text = Annotated[str, msgspec.Meta(max_length=MAX_LABEL)]
 
@@ -43,7 +45,7 @@ def quick_reading(meters: Indexed) -> Callable[[msgspec.Raw], Reading]:
     kinds: dict[str, Any] = {
         **dict.fromkeys(texts, _Text),
         **dict.fromkeys(members, _Member),
-        **dict.fromkeys(numbers, _Whole),
+        **dict.fromkeys(numbers, WHOLE),
     }
     return _Source(meters, kinds).function()
 
@@ -96,7 +98,7 @@ class _Source:
         yield "def read(data):"
         yield " d = decode(data)"
         for name, kind in self._kinds.items():
-            if kind is _Whole:
+            if kind is WHOLE:
                 yield f" {self._own[name]} = d.{self._own[name]} * {MICRO}"
         values, members, dimensions = "", "", ""
         for index, meter in self._meters:
@@ -110,7 +112,7 @@ class _Source:
             if meter.priced_by:
                 key = f"d.{self._own[meter.priced_by]}"
                 dimensions += _item(f"({index}, {key})", [*tests, key])
-        model = "''" if self._kinds.get(MODEL) is _Whole else f"d.{self._own[MODEL]}"
+        model = "''" if self._kinds.get(MODEL) is WHOLE else f"d.{self._own[MODEL]}"
         yield f" return ({values}), ({members}), ({dimensions}), {model}"
 
     def _value(self, index: int, meter: Meter) -> str:

@@ -10,10 +10,11 @@ from operator import sub
 
 import msgspec
 
+from pipelines.bulk_reading import Readings
 from pipelines.event_columns import EventColumns
 from pipelines.event_times import EventTimes
 from pipelines.json_depth import MAX_DEPTH, is_too_deep
-from pipelines.quick_reading import Reading, quick_reading
+from pipelines.meter_reading import DataReader
 from schemas.event import Event, UsualEvent
 
 _decode = msgspec.json.Decoder(UsualEvent).decode
@@ -23,7 +24,7 @@ _OBJECT, _LIST = ord("{"), ord("[")
 _SHALLOW_BYTES = MAX_DEPTH * len('{"":}')
 """Objects alone that are so short do not nest too deep."""
 
-_read_unmetered = quick_reading([])
+_UNMETERED = DataReader([])
 
 
 class Unusual(Exception):
@@ -42,7 +43,7 @@ class UsualRecords:
 
     def __init__(
         self,
-        readers: Mapping[str, Callable[[msgspec.Raw], Reading]],
+        readers: Mapping[str, DataReader],
         max_age_ms: int,
         max_lead_ms: int,
         max_bytes: int,
@@ -71,7 +72,7 @@ class UsualRecords:
             -self._max_age_ms <= time_ms - arrived_ms <= self._max_lead_ms
         ):
             raise Unusual
-        values, members, dimensions, model = self._readers.get(kind, _read_unmetered)(sent.data)
+        values, members, dimensions, model = self._readers.get(kind, _UNMETERED).quick(sent.data)
         # Positions, as names take twice as long here.
         return Event(
             tenant,
@@ -106,41 +107,49 @@ class UsualRecords:
         if min(leads_ms) < -self._max_age_ms or max(leads_ms) > self._max_lead_ms:
             raise Unusual
         types, data = [each.type for each in sent], [each.data for each in sent]
-        readers = [self._readers.get(kind, _read_unmetered) for kind in types]
-        readings = [read(text) for read, text in zip(readers, data, strict=True)]
-        metered, members, dimensions, models = zip(*readings, strict=True)
         columns = EventColumns(
             tenants,
             [each.source for each in sent],
             [each.id for each in sent],
             types,
             times_ms,
-            list(chain.from_iterable(map(range, counts))),
+            _items(counts),
             data,
-            metered,
-            models,
-            members,
-            dimensions,
+            self._readings(types, data),
         )
         return columns, counts
+
+    def _readings(self, types: Sequence[str], data: Sequence[msgspec.Raw]) -> Readings:
+        """What the meters make of each event: all of a type are read at once."""
+        kinds = set(types)
+        readers = {kind: self._readers.get(kind, _UNMETERED).bulk for kind in kinds}
+        if len(kinds) == 1:
+            return readers[types[0]](data)
+        texts = {
+            kind: [text for text, own in zip(data, types, strict=True) if own == kind]
+            for kind in kinds
+        }
+        read = {kind: zip(*readers[kind](texts[kind]), strict=True) for kind in kinds}
+        return Readings(*zip(*(next(read[kind]) for kind in types), strict=True))
 
 
 def _decoded(values: Sequence[bytes]) -> tuple[list[UsualEvent], list[int]]:
     """The elements of all records, and how many are each record's."""
-    for value in values:
-        if not value.isascii():
+    if not all(map(bytes.isascii, values)):
+        for value in values:
             value.decode()
-    if any(value[0] != _OBJECT for value in values):
+    if {value[0] for value in values} != {_OBJECT}:
         elements = [_elements(value) for value in values]
         return list(chain.from_iterable(elements)), list(map(len, elements))
-    if any(is_too_deep(value, MAX_DEPTH) for value in values if _may_be_deep(value)):
+    may_be_deep = [value for value in values if len(value) > _SHALLOW_BYTES or _LIST in value]
+    if any(is_too_deep(value, MAX_DEPTH) for value in may_be_deep):
         raise Unusual
     return list(map(_decode, values)), [1] * len(values)
 
 
 def _element(value: bytes) -> UsualEvent:
     """The event that a record is, not nested too deep."""
-    if _may_be_deep(value) and is_too_deep(value, MAX_DEPTH):
+    if (len(value) > _SHALLOW_BYTES or _LIST in value) and is_too_deep(value, MAX_DEPTH):
         raise Unusual
     return _decode(value)
 
@@ -157,8 +166,11 @@ def _elements(value: bytes) -> list[UsualEvent]:
     return elements
 
 
-def _may_be_deep(value: bytes) -> bool:
-    return len(value) > _SHALLOW_BYTES or _LIST in value
+def _items(counts: list[int]) -> list[int]:
+    """Each event's index in its record."""
+    if counts.count(1) == len(counts):
+        return [0] * len(counts)
+    return list(chain.from_iterable(map(range, counts)))
 
 
 def _spreading(counts: list[int]) -> Callable[[Sequence[object]], list[object]]:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
-from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.admission import Admission
+from pipelines.bulk_reading import Readings
 from pipelines.event_columns import EventColumns
 from schemas.catalog import Catalog
 from schemas.event import EARLIEST_MS, LATEST_MS, Event, Rejection
@@ -29,7 +29,6 @@ QUANTITY_LIMIT = 10**18
 """Quantities of one event are below this many 1e-6 units: eighteen digits."""
 
 TEXTS = pa.list_(pa.string())
-_first, _second = itemgetter(0), itemgetter(1)
 
 
 class Record(Protocol):
@@ -81,7 +80,7 @@ def judge(records: Sequence[Record], admission: Admission, found: Deliveries) ->
     found.partitions = [record.partition() for record in records]
     found.offsets = [record.offset() for record in records]
     found.arrived_ms = [record.timestamp()[1] for record in records]
-    found.sent_ms = [_sent_ms(record.headers()) for record in records]
+    found.sent_ms = [_sent_ms(tuple(record.headers() or ())) for record in records]
     keys = [record.key() for record in records]
     values = [record.value() for record in records]
     judged = admission.admit_all(keys, values, found.arrived_ms)
@@ -124,8 +123,8 @@ def usage_table(found: Deliveries, catalog: Catalog, epoch: int) -> pa.Table:
         "type": texts(events.types),
         "time": moments(events.times_ms),
         "data": buffers(events.data),
-        "model": texts(events.models),
-        **_metered(events, catalog),
+        "model": texts(events.readings.models),
+        **_metered(events.types, events.readings, catalog),
         "repeated": marks(len(events), found.repeated),
         "partition": per_event(pa.array(found.partitions, pa.uint16())),
         "ver": per_event(pa.array(~offsets)),
@@ -154,52 +153,48 @@ def rejected_table(rejected: Sequence[RejectedElement], topic: str, epoch: int) 
     )
 
 
-def _metered(events: EventColumns, catalog: Catalog) -> dict[str, pa.Array]:
+def _metered(types: Sequence[str], read: Readings, catalog: Catalog) -> dict[str, pa.Array]:
     """What the meters make of the events, as list columns that belong together."""
-    pairs = events.values
+    meters, micros = read.meters, read.micros
     labels: dict[str, pa.Array] = {}
     if any(meter.tells_apart for meter in catalog.meter_list):
-        both = list(zip(pairs, events.members, strict=True))
-        members = [[""] * len(values) + [text for _, text in own] for values, own in both]
-        pairs = [(*values, *((meter, MICRO) for meter, _ in own)) for values, own in both]
+        own = list(zip(meters, micros, read.members, strict=True))
+        meters = [(*summed, *(meter for meter, _ in told)) for summed, _, told in own]
+        micros = [(*values, *(MICRO for _ in told)) for _, values, told in own]
+        members = [[""] * len(values) + [text for _, text in told] for _, values, told in own]
         labels["members"] = pa.array(members, TEXTS)
     if any(meter.priced_by for meter in catalog.meter_list):
-        keys = map(dict, events.dimensions)
-        own = [[of.get(n, "") for n, _ in each] for of, each in zip(keys, pairs, strict=True)]
-        labels["dimensions"] = pa.array(own, TEXTS)
+        keys = zip(map(dict, read.dimensions), meters, strict=True)
+        labels["dimensions"] = pa.array([[of.get(n, "") for n in own] for of, own in keys], TEXTS)
     if any(meter.filter for meter in catalog.meter_list):
-        labels["left_out"] = pa.array(_left_out(events.types, pairs, catalog), TEXTS)
-    micros = np.fromiter(map(_second, chain.from_iterable(pairs)), np.int64)
-    if "left_out" not in labels and len(set(events.types)) == 1:
-        # All have the same meters.
-        ends = np.arange(len(events) + 1, dtype=np.int32) * len(pairs[0])
-        meters = np.tile(np.array([meter for meter, _ in pairs[0]], np.int32), len(events))
-    else:
-        ends = ends_of(pairs)
-        meters = np.fromiter(map(_first, chain.from_iterable(pairs)), np.int32)
+        labels["left_out"] = pa.array(_left_out(types, meters, catalog), TEXTS)
+    ends = ends_of(meters)
     names = pa.array([meter.name for meter in catalog.meter_list])
-    named = pa.DictionaryArray.from_arrays(pa.array(meters), names)
+    named = pa.DictionaryArray.from_arrays(_flat(meters, np.int32), names)
     return {
-        "meters": pa.ListArray.from_arrays(pa.array(ends), named),
-        "quantities": pa.ListArray.from_arrays(pa.array(ends), _quantities(micros)),
+        "meters": pa.ListArray.from_arrays(ends, named),
+        "quantities": pa.ListArray.from_arrays(ends, _quantities(_flat(micros, np.int64))),
         **labels,
     }
 
 
 def _left_out(
-    types: Sequence[str], pairs: Sequence[tuple[tuple[int, int], ...]], catalog: Catalog
+    types: Sequence[str], meters: Sequence[tuple[int, ...]], catalog: Catalog
 ) -> list[list[str]]:
     """For each event, the meters of its type whose filter leaves it out."""
     filtered: dict[str, list[tuple[int, str]]] = {}
     for index, meter in enumerate(catalog.meter_list):
         if meter.filter:
             filtered.setdefault(meter.event_type, []).append((index, meter.name))
-    left_out = []
-    for kind, metered in zip(types, pairs, strict=True):
-        own = filtered.get(kind, ())
-        known = dict(metered) if own else {}
-        left_out.append([name for index, name in own if index not in known])
-    return left_out
+    return [
+        [name for index, name in filtered.get(kind, ()) if index not in metered]
+        for kind, metered in zip(types, meters, strict=True)
+    ]
+
+
+def _flat(lists: Sequence[tuple[int, ...]], kind: type[np.integer[Any]]) -> NDArray[Any]:
+    """All their items, one behind the other."""
+    return np.fromiter(chain.from_iterable(lists), kind)
 
 
 def _quantities(micros: NDArray[np.int64]) -> pa.Array:
@@ -230,15 +225,15 @@ def _repeated(names: Iterable[tuple[str, str]], first: int) -> Iterator[int]:
         seen.add(name)
 
 
-def _sent_ms(headers: list[tuple[str, bytes | None]] | None) -> int | None:
+@lru_cache(maxsize=10_000)
+def _sent_ms(headers: tuple[tuple[str, bytes | None], ...]) -> int | None:
     """The producer's send time; None when it is missing or no time."""
-    for name, text in headers or ():
+    for name, text in headers:
         if name == SENT_AT_HEADER:
             return _instant_ms(text)
     return None
 
 
-@lru_cache(maxsize=10_000)
 def _instant_ms(text: bytes | None) -> int | None:
     if text is None or not text.isdigit() or len(text) >= 16:
         return None

@@ -73,10 +73,17 @@ class Batch:
 
     def take(self, messages: Sequence[Record]) -> list[object]:
         """Judge more messages; returns what Kafka reports beside them."""
-        usage, states, problems = self._sorted(messages)
+        read = [message for message in messages if message.error() is None]
+        usage = [message for message in read if message.topic() == self.rules.topic]
         self.add_usage(usage)
-        read_counters(states, self.rules.epoch, self.counters)
-        return problems
+        if len(usage) < len(read):
+            states = [message for message in read if message.topic() != self.rules.topic]
+            read_counters(states, self.rules.epoch, self.counters)
+        self.size += sum(map(len, read))
+        self._reach(read, 1)
+        others = [message for message in messages if message.error() is not None]
+        self._reach([message for message in others if _is_end(message)], 0)
+        return [message.error() for message in others if not _is_end(message)]
 
     def add_usage(self, records: Sequence[Record]) -> None:
         """Make records of `usage.events` into rows, a stride at a time."""
@@ -89,23 +96,11 @@ class Batch:
             start += len(some)
             self.stride = max(1, STRIDE * len(some) // max(rows.num_rows, len(some)))
 
-    def _sorted(
-        self, messages: Sequence[Record]
-    ) -> tuple[list[Record], list[Record], list[object]]:
-        usage: list[Record] = []
-        states: list[Record] = []
-        problems: list[object] = []
-        for message in messages:
-            topic, place = message.topic(), (message.topic(), message.partition())
-            if (problem := message.error()) is None:
-                (usage if topic == self.rules.topic else states).append(message)
-                self.reached[place] = message.offset() + 1
-                self.size += len(message)
-            elif problem.code() == KafkaError._PARTITION_EOF:
-                self.reached[place] = message.offset()
-            else:
-                problems.append(problem)
-        return usage, states, problems
+    def _reach(self, messages: Sequence[Record], length: int) -> None:
+        """All before these and so many offsets of theirs are read."""
+        last = {(message.topic(), message.partition()): message.offset() for message in messages}
+        for place, offset in last.items():
+            self.reached[place] = max(self.reached.get(place, 0), offset + length)
 
     def is_full(self, size: int) -> bool:
         """Does it hold so many elements, or as many bytes as a batch may?"""
@@ -128,6 +123,11 @@ class Batch:
         if self.usage:
             tables = {"usage_events": pa.concat_tables(self.usage).combine_chunks(), **tables}
         return tables
+
+
+def _is_end(message: Record) -> bool:
+    """Does it tell, as a problem, that a partition is read to its end?"""
+    return bool(message.error().code() == KafkaError._PARTITION_EOF)
 
 
 @dataclass(frozen=True, slots=True)

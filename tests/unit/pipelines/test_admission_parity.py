@@ -102,8 +102,10 @@ def is_usual(admission: Admission, key: bytes | None, value: bytes) -> bool:
 
 
 def events_of(columns: EventColumns) -> list[Event]:
-    lists = [getattr(columns, name) for name in EventColumns.__slots__]
-    return [Event(*row) for row in zip(*lists, strict=True)]
+    *own, read = (getattr(columns, name) for name in EventColumns.__slots__)
+    values = [tuple(zip(*each, strict=True)) for each in zip(read.meters, read.micros, strict=True)]
+    rows = zip(*own, values, read.models, read.members, read.dimensions, strict=True)
+    return [Event(*row) for row in rows]
 
 
 NUMBERS = [
