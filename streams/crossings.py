@@ -12,7 +12,7 @@ from schemas.period import format_instant
 from schemas.quantity import format_micro
 from schemas.quota import Cause, QuotaExceeded, UsageAlert, crossing_id
 from schemas.topics import SENT_AT_HEADER
-from streams.folds import Counter
+from streams.folds import Counter, Told
 from streams.limits import Limits, Step
 from streams.sheet import Sheet
 
@@ -71,10 +71,11 @@ def announce(sheet: Sheet, counter: Counter, meter: str, judged: Judgement) -> l
         tenant, window = sheet.account.tenant, sheet.span.window
         fact = crossing_id(tenant, meter, window, step.at, step.percent)
         mark = HARD + fact if step.is_hard else fact
-        if mark not in counter.announced:
-            counter.announced += (mark,)
+        if mark not in counter.told.ids:
+            denied_ms = counter.told.denied_ms
             if step.is_hard and judged.limits.grace_ms is not None:
-                counter.denied_ms = judged.at_ms + judged.limits.grace_ms
+                denied_ms = judged.at_ms + judged.limits.grace_ms
+            counter.told = Told((*counter.told.ids, mark), denied_ms)
             crossings.append(_message(sheet, counter, meter, step, fact, judged))
     return crossings
 
@@ -96,6 +97,6 @@ def _message(
     }
     if not step.is_hard:
         return UsageAlert(at=step.at, is_soft_limit=step.is_soft, **told)
-    denied_ms = None if limits.grace_ms is None else counter.denied_ms
+    denied_ms = None if limits.grace_ms is None else counter.told.denied_ms
     deny_from = None if denied_ms is None else format_instant(denied_ms)
     return QuotaExceeded(limit=step.at, deny_from=deny_from, **told)

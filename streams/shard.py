@@ -16,7 +16,7 @@ from streams.crossings import Crossing, Judgement, Record, announce, cause_of, c
 from streams.folds import FOLDS, Counter, add_member
 from streams.limits import Term
 from streams.repeats import Repeats
-from streams.rows import Moment, Row, encode_row
+from streams.rows import Moment, Row, RowEncoder
 from streams.sheet import NOT_HERE, Sheet
 
 _CLOCK_SLACK_MS = 86_400_000
@@ -218,12 +218,13 @@ class Shard:
     def changes(self) -> Changes:
         """Rows, crossings and figures since the last time; they are handed out once."""
         moment = Moment(self._epoch, self.position, max(self.clock_ms, self._told_ms))
+        encoder = RowEncoder(self._meters, moment)
         rows: list[Row] = [(key, None) for key in self._ended]
         for sheet, meter in self._dirty:
             counter = sheet.counters[meter]
             if counter is not None and counter.is_dirty:
                 counter.is_dirty = False
-                rows.append(encode_row(sheet, counter, (meter, self._meters[meter]), moment))
+                rows.append(encoder.row(sheet, meter, counter))
         changes = Changes(
             self.position, rows, self._crossings, self._counted, self._duplicates, self._rejected
         )
