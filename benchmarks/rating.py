@@ -23,6 +23,7 @@ import pyarrow as pa
 from pipelines import bulk_rating
 from pipelines.proration import prorate_fees
 from pipelines.rating import rate_usage
+from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table, lines_by_subscription
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
@@ -89,18 +90,19 @@ class Month:
     def __init__(self, tenants: int) -> None:
         self.catalogs = {1: price_list()}
         self.subscriptions = [subscription_of(ordinal) for ordinal in range(tenants)]
+        self.segments = segment_table(self.subscriptions)
         self.usage = _usage(tenants)
 
     def bulk(self) -> int:
         """Rate as the close does, part after part; how many lines."""
-        rating = bulk_rating.BulkRating(self.subscriptions, MONTH, self.catalogs)
+        rating = bulk_rating.BulkRating(self.segments, MONTH, self.catalogs)
         parts = chain(rating.fees(), rating.charges(self.usage))
         return sum(part.num_rows for part in parts)
 
     def bulk_lines(self) -> tuple[Lines, Lines]:
         """The lines of usage and of fees as the close makes them."""
-        charges = bulk_rating.rate_charges(self.usage, self.subscriptions, MONTH, self.catalogs)
-        fees = bulk_rating.prorate_fees(self.subscriptions, MONTH, self.catalogs)
+        charges = bulk_rating.rate_charges(self.usage, self.segments, MONTH, self.catalogs)
+        fees = bulk_rating.prorate_fees(self.segments, MONTH, self.catalogs)
         return _of_table(charges), _of_table(fees)
 
     def specified(self) -> tuple[Lines, Lines]:

@@ -5,7 +5,6 @@ the speed. All arithmetic is in HUGEINT, which raises on overflow. Each subscrip
 the billing period of its own that ends in the month.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.resources import files
@@ -13,31 +12,33 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines.coding import Codes, Numbered, by_tenant
+from pipelines.coding import Codes
 from pipelines.fee_terms import has_only_usual, is_usual
+from pipelines.numbering import Numbered, between, numbered, used
 from pipelines.plan_tables import card_table, divisor_table, fee_table, policy_table
 from pipelines.price_table import matrix_table, price_table
 from pipelines.proration import prorate_fees as specified_fees
+from pipelines.rate_tables import piece_table, rate_table
+from pipelines.segment_tables import segment_table, subscriptions_of
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
-from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, USAGE_COLUMNS, ArrowStream
+from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, SEGMENT_COLUMNS, ArrowStream
 
 AT_ONCE = 60_000
 """Subscriptions whose usage is rated together."""
 
 _SQL = files("pipelines") / "sql"
-_PARTS = (_SQL / "parts.sql").read_text()
-_COST = (_SQL / "cost.sql").read_text()
-_SPLITS = (_SQL / "splits.sql").read_text()
-_SPLITS_BY_POLICY = (_SQL / "splits_by_policy.sql").read_text()
-_CHARGES = (_SQL / "charges.sql").read_text()
-_FEES = (_SQL / "fees.sql").read_text()
-_PLAIN_CHARGES = (_SQL / "plain_charges.sql").read_text()
-_PLAIN_FEES = (_SQL / "plain_fees.sql").read_text()
-_NUMBERED_USAGE = (_SQL / "numbered_usage.sql").read_text()
+_TEXTS = {
+    name: (_SQL / f"{name}.sql").read_text()
+    for name in (
+        *("offered", "parts", "cost", "piece_cost", "splits", "splits_by_policy"),
+        *("charges", "plain_charges", "fees", "plain_fees"),
+    )
+}
 _WHOLE = """
 SELECT * FROM (
 {several})
@@ -50,29 +51,30 @@ ORDER BY subscription, ordinal
 
 def rate_charges(
     usage: ArrowStream,
-    subscriptions: Iterable[Subscription],
+    segments: ArrowStream,
     month: BillingPeriod,
     catalogs: Mapping[int, Catalog],
 ) -> pa.Table:
     """The usage lines (`LINE_COLUMNS`) of all subscriptions, by tenant, subscription, ordinal.
 
-    `usage` is cut by `pipelines.segments.bounds`; what lies in no part of a subscription, or is of
-    a meter that its price lists do not price, makes no line.
+    `segments` (`SEGMENT_COLUMNS`) are the subscriptions. `usage` is cut by
+    `pipelines.segments.bounds`; what lies in no part of a subscription, or is of a meter that its
+    price lists do not price, makes no line.
 
     Raises:
         duckdb.Error: an amount does not fit 64 bits; nothing wraps.
     """
-    return pa.concat_tables(BulkRating(subscriptions, month, catalogs).charges(usage))
+    return pa.concat_tables(BulkRating(segments, month, catalogs).charges(usage))
 
 
 def prorate_fees(
-    subscriptions: Iterable[Subscription], month: BillingPeriod, catalogs: Mapping[int, Catalog]
+    segments: ArrowStream, month: BillingPeriod, catalogs: Mapping[int, Catalog]
 ) -> pa.Table:
     """The fee lines (`LINE_COLUMNS`) of all subscriptions, by tenant, subscription, ordinal.
 
     Fees by the year, in advance, by the day or whole are few, and the specification makes them.
     """
-    return pa.concat_tables(BulkRating(subscriptions, month, catalogs).fees())
+    return pa.concat_tables(BulkRating(segments, month, catalogs).fees())
 
 
 class BulkRating:
@@ -83,12 +85,12 @@ class BulkRating:
 
     def __init__(
         self,
-        subscriptions: Iterable[Subscription],
+        segments: ArrowStream,
         month: BillingPeriod,
         catalogs: Mapping[int, Catalog],
         at_once: int = AT_ONCE,
     ) -> None:
-        self._subscriptions = list(subscriptions)
+        self._segments = as_table(segments, SEGMENT_COLUMNS)
         self._month = month
         self._catalogs = catalogs
         self._at_once = at_once
@@ -96,21 +98,22 @@ class BulkRating:
 
     @cached_property
     def _numbered(self) -> Numbered:
-        return self._codes.numbered(self._subscriptions, self._month)
+        return numbered(self._segments, self._month)
 
     def charges(self, usage: ArrowStream) -> Iterator[pa.Table]:
         """The usage lines of `rate_charges`, some subscriptions after the others."""
-        whose, offered = self._numbered, self._offered()
-        scripts = (_NUMBERED_USAGE, _PARTS, _COST, self._splits())
-        used = as_table(usage, USAGE_COLUMNS)
-        is_cut = len(whose.tenants) > self._at_once
-        used = by_tenant(used) if is_cut else used
-        for first in range(0, max(len(whose.tenants), 1), self._at_once):
-            own = whose.tables(first, self._at_once)
-            theirs = _usage_of(own["named"]["tenant"], used) if is_cut else used
-            tables = {**offered, **own, "raw_usage": theirs}
-            lines = _run(scripts, (_CHARGES, _PLAIN_CHARGES), tables)
-            yield self._codes.lines(lines, whose)
+        whose, names = self._numbered, self._codes.names
+        uses = used(usage, whose.tenants, names["meter"])
+        whose = whose.the_long_way(self._valued(uses))
+        scripts = [_TEXTS[name] for name in ("parts", "cost", "piece_cost", self._splits())]
+        with _database(self._offered()) as connection:
+            connection.execute(_TEXTS["offered"])
+            for first in range(0, max(len(whose.tenants), 1), self._at_once):
+                tables = self._some(whose, first) | {
+                    "usage": between(uses, "tenant", first, self._at_once)
+                }
+                lines = _run(connection, scripts, ("charges", "plain_charges"), tables)
+                yield self._codes.lines(lines, whose)
 
     def fees(self) -> Iterator[pa.Table]:
         """The fee lines of `prorate_fees`; in one part where some are not usual."""
@@ -119,20 +122,36 @@ class BulkRating:
             return
         usual: list[Subscription] = []
         others: list[Subscription] = []
-        for each in self._subscriptions:
+        for each in subscriptions_of(self._segments):
             period = each.billed_in(self._month)
             (usual if is_usual(each, period, self._catalogs) else others).append(each)
         rows = [row for each in others for row in _specified(each, self._month, self._catalogs)]
-        lines = self._usual_fees(self._codes.numbered(usual, self._month))
+        lines = self._usual_fees(numbered(segment_table(usual), self._month))
         order = [(name, "ascending") for name in ("tenant", "subscription", "ordinal")]
         yield pa.concat_tables([*lines, table_of(rows, LINE_COLUMNS)]).sort_by(order)
 
     def _usual_fees(self, whose: Numbered) -> Iterator[pa.Table]:
         fees = self._codes.coded(fee_table(self._catalogs))
-        for first in range(0, max(len(whose.tenants), 1), self._at_once):
-            own = whose.tables(first, self._at_once)
-            tables = {"fees": fees, "plain": own["one_plan"], "segments": own["several"]}
-            yield self._codes.lines(_run((_PARTS,), (_FEES, _PLAIN_FEES), tables), whose)
+        with _database({"fees": fees}) as connection:
+            for first in range(0, max(len(whose.tenants), 1), self._at_once):
+                tables = self._some(whose, first)
+                lines = _run(connection, [_TEXTS["parts"]], ("fees", "plain_fees"), tables)
+                yield self._codes.lines(lines, whose)
+
+    def _some(self, whose: Numbered, first: int) -> dict[str, pa.Table]:
+        """What is in force for some subscriptions, from a number on."""
+        plain, segments = (
+            self._codes.coded(between(table, "subscription", first, self._at_once))
+            for table in (whose.plain, whose.segments)
+        )
+        return {"one_plan": self._codes.with_first_rate(plain), "segments": segments}
+
+    def _valued(self, uses: pa.Table) -> pa.Array:
+        """Whose usage tells values apart, so that there is more to a meter than one quantity."""
+        meters = pc.unique(self._codes.coded(matrix_table(self._catalogs))["meter"])
+        by_value = pc.is_in(uses["meter"], value_set=meters)
+        valued = pc.or_(by_value, pc.not_equal(uses["value"], ""))
+        return pc.unique(uses["tenant"].filter(valued))
 
     def _offered(self) -> dict[str, pa.Table]:
         """What the price lists say, by number."""
@@ -143,26 +162,17 @@ class BulkRating:
             "divisors": divisor_table(),
             "policies": policy_table(self._catalogs),
         }
-        coded = {name: self._codes.coded(table) for name, table in small.items()}
-        return {**coded, "meters": self._codes.meters}
+        rates = {
+            "offered_rates": rate_table(self._catalogs),
+            "offered_pieces": piece_table(self._catalogs),
+        }
+        coded = {name: self._codes.coded(table) for name, table in (small | rates).items()}
+        return coded | {name: self._codes.with_first_rate(coded[name]) for name in rates}
 
     def _splits(self) -> str:
         plans = [plan for each in self._catalogs.values() for plan in each.plans.values()]
         are_usual = all(plan.policies.are_usual_for_usage for plan in plans)
-        return _SPLITS if are_usual else _SPLITS_BY_POLICY
-
-
-def _usage_of(tenants: pa.ChunkedArray, used: pa.Table) -> pa.Table:
-    """The rows from the first of these tenants to the last; both are in order."""
-    names = used["tenant"]
-
-    def name(row: int) -> str:
-        text: str = names[row].as_py()
-        return text
-
-    start = bisect_left(range(len(names)), tenants[0].as_py(), key=name)
-    end = bisect_right(range(len(names)), tenants[-1].as_py(), key=name)
-    return used.slice(start, end - start)
+        return "splits" if are_usual else "splits_by_policy"
 
 
 def _specified(
@@ -177,14 +187,27 @@ def _specified(
         yield *whose, ordinal, *what, line.fee_minor, line.amount_minor, *nothing
 
 
+def _database(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:")
+    for name, table in tables.items():
+        connection.register(name, table)
+    return connection
+
+
 def _run(
-    scripts: Iterable[str], statements: tuple[str, str], tables: Mapping[str, pa.Table]
+    connection: duckdb.DuckDBPyConnection,
+    scripts: Iterable[str],
+    statements: tuple[str, str],
+    tables: Mapping[str, pa.Table],
 ) -> pa.Table:
-    """Lines by number, those of several plans and of one, in their order."""
-    several, plain = statements
-    with duckdb.connect(":memory:") as connection:
-        for name, table in tables.items():
-            connection.register(name, table)
-        for script in scripts:
-            connection.execute(script)
-        return connection.sql(_WHOLE.format(several=several, plain=plain)).to_arrow_table()
+    """Lines by number, those of several plans and of one, in their order; it leaves no table."""
+    several, plain = (_TEXTS[name] for name in statements)
+    connection.begin()
+    for name, table in tables.items():
+        connection.register(name, table)
+    connection.execute("CREATE TABLE plain AS FROM one_plan")
+    for script in scripts:
+        connection.execute(script)
+    lines = connection.sql(_WHOLE.format(several=several, plain=plain)).to_arrow_table()
+    connection.rollback()
+    return lines

@@ -22,6 +22,7 @@ from pipelines.completeness import cut, ensure_covered, ensure_over
 from pipelines.draft_parts import drafts_of
 from pipelines.late_usage import corrections_by, corrections_table
 from pipelines.metering import meters_of
+from pipelines.segment_tables import segment_table
 from pipelines.segments import bounds
 from pipelines.tables import rows_of, table_of
 from pipelines.usage_reading import read_totals, read_usage
@@ -125,7 +126,8 @@ def rate_charges(month: str, ledger: ClosingLedger) -> StepReport:
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("rate_charges", month)
-    lines = bulk_rating.rate_charges(books.usage, books.subscriptions, books.period, books.catalogs)
+    found = segment_table(books.subscriptions)
+    lines = bulk_rating.rate_charges(books.usage, found, books.period, books.catalogs)
     return _replace_lines("rate_charges", "charges", lines, books, ledger)
 
 
@@ -134,7 +136,8 @@ def prorate_fees(month: str, ledger: ClosingLedger) -> StepReport:
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("prorate_fees", month)
-    lines = bulk_rating.prorate_fees(books.subscriptions, books.period, books.catalogs)
+    found = segment_table(books.subscriptions)
+    lines = bulk_rating.prorate_fees(found, books.period, books.catalogs)
     return _replace_lines("prorate_fees", "prorations", lines, books, ledger)
 
 

@@ -12,6 +12,7 @@ from pipelines import bulk_rating, invoicing
 from pipelines.adjustments import bulk
 from pipelines.adjustments.concerned import concerned
 from pipelines.books import Books
+from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table, line_of, rows_of
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, InvoiceState, remade_id
@@ -88,7 +89,8 @@ def _next_id(old: Invoice, ledger: ClosingLedger) -> str:
 
 
 def _lines(old: Invoice, books: Books, ledger: ClosingLedger) -> tuple[InvoiceLine, ...]:
-    month, catalogs, found = books.period, books.catalogs, books.subscriptions
+    month, catalogs = books.period, books.catalogs
+    found = segment_table(books.subscriptions)
     usage = as_table(ledger.usage(books.month), USAGE_COLUMNS)
     fees = bulk_rating.prorate_fees(found, month, catalogs)
     charges = bulk_rating.rate_charges(usage, found, month, catalogs)

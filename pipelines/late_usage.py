@@ -19,6 +19,7 @@ from pipelines.adjustments.concerned import concerned
 from pipelines.books import Books
 from pipelines.correction_lines import difference, owed
 from pipelines.metering import meters_of
+from pipelines.segment_tables import segment_table
 from pipelines.segments import bounds
 from pipelines.tables import lines_by_subscription, table_of
 from pipelines.usage_reading import read_usage_of
@@ -149,8 +150,9 @@ def _owed_as_of(
     cuts = {each.tenant: bounds(each, books.billed(each)) for each in subscriptions}
     used = read_usage_of(usage, periods, as_of, cuts, meters_of(books.catalogs))
     month, catalogs = books.period, books.catalogs
-    fees = bulk_rating.prorate_fees(subscriptions, month, catalogs)
-    charges = bulk_rating.rate_charges(used, subscriptions, month, catalogs)
+    segments = segment_table(subscriptions)
+    fees = bulk_rating.prorate_fees(segments, month, catalogs)
+    charges = bulk_rating.rate_charges(used, segments, month, catalogs)
     rated = pa.concat_tables([fees, charges])
     offered = replace(books.offered, extras=_as_billed(books, billed))
     found = concerned(subscriptions, offered)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipelines import bulk_rating
 from pipelines.adjustments import bulk
 from pipelines.adjustments.concerned import concerned
+from pipelines.segment_tables import segment_table
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.tables import ArrowStream
@@ -30,8 +31,9 @@ def month_lines(
     for them too.
     """
     catalogs = offered.catalogs
-    fees = bulk_rating.prorate_fees(subscriptions, month, catalogs)
-    charges = bulk_rating.rate_charges(usage, subscriptions, month, catalogs)
+    segments = segment_table(subscriptions)
+    fees = bulk_rating.prorate_fees(segments, month, catalogs)
+    charges = bulk_rating.rate_charges(usage, segments, month, catalogs)
     rated = pa.concat_tables([fees, charges])
     found = concerned(subscriptions, offered)
     if not found:

@@ -58,8 +58,9 @@ def numbered(segments: ArrowStream, month: BillingPeriod) -> Numbered:
         ),
         pc.invert(rows["is_trial"]),
     )
-    names = (heads[name].combine_chunks() for name in heads.column_names)
-    return Numbered(*names, rows.filter(is_whole), rows.filter(pc.invert(is_whole)))
+    tenants, subscriptions = (heads[name].combine_chunks() for name in heads.column_names)
+    others = rows.filter(pc.invert(is_whole))
+    return Numbered(tenants, subscriptions, rows.filter(is_whole), others)
 
 
 def used(usage: ArrowStream, tenants: pa.Array, meters: pa.Array) -> pa.Table:

@@ -17,6 +17,7 @@ from pipelines.adjustments.invoice import adjust
 from pipelines.explanation import explain
 from pipelines.proration import prorate_fees
 from pipelines.rating import Usage, rate_usage
+from pipelines.segment_tables import segment_table
 from pipelines.tables import lines_by_subscription, table_of
 from schemas.catalog import Catalog
 from schemas.extras import NOTHING, Extras, Given
@@ -82,8 +83,9 @@ class Bill:
     def _in_bulk(self) -> tuple[InvoiceLine, ...]:
         everyone, tenant = [self.subscription], self.subscription.tenant
         used = usage_table((tenant, *key, micro, 1) for key, micro in self.usage.items())
-        fees = bulk_rating.prorate_fees(everyone, self.month, self.catalogs)
-        charges = bulk_rating.rate_charges(used, everyone, self.month, self.catalogs)
+        segments = segment_table(everyone)
+        fees = bulk_rating.prorate_fees(segments, self.month, self.catalogs)
+        charges = bulk_rating.rate_charges(used, segments, self.month, self.catalogs)
         rated = _one_table([*_own(fees), *_own(charges)], self.subscription)
         offered = Offered(self.catalogs, self.taxes, self.extras)
         found = concerned(everyone, offered)

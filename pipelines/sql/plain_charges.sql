@@ -1,20 +1,27 @@
 -- Usage lines where one plan is in force for the whole period: the pool is what the plan includes,
--- and nothing comes before. Tables: uses, plain, cards, prices, divisors; cost.sql has the macro.
+-- and nothing comes before. Tables: usage, plain, rates, pieces; piece_cost.sql has the macro.
 WITH
-split AS (
+split AS MATERIALIZED (
     SELECT
-        plain.*,
-        uses.meter,
-        uses.quantity_micro,
+        plain.subscription,
+        plain.period_start_ms,
+        plain.period_end_ms,
+        usage.meter,
+        usage.quantity_micro,
+        rates.rate,
+        rates.plan,
+        rates.currency,
+        rates.is_billed,
+        rates.unit_price_pico,
         CASE
-            WHEN uses.quantity_micro > cards.included_micro -- null: unlimited
-                THEN uses.quantity_micro - cards.included_micro
+            WHEN usage.quantity_micro > rates.included_micro -- null: unlimited
+                THEN usage.quantity_micro - rates.included_micro
             ELSE 0
         END AS overage_micro
-    FROM uses
-    JOIN plain ON plain.subscription = uses.tenant
-    JOIN cards USING (catalog_version, plan, meter)
-    WHERE uses.segment = 1
+    FROM usage
+    JOIN plain ON plain.subscription = usage.tenant
+    JOIN rates ON rates.rate = plain.first_rate + usage.meter
+    WHERE usage.segment = 1
 ),
 lines AS (
     SELECT
@@ -30,19 +37,15 @@ lines AS (
     SELECT
         split.*,
         1 AS kind_order,
-        CASE WHEN prices.model IS NULL THEN 'not_billed' ELSE 'overage' END AS kind,
+        CASE WHEN is_billed THEN 'overage' ELSE 'not_billed' END AS kind,
         overage_micro AS line_micro,
-        prices.unit_price_pico AS line_price_pico,
-        -- Nothing beyond a pool is negative, so rounding half away from zero is half up.
-        coalesce(
-            (2 * cost(prices, overage_micro::HUGEINT) + divisors.divisor)
-            // (2 * divisors.divisor),
-            0
-        )::BIGINT AS line_minor
+        unit_price_pico AS line_price_pico,
+        minor_of(pieces, overage_micro) AS line_minor
     FROM split
-    JOIN divisors USING (currency)
-    LEFT JOIN prices USING (catalog_version, plan, meter, currency)
-    WHERE overage_micro <> 0
+    JOIN pieces
+        ON pieces.rate = split.rate
+        AND split.overage_micro > pieces.lower_micro
+        AND split.overage_micro <= pieces.upper_micro
 )
 SELECT
     subscription AS tenant,

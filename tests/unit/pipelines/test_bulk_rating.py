@@ -13,6 +13,7 @@ from pipelines import bulk_rating
 from pipelines.proration import prorate_fees
 from pipelines.rating import Usage as Used
 from pipelines.rating import rate_usage
+from pipelines.segment_tables import segment_table
 from pipelines.tables import line_of, lines_by_subscription, rows_of
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
@@ -50,8 +51,8 @@ def test_bulk_lines_equal_the_specification(
     month: tuple[dict[int, Catalog], list[Subscription], Usage],
 ) -> None:
     versions, found, usage = month
-    charges = bulk_rating.rate_charges(_table(usage), found, OCTOBER, versions)
-    fees = bulk_rating.prorate_fees(found, OCTOBER, versions)
+    charges = bulk_rating.rate_charges(_table(usage), segment_table(found), OCTOBER, versions)
+    fees = bulk_rating.prorate_fees(segment_table(found), OCTOBER, versions)
     assert _lines(charges) == {
         s.id: lines
         for s in found
@@ -68,12 +69,12 @@ def test_the_order_of_rows_does_not_matter(
     month: tuple[dict[int, Catalog], list[Subscription], Usage], random: Random
 ) -> None:
     versions, found, usage = month
-    once = bulk_rating.rate_charges(_table(usage), found, OCTOBER, versions)
+    once = bulk_rating.rate_charges(_table(usage), segment_table(found), OCTOBER, versions)
     rows = [(t, *key, q, 1) for t, own in usage.items() for key, q in own.items()]
     random.shuffle(rows)
     random.shuffle(found)
     shuffled = usage_table(rows)
-    again = bulk_rating.rate_charges(shuffled, found, OCTOBER, versions)
+    again = bulk_rating.rate_charges(shuffled, segment_table(found), OCTOBER, versions)
     assert again.equals(once)
 
 
@@ -86,14 +87,14 @@ def test_how_many_are_rated_at_once_does_not_matter(
     rows = [(t, *key, q, 1) for t, own in usage.items() for key, q in own.items()]
     rows += [("aa", "tokens", 1, "", 5, 1), ("z", "tokens", 1, "", 5, 1)]
     random.shuffle(rows)
-    rating = bulk_rating.BulkRating(found, OCTOBER, versions, at_once=1)
+    rating = bulk_rating.BulkRating(segment_table(found), OCTOBER, versions, at_once=1)
     parts = list(rating.charges(usage_table(rows)))
     assert len(parts) == max(len(found), 1)
     assert _lines(pa.concat_tables(parts)) == _lines(
-        bulk_rating.rate_charges(_table(usage), found, OCTOBER, versions)
+        bulk_rating.rate_charges(_table(usage), segment_table(found), OCTOBER, versions)
     )
     fees = pa.concat_tables(rating.fees())
-    assert fees.equals(bulk_rating.prorate_fees(found, OCTOBER, versions))
+    assert fees.equals(bulk_rating.prorate_fees(segment_table(found), OCTOBER, versions))
 
 
 @pytest.mark.parametrize(
@@ -111,8 +112,10 @@ def test_how_many_are_rated_at_once_does_not_matter(
 def test_worked_subscriptions_are_rated_alike(plans: str, quantities: dict[int, int]) -> None:
     subscription, prices = a_subscription(plans), {1: llm_tokens()}
     usage = used(quantities)
-    charges = bulk_rating.rate_charges(_table({"acme": usage}), [subscription], OCTOBER, prices)
-    fees = bulk_rating.prorate_fees([subscription], OCTOBER, prices)
+    charges = bulk_rating.rate_charges(
+        _table({"acme": usage}), segment_table([subscription]), OCTOBER, prices
+    )
+    fees = bulk_rating.prorate_fees(segment_table([subscription]), OCTOBER, prices)
     assert [line_of(row) for row in rows_of(charges)] == rate_usage(
         subscription, OCTOBER, prices, usage
     )
@@ -124,7 +127,9 @@ def test_lines_have_the_contracts_columns_and_ordinals() -> None:
     usage = some_usage(
         {("acme", "tokens", 1): units(60_000), ("acme", "tokens", 2): units(700_000)}
     )
-    table = bulk_rating.rate_charges(usage, [subscription], OCTOBER, {1: llm_tokens()})
+    table = bulk_rating.rate_charges(
+        usage, segment_table([subscription]), OCTOBER, {1: llm_tokens()}
+    )
     assert {field.name: str(field.type) for field in table.schema} == LINE_COLUMNS
     rows = list(rows_of(table))
     assert [row["ordinal"] for row in rows] == [0, 1, 2]
@@ -137,14 +142,19 @@ def test_lines_have_the_contracts_columns_and_ordinals() -> None:
 def test_usage_of_tenants_without_a_subscription_makes_no_line() -> None:
     usage = some_usage({("stranger", "tokens", 0): units(5)})
     table = bulk_rating.rate_charges(
-        usage, [a_subscription("pro 09-01")], OCTOBER, {1: llm_tokens()}
+        usage, segment_table([a_subscription("pro 09-01")]), OCTOBER, {1: llm_tokens()}
     )
     assert table.num_rows == 0
 
 
 def test_a_month_without_anything_has_no_lines() -> None:
-    assert bulk_rating.rate_charges(some_usage({}), [], OCTOBER, {1: llm_tokens()}).num_rows == 0
-    assert bulk_rating.prorate_fees([], OCTOBER, {1: llm_tokens()}).num_rows == 0
+    assert (
+        bulk_rating.rate_charges(
+            some_usage({}), segment_table([]), OCTOBER, {1: llm_tokens()}
+        ).num_rows
+        == 0
+    )
+    assert bulk_rating.prorate_fees(segment_table([]), OCTOBER, {1: llm_tokens()}).num_rows == 0
 
 
 def test_an_amount_beyond_64_bits_is_an_error_and_never_wraps() -> None:
@@ -153,7 +163,9 @@ def test_an_amount_beyond_64_bits_is_an_error_and_never_wraps() -> None:
     usage = some_usage({("acme", "tokens", 1): 2**63 - 1})
     subscription = a_subscription("pro 09-01")
     with pytest.raises(duckdb.Error, match=r"out of range|[Oo]verflow"):
-        bulk_rating.rate_charges(usage, [subscription], OCTOBER, {1: Catalog.model_validate(body)})
+        bulk_rating.rate_charges(
+            usage, segment_table([subscription]), OCTOBER, {1: Catalog.model_validate(body)}
+        )
 
 
 def _table(usage: Usage) -> Any:

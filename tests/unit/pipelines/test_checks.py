@@ -14,6 +14,7 @@ from pipelines.checks import (
     no_surprising_change,
     one_invoice_per_subscription,
 )
+from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing
@@ -67,7 +68,7 @@ def test_whatever_the_prices_and_the_usage_the_charges_match_it(
     ledger.save_closing(Closing(MONTH, Vector(), 1, "1", 0))
     rows = usage_table((subscription.tenant, *key, micro, 1) for key, micro in usage.items())
     ledger.replace_usage(MONTH, rows)
-    charges = bulk_rating.rate_charges(rows, [subscription], OCTOBER, {1: catalog})
+    charges = bulk_rating.rate_charges(rows, segment_table([subscription]), OCTOBER, {1: catalog})
     ledger.replace_lines(MONTH, "charges", charges)
     assert charges_match_usage(Books(MONTH, ledger)) == []
 

@@ -13,6 +13,7 @@ from pipelines import bulk_rating, catalog_file
 from pipelines.invoicing import Basis, basis, draft, draft_all
 from pipelines.proration import prorate_fees
 from pipelines.rating import Usage, rate_usage
+from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table
 from schemas.closing import Closing
 from schemas.invoice import Invoice
@@ -91,7 +92,7 @@ def test_every_subscription_of_the_month_has_a_draft_also_for_nothing() -> None:
     found = [a_subscription("free 09-01", "a"), a_subscription("pro 10-31 .. 11-02", "b")]
     ledger = FakeLedger(CATALOGS, found)
     ledger.replace_lines(
-        "2026-10", "prorations", bulk_rating.prorate_fees(found, OCTOBER, CATALOGS)
+        "2026-10", "prorations", bulk_rating.prorate_fees(segment_table(found), OCTOBER, CATALOGS)
     )
     lines = as_table(ledger.lines("2026-10"), LINE_COLUMNS)
     drafts = list(draft_all(lines, {s.id: s for s in found}, basis(CLOSING, CATALOGS)))

@@ -1,0 +1,24 @@
+-- Minor units for a quantity, in 1e-6 units, within a piece of a price; `pipelines.price_pieces` says
+-- what a piece is. Nothing beyond a pool is negative, so rounding half away from zero is half up.
+CREATE MACRO minor_of(piece, q) AS
+CASE
+    -- 64 bits are proven to be enough; a CASE computes only what it takes.
+    WHEN q <= piece.safe_micro
+        THEN (
+            2 * (
+                piece.flat::BIGINT
+                + (q - piece.origin_micro + piece.per_micro - 1) // piece.per_micro * piece.unit
+            )
+            + piece.divisor
+        ) // (2 * piece.divisor)
+    ELSE (
+        (
+            2 * (
+                piece.flat
+                + (q::HUGEINT - piece.origin_micro + piece.per_micro - 1)
+                // piece.per_micro * piece.unit
+            )
+            + piece.divisor
+        ) // (2 * piece.divisor::HUGEINT)
+    )::BIGINT
+END
