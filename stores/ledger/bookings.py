@@ -13,7 +13,7 @@ from schemas.extras import BookedAddOn, Kept, OneOffItem, Redemption
 from schemas.period import BillingPeriod
 from schemas.tax import Buyer
 from stores.ledger.extras_tables import booked_add_ons, coupon_redemptions, one_off_items
-from stores.ledger.invoice_tables import invoice_lines, invoices
+from stores.ledger.invoice_tables import counted_lines, invoices
 from stores.ledger.keeping import (
     check_currency,
     check_month_open,
@@ -155,8 +155,8 @@ class Bookings(LedgerPart):
 def check_items_billed(connection: sa.Connection, month: str, seller: str, now_ms: int) -> None:
     """Raise Conflict where an item came after the draft that was finalized just now."""
     kind: sa.ColumnElement[str] = sa.literal_column("'item'")
-    billed = sa.select(sa.func.coalesce(sa.func.sum(invoice_lines.c.amount_minor), 0)).where(
-        invoice_lines.c.invoice == invoices.c.serial, invoice_lines.c.kind == kind
+    billed = sa.select(sa.func.coalesce(sa.func.sum(counted_lines.c.amount_minor), 0)).where(
+        counted_lines.c.invoice == invoices.c.serial, counted_lines.c.kind == kind
     )
     ordered = sa.func.sum(one_off_items.c.amount_minor)
     query = (

@@ -14,7 +14,7 @@ from schemas.errors import Conflict
 from schemas.extras import USUAL_PRIORITY, CreditBalance, CreditGrant, Kept
 from schemas.invoice import InvoiceState
 from stores.ledger.extras_tables import credit_applications, credit_grants
-from stores.ledger.invoice_tables import invoice_lines, invoices
+from stores.ledger.invoice_tables import counted_lines, invoices
 from stores.ledger.keeping import check_currency, keep
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, upsert
@@ -87,7 +87,7 @@ def applied_minor(grants: sa.FromClause) -> sa.ColumnElement[int]:
 
 def reserved_minor(grants: sa.FromClause, before: str | None = None) -> sa.ColumnElement[int]:
     """What drafts count on of a grant, of months before one or of all."""
-    lines, drafts = invoice_lines.c, invoices.c
+    lines, drafts = counted_lines.c, invoices.c
     counted = sa.select(_sum(-lines.amount_minor)).where(
         lines.invoice == drafts.serial,
         _is_credit(),
@@ -106,7 +106,7 @@ def apply_credits(connection: sa.Connection, month: str, seller: str, now_ms: in
     Raises:
         Conflict: another invoice has used it since the drafts were made.
     """
-    lines = invoice_lines.c
+    lines = counted_lines.c
     own = sa.and_(
         _is_credit(),
         invoices.c.month == month,
@@ -118,7 +118,7 @@ def apply_credits(connection: sa.Connection, month: str, seller: str, now_ms: in
         sa.select(
             invoices.c.tenant, lines.name, invoices.c.id, -lines.amount_minor, sa.literal(now_ms)
         )
-        .join_from(invoice_lines, invoices, lines.invoice == invoices.c.serial)
+        .join_from(counted_lines, invoices, lines.invoice == invoices.c.serial)
         .where(own)
     )
     names = ["tenant", "grant_key", "invoice", "amount_minor", "applied_ms"]
@@ -156,8 +156,8 @@ def granted_by(number: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
 def _lock_grants(connection: sa.Connection, used_by: sa.ColumnElement[bool]) -> None:
     """Let another month that uses the same grants wait, and then see what this one has used."""
     used = (
-        sa.select(invoices.c.tenant, invoice_lines.c.name)
-        .join_from(invoice_lines, invoices, invoice_lines.c.invoice == invoices.c.serial)
+        sa.select(invoices.c.tenant, counted_lines.c.name)
+        .join_from(counted_lines, invoices, counted_lines.c.invoice == invoices.c.serial)
         .where(used_by)
     )
     key = sa.tuple_(credit_grants.c.tenant, credit_grants.c.key)
@@ -194,7 +194,7 @@ def _sum(amounts: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
 def _is_credit() -> sa.ColumnElement[bool]:
     # A literal, so that SQLite sees that the partial index of the same condition fits.
     kind: sa.ColumnElement[str] = sa.literal_column("'credit_applied'")
-    return invoice_lines.c.kind == kind
+    return counted_lines.c.kind == kind
 
 
 def _balance(row: sa.Row[Any], now_ms: int) -> CreditBalance:

@@ -1,6 +1,6 @@
 """Writing a month's drafts in bulk: some thousands of invoices with their lines a transaction."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,24 +10,17 @@ import sqlalchemy as sa
 from schemas.errors import InvalidInput
 from schemas.invoice import InvoiceState
 from schemas.tables import DRAFT_COLUMNS, INVOICE_LINE_COLUMNS, ArrowStream
+from stores.ledger.bulk_insert import insert_columns
 from stores.ledger.columns import storable, typed
-from stores.ledger.connection import is_sqlite, reading, transaction
-from stores.ledger.invoice_tables import invoice_documents, invoice_lines, invoices
+from stores.ledger.connection import is_sqlite, reading, writing
+from stores.ledger.invoice_tables import invoice_documents, invoices
+from stores.ledger.lines import delete_lines, pack
 from stores.ledger.slices import Slice
-from stores.ledger.staging import Staged, staged
 
 IS_DRAFT = invoices.c.state == InvoiceState.DRAFT.value
 # Any number that no one else locks by on the same Postgres database.
 _SERIAL_LOCK = 6_108_721_135
-_HEADS = {
-    "place": "int64",
-    **{name: kind for name, kind in DRAFT_COLUMNS.items() if name != "document"},
-}
-_DOCUMENTS = {"place": "int64", "document": "binary"}
-_LINES = {
-    "place": "int64",
-    **{name: kind for name, kind in INVOICE_LINE_COLUMNS.items() if name != "invoice"},
-}
+_HEADS = tuple(name for name in DRAFT_COLUMNS if name != "document")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +58,6 @@ class Part:
         lines = self.lines.filter(pc.invert(pc.is_in(self.lines["invoice"], value_set=named)))
         return Part(self.month, drafts, lines)
 
-    def tables(self) -> Mapping[str, pa.Table]:
-        """What is staged: the part's invoices are known by their place in it."""
-        ids = self.drafts["id"].combine_chunks()
-        places = pa.chunked_array([pa.arange(0, len(ids)).cast(pa.int64())])
-        of_lines = pc.index_in(self.lines["invoice"], value_set=ids).cast(pa.int64())
-        if of_lines.null_count:
-            raise InvalidInput(f"{of_lines.null_count} lines of {self.month} are of no draft")
-        heads = self.drafts.append_column("place", places)
-        lines = self.lines.append_column("place", of_lines)
-        return {
-            "heads": heads.select(list(_HEADS)),
-            "documents": heads.select(list(_DOCUMENTS)),
-            "lines": lines.select(list(_LINES)),
-        }
-
     def own(self) -> sa.ColumnElement[bool]:
         """Invoices of the month, whose tenants are between the first and the last of the part."""
         tenants = pc.min_max(self.drafts["tenant"]).as_py()
@@ -95,11 +73,14 @@ def write_part(engine: sa.Engine, slice_: Slice, generation: int, part: Part) ->
     part = part.without(_final(engine, part)) if part.drafts.num_rows else part
     if not part.drafts.num_rows:
         return 0
-    with staged(engine, part.tables()) as stage, transaction(stage.connection):
-        slice_.check_owner(stage.connection, generation)
+    lines = pack(part.drafts["id"].combine_chunks(), part.lines)
+    with writing(engine) as connection:
+        slice_.check_owner(connection, generation)
         earlier = sa.and_(part.own(), IS_DRAFT, invoices.c.generation < generation)
-        delete_invoices(stage.connection, earlier)
-        _insert(stage, next_serial(stage.connection), generation)
+        delete_invoices(connection, earlier)
+        first = next_serial(connection)
+        _insert(connection, part.drafts, first, generation)
+        lines.insert(connection, part.month, first)
     return int(part.drafts.num_rows)
 
 
@@ -111,36 +92,26 @@ def _final(engine: sa.Engine, part: Part) -> set[str]:
 
 def delete_invoices(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
     """Delete invoices, their lines and documents."""
-    serials = sa.select(invoices.c.serial).where(which)
-    if connection.execute(serials.limit(1)).first() is None:
+    serial = invoices.c.serial
+    first, last = connection.execute(
+        sa.select(sa.func.min(serial), sa.func.max(serial)).where(which)
+    ).one()
+    if first is None:
         return
-    for table in (invoice_lines, invoice_documents):
-        connection.execute(sa.delete(table).where(table.c.invoice.in_(serials)))
+    own = sa.select(serial).where(which)
+    connection.execute(sa.delete(invoice_documents).where(invoice_documents.c.invoice.in_(own)))
     connection.execute(sa.delete(invoices).where(which))
+    delete_lines(connection, (first, last))
 
 
-def _insert(stage: Staged, first: int, generation: int) -> None:
-    """Insert what is staged, in its order; the part's first invoice has the serial `first`."""
+def _insert(connection: sa.Connection, drafts: pa.Table, first: int, generation: int) -> None:
+    serials = pa.arange(first, first + drafts.num_rows)
     fixed = {"state": InvoiceState.DRAFT.value, "generation": generation, "version": 1}
-    _copy(stage, "heads", _HEADS, invoices.c.serial, first, fixed)
-    _copy(stage, "documents", _DOCUMENTS, invoice_documents.c.invoice, first, {})
-    _copy(stage, "lines", _LINES, invoice_lines.c.invoice, first, {})
-
-
-def _copy(
-    stage: Staged,
-    name: str,
-    columns: Mapping[str, str],
-    serial: sa.Column[int],
-    first: int,
-    fixed: Mapping[str, object],
-) -> None:
-    source = stage.table(name, columns)
-    names = [column for column in columns if column != "place"]
-    literals = [sa.literal(value) for value in fixed.values()]
-    chosen = sa.select(source.c.place + first, *(source.c[it] for it in names), *literals)
-    copy = sa.insert(serial.table).from_select([serial.name, *names, *fixed], chosen)
-    stage.connection.execute(copy)
+    repeated = {name: pa.repeat(value, drafts.num_rows) for name, value in fixed.items()}
+    heads = {name: drafts[name] for name in _HEADS}
+    insert_columns(connection, invoices, {"serial": serials, **heads, **repeated})
+    documents = {"invoice": serials, "document": drafts["document"]}
+    insert_columns(connection, invoice_documents, documents)
 
 
 def next_serial(connection: sa.Connection) -> int:

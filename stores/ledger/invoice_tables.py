@@ -1,7 +1,8 @@
 """The tables of invoices, their lines, documents and numbers.
 
 An invoice is known outside by its id; inside the ledger its lines and documents are known by its
-serial number: a month's are added at the end, and none is spread over what is there already.
+serial number: a month's are added at the end, and none is spread over what is there already. Lines
+are read by whole invoices only, so some hundred invoices' are packed as columns.
 """
 
 from sqlalchemy import (
@@ -71,8 +72,8 @@ invoices = Table(
     ),
 )
 
-# Without foreign keys: they are written and deleted with their invoices, seven at a time, and
-# each would be looked up again.
+# Without foreign keys: they are written and deleted with their invoices, and each would be looked
+# up again.
 invoice_documents = Table(
     "invoice_documents",
     metadata,
@@ -80,29 +81,27 @@ invoice_documents = Table(
     Column("document", LargeBinary, nullable=False),
 )
 
-invoice_lines = Table(
-    "invoice_lines",
+line_chunks = Table(
+    "line_chunks",
     metadata,
-    Column("invoice", BigInteger, autoincrement=False),
-    Column("ordinal", Integer, autoincrement=False),
+    key("month"),
+    # the lines of the invoices with these serials, also of such as are gone
+    Column("first_serial", BigInteger, primary_key=True, autoincrement=False),
+    big("last_serial"),
+    # an Arrow IPC stream, compressed, of `schemas.tables.INVOICE_LINE_COLUMNS`
+    Column("rows", LargeBinary, nullable=False),
+)
+
+# What is added up by the ledger itself: lines of used credits and of one-off items.
+counted_lines = Table(
+    "counted_lines",
+    metadata,
+    Column("invoice", BigInteger, primary_key=True, autoincrement=False),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
     text_column("kind"),
-    text_column("plan"),
-    Column("meter", TEXT),
-    Column("value", TEXT),
-    big("period_start_ms"),
-    big("period_end_ms"),
-    Column("quantity_micro", BigInteger),
-    Column("unit_price_pico", BigInteger),
-    Column("fee_minor", BigInteger),
-    big("amount_minor"),
-    Column("product", TEXT),
     Column("name", TEXT),
-    Column("rate_ppm", BigInteger),
-    Column("base_minor", BigInteger),
-    Column("tax_minor", BigInteger),
-    PrimaryKeyConstraint("invoice", "ordinal", name="pk_invoice_lines_by_serial"),
-    partial("ix_invoice_lines_credits", "invoice", where="kind = 'credit_applied'"),
-    partial("ix_invoice_lines_items", "invoice", where="kind = 'item'"),
+    big("amount_minor"),
+    CheckConstraint("kind IN ('credit_applied', 'item')", name="kind"),
     sqlite_with_rowid=False,
 )
 

@@ -14,14 +14,16 @@ from schemas.invoice import Invoice, InvoiceState
 from schemas.tables import DOCUMENT_COLUMNS, HEAD_COLUMNS, INVOICE_LINE_COLUMNS, ArrowStream
 from stores.ledger.columns import read_batches, streamed
 from stores.ledger.drafts import IS_DRAFT, Part, delete_invoices, next_serial, write_part
-from stores.ledger.invoice_tables import invoice_documents, invoice_lines, invoices
+from stores.ledger.invoice_tables import invoice_documents, invoices
+from stores.ledger.lines import lines_of_month, pack
 from stores.ledger.part import IN_CHUNK, LedgerPart, chunks
-from stores.ledger.rows import head_row, line_rows, load_invoices
+from stores.ledger.review import words_of_holds
+from stores.ledger.rows import head_row, line_table, load_invoices
 from stores.ledger.slices import Slice
 
 
 class Invoices(LedgerPart):
-    """The tables `invoices`, `invoice_documents` and `invoice_lines`."""
+    """The tables `invoices`, `invoice_documents`, and lines by invoice."""
 
     def replace_drafts(self, month: str, parts: Iterable[tuple[ArrowStream, ArrowStream]]) -> int:
         """Replace the month's drafts; invoices finalized already are left alone and counted.
@@ -48,10 +50,14 @@ class Invoices(LedgerPart):
             return connection.execute(left).scalar_one()
 
     def hold(self, month: str, reasons: Mapping[str, str]) -> None:
-        """Set why drafts of these tenants are held, and clear it from the others."""
+        """Set why drafts of these tenants are held, and clear it from the others.
+
+        Whom a person holds back stays held.
+        """
         drafts = sa.update(invoices).where(invoices.c.month == month, IS_DRAFT)
-        rows = [{"held_tenant": tenant, "reason": why} for tenant, why in reasons.items()]
         with self._writing() as connection:
+            told = {**words_of_holds(connection, month), **reasons}
+            rows = [{"held_tenant": tenant, "reason": why} for tenant, why in told.items()]
             connection.execute(drafts.where(invoices.c.held.is_not(None)).values(held=None))
             if rows:
                 of_tenant = drafts.where(invoices.c.tenant == sa.bindparam("held_tenant"))
@@ -69,14 +75,11 @@ class Invoices(LedgerPart):
 
     def invoice_lines(self, month: str) -> ArrowStream:
         """Their lines (`INVOICE_LINE_COLUMNS`); those of an invoice are together and in order."""
-        own = [column for name, column in invoice_lines.c.items() if name != "invoice"]
-        query = (
-            sa.select(invoices.c.id, *own)
-            .join_from(invoices, invoice_lines, invoice_lines.c.invoice == invoices.c.serial)
-            .where(invoices.c.month == month)
-            .order_by(invoices.c.serial, invoice_lines.c.ordinal)
-        )
-        return streamed(self._read(query, INVOICE_LINE_COLUMNS), INVOICE_LINE_COLUMNS)
+        return streamed(self._month_lines(month), INVOICE_LINE_COLUMNS)
+
+    def _month_lines(self, month: str) -> Iterator[pa.RecordBatch]:
+        with self._reading() as connection:
+            yield from lines_of_month(connection, month)
 
     def invoice_documents(self, month: str) -> ArrowStream:
         """Their documents (`DOCUMENT_COLUMNS`)."""
@@ -153,4 +156,5 @@ def insert_issued(connection: sa.Connection, issued: Invoice, seller: str) -> No
     connection.execute(sa.insert(invoices).values(row | named | {"generation": 0, "version": 1}))
     document = {"invoice": serial, "document": issued.document}
     connection.execute(sa.insert(invoice_documents).values(document))
-    connection.execute(sa.insert(invoice_lines), line_rows(serial, issued.lines))
+    lines = pack(pa.array([issued.id], pa.string()), line_table(issued))
+    lines.insert(connection, issued.month, serial)

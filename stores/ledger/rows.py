@@ -1,21 +1,21 @@
 """Invoices and their lines between rows and values."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.errors import BillingError
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.period import BillingPeriod
-from schemas.tables import ADJUSTING_COLUMNS, DRAFT_COLUMNS
-from stores.ledger.invoice_tables import invoice_documents, invoice_lines, invoices
+from schemas.tables import DRAFT_COLUMNS, INVOICE_LINE_COLUMNS
+from stores.ledger.columns import arrow_schema
+from stores.ledger.invoice_tables import invoice_documents, invoices
+from stores.ledger.lines import lines_of
 
 _OF_HEAD = tuple(name for name in DRAFT_COLUMNS if name != "document")
-_OF_LINE = (
-    *("kind", "plan", "meter", "value", "quantity_micro", "unit_price_pico", "fee_minor"),
-    *("amount_minor", *ADJUSTING_COLUMNS),
-)
 
 
 def head_row(invoice: Invoice) -> dict[str, Any]:
@@ -23,18 +23,19 @@ def head_row(invoice: Invoice) -> dict[str, Any]:
     return {name: getattr(invoice, name) for name in _OF_HEAD}
 
 
-def line_rows(serial: int, lines: Iterable[InvoiceLine]) -> list[dict[str, Any]]:
-    """Rows of `invoice_lines`; `ordinal` counts from 1."""
-    return [
+def line_table(invoice: Invoice) -> pa.Table:
+    """An invoice's lines (`INVOICE_LINE_COLUMNS`)."""
+    rows = [
         {
-            "invoice": serial,
+            "invoice": invoice.id,
             "ordinal": ordinal,
             "period_start_ms": line.period.start_ms,
             "period_end_ms": line.period.end_ms,
-            **{name: getattr(line, name) for name in _OF_LINE},
+            **{it.name: getattr(line, it.name) for it in fields(line) if it.name != "period"},
         }
-        for ordinal, line in enumerate(lines, 1)
+        for ordinal, line in enumerate(invoice.lines, 1)
     ]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(INVOICE_LINE_COLUMNS))
 
 
 def load_invoices(
@@ -42,36 +43,22 @@ def load_invoices(
 ) -> list[tuple[Invoice, int]]:
     """Invoices with their lines and the version of their row, by month, tenant, subscription."""
     its = invoices.c
-    order = (its.month, its.tenant, its.subscription, its.kind, its.id)
-    lines: dict[int, list[InvoiceLine]] = {}
-    of_invoice = invoice_lines.c.invoice == its.serial
-    query = sa.select(invoice_lines).join_from(invoice_lines, invoices, of_invoice).where(condition)
-    for row in connection.execute(query.order_by(invoice_lines.c.invoice, invoice_lines.c.ordinal)):
-        lines.setdefault(row.invoice, []).append(_line(row))
     documented = sa.select(invoices, invoice_documents.c.document).join_from(
         invoices, invoice_documents, invoice_documents.c.invoice == its.serial
     )
-    rows = connection.execute(documented.where(condition).order_by(*order))
-    return [(_invoice(row, lines.pop(row.serial, ())), row.version) for row in rows]
+    order = (its.month, its.tenant, its.subscription, its.kind, its.id)
+    rows = connection.execute(documented.where(condition).order_by(*order)).all()
+    lines: dict[str, list[InvoiceLine]] = {}
+    for table in lines_of(connection, ((row.month, row.serial, row.id) for row in rows)):
+        for line in table.to_pylist():
+            lines.setdefault(line.pop("invoice"), []).append(_line(line))
+    return [(_invoice(row, lines.pop(row.id, ())), row.version) for row in rows]
 
 
-def _line(row: sa.Row[Any]) -> InvoiceLine:
-    return InvoiceLine(
-        kind=row.kind,
-        plan=row.plan,
-        period=BillingPeriod(row.period_start_ms, row.period_end_ms),
-        amount_minor=row.amount_minor,
-        meter=row.meter,
-        quantity_micro=row.quantity_micro,
-        unit_price_pico=row.unit_price_pico,
-        fee_minor=row.fee_minor,
-        value=row.value,
-        product=row.product,
-        name=row.name,
-        rate_ppm=row.rate_ppm,
-        base_minor=row.base_minor,
-        tax_minor=row.tax_minor,
-    )
+def _line(row: dict[str, Any]) -> InvoiceLine:
+    del row["ordinal"]
+    period = BillingPeriod(row.pop("period_start_ms"), row.pop("period_end_ms"))
+    return InvoiceLine(**row, period=period)
 
 
 def _invoice(row: sa.Row[Any], lines: Iterable[InvoiceLine]) -> Invoice:

@@ -1,9 +1,11 @@
 """Invoices known by a small number within the ledger; their documents in a table of their own.
 
 Lines and documents are stored by that number: a month's are added at the end, whatever months
-there were before, and numbering an invoice does not write its document again.
+there were before, and numbering an invoice does not write its document again. Lines are packed as
+columns, some hundred invoices' at a time.
 """
 
+import pyarrow as pa
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -19,10 +21,27 @@ _KEPT = (
     "id, tenant, subscription, month, currency, total_minor, document_hash, state, seller, number, "
     "issued_ms, due_ms, held, generation, version, mirrored_version, kind, corrects, credited_minor"
 )
-_OF_LINE = (
-    "ordinal, kind, plan, meter, value, period_start_ms, period_end_ms, quantity_micro, "
-    "unit_price_pico, fee_minor, amount_minor, product, name, rate_ppm, base_minor, tax_minor"
-)
+_CHUNK = 1_000
+_PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1))
+_LINE = {
+    "invoice": "string",
+    "ordinal": "int32",
+    "kind": "string",
+    "plan": "string",
+    "meter": "string",
+    "value": "string",
+    "period_start_ms": "int64",
+    "period_end_ms": "int64",
+    "quantity_micro": "int64",
+    "unit_price_pico": "int64",
+    "fee_minor": "int64",
+    "amount_minor": "int64",
+    "product": "string",
+    "name": "string",
+    "rate_ppm": "int64",
+    "base_minor": "int64",
+    "tax_minor": "int64",
+}
 _NUMBERED = (
     f"INSERT INTO invoices_anew (serial, {_KEPT})"  # noqa: S608
     f" SELECT row_number() OVER (ORDER BY month, tenant, subscription, kind, id), {_KEPT}"
@@ -33,12 +52,16 @@ _DOCUMENTS = (
     " SELECT a.serial, i.document FROM invoices_anew AS a JOIN invoices AS i ON i.id = a.id"
     " ORDER BY a.serial"
 )
+_COUNTED = (
+    "INSERT INTO counted_lines (invoice, ordinal, kind, name, amount_minor)"
+    " SELECT a.serial, l.ordinal, l.kind, l.name, l.amount_minor"
+    " FROM invoices_anew AS a JOIN invoice_lines AS l ON l.invoice = a.id"
+    " WHERE l.kind IN ('credit_applied', 'item') ORDER BY a.serial, l.ordinal"
+)
 _LINES = (
-    f"INSERT INTO invoice_lines_anew (invoice, {_OF_LINE})"  # noqa: S608
-    " SELECT a.serial, l.ordinal, "
-    + ", ".join(f"l.{name}" for name in _OF_LINE.split(", ")[1:])
-    + " FROM invoices_anew AS a JOIN invoice_lines AS l ON l.invoice = a.id"
-    " ORDER BY a.serial, l.ordinal"
+    f"SELECT {', '.join('l.' + name for name in _LINE)}"  # noqa: S608
+    " FROM invoices_anew AS a JOIN invoice_lines AS l ON l.invoice = a.id"
+    " WHERE a.serial BETWEEN :first AND :last ORDER BY a.serial, l.ordinal"
 )
 _REFERRING = ("payment_attempts", "credit_applications")
 
@@ -47,15 +70,16 @@ def upgrade() -> None:
     """The tables are made anew beside the old ones; what refers to an invoice's id stays."""
     _create_invoices()
     _create_lines()
-    for statement in (_NUMBERED, _DOCUMENTS, _LINES):
+    for statement in (_NUMBERED, _DOCUMENTS, _COUNTED):
         op.execute(statement)
+    _pack_lines(op.get_bind())
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     if not is_sqlite:
         for table in _REFERRING:
             op.drop_constraint(op.f(f"fk_{table}_invoice"), table, type_="foreignkey")
-    for table in ("invoice_lines", "invoices"):
-        op.drop_table(table)
-        op.rename_table(f"{table}_anew", table)
+    op.drop_table("invoice_lines")
+    op.drop_table("invoices")
+    op.rename_table("invoices_anew", "invoices")
     if not is_sqlite:
         for table in _REFERRING:
             name = op.f(f"fk_{table}_invoice")
@@ -116,34 +140,50 @@ def _create_lines() -> None:
         sa.PrimaryKeyConstraint("invoice", name=op.f("pk_invoice_documents")),
     )
     op.create_table(
-        "invoice_lines_anew",
-        sa.Column("invoice", sa.BigInteger, autoincrement=False, nullable=False),
-        sa.Column("ordinal", sa.Integer, autoincrement=False, nullable=False),
+        "line_chunks",
+        sa.Column("month", _TEXT, primary_key=True),
+        sa.Column("first_serial", sa.BigInteger, primary_key=True, autoincrement=False),
+        _big("last_serial"),
+        sa.Column("rows", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "counted_lines",
+        sa.Column("invoice", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
         _text("kind"),
-        _text("plan"),
-        sa.Column("meter", _TEXT),
-        sa.Column("value", _TEXT),
-        _big("period_start_ms"),
-        _big("period_end_ms"),
-        sa.Column("quantity_micro", sa.BigInteger),
-        sa.Column("unit_price_pico", sa.BigInteger),
-        sa.Column("fee_minor", sa.BigInteger),
-        _big("amount_minor"),
-        sa.Column("product", _TEXT),
         sa.Column("name", _TEXT),
-        sa.Column("rate_ppm", sa.BigInteger),
-        sa.Column("base_minor", sa.BigInteger),
-        sa.Column("tax_minor", sa.BigInteger),
-        sa.PrimaryKeyConstraint("invoice", "ordinal", name=op.f("pk_invoice_lines_by_serial")),
+        _big("amount_minor"),
+        sa.CheckConstraint(
+            "kind IN ('credit_applied', 'item')", name=op.f("ck_counted_lines_kind")
+        ),
         sqlite_with_rowid=False,
     )
 
 
-def _index() -> None:
-    _partial(
-        "ix_invoice_lines_credits", "invoice_lines", "invoice", where="kind = 'credit_applied'"
+def _pack_lines(connection: sa.Connection) -> None:
+    """Serials rise by month, so those of a month have no gap."""
+    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in _LINE.items()])
+    put = sa.text(
+        'INSERT INTO line_chunks (month, first_serial, last_serial, "rows")'
+        " VALUES (:month, :first, :last, :rows)"
     )
-    _partial("ix_invoice_lines_items", "invoice_lines", "invoice", where="kind = 'item'")
+    months = sa.text("SELECT month, min(serial), max(serial) FROM invoices_anew GROUP BY month")
+    for month, low, high in connection.execute(months).all():
+        for first in range(low, high + 1, _CHUNK):
+            span = {"first": first, "last": min(first + _CHUNK - 1, high)}
+            rows = connection.execute(sa.text(_LINES), span).mappings()
+            table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+            connection.execute(put, {"month": month, **span, "rows": _pack(table)})
+
+
+def _pack(rows: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema, options=_PACKED) as writer:
+        writer.write_table(rows.combine_chunks())
+    return bytes(sink.getvalue())
+
+
+def _index() -> None:
     op.create_index("ix_invoices_month_order", "invoices", ["month", "tenant", "subscription"])
     op.create_index("ix_invoices_tenant", "invoices", ["tenant"])
     _partial("ix_invoices_past_due", "invoices", "subscription", where="state = 'past_due'")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +12,7 @@ from schemas.closing import ClosingState
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.tables import USAGE_COLUMNS
 from schemas.vector import Vector
-from stores.ledger import Ledger, column_slices, connect
+from stores.ledger import Ledger, column_slices
 from stores.ledger.closing_tables import slice_chunks
 from stores.ledger.connection import reading, writing
 from stores.ledger.month_slices import usage_slice
@@ -192,9 +191,3 @@ def test_a_comparison_of_nothing_is_none(ledger: Ledger) -> None:
     assert ledger.is_reconciled(MONTH)
     ledger.record_reconciliation(MONTH, reconciled([]))
     assert not ledger.is_reconciled(MONTH)
-
-
-def test_no_staging_file_is_left(sqlite_url: str) -> None:
-    connect(sqlite_url).replace_usage(MONTH, FIRST)
-    folder = Path(sqlite_url.removeprefix("sqlite:///")).parent
-    assert [path.name for path in folder.iterdir() if "staging" in path.name] == []

@@ -41,7 +41,7 @@ def test_in_bulk_they_are_read_as_one_by_one(ledger: Ledger) -> None:
 
 def test_a_part_whose_lines_are_of_no_draft_is_refused(ledger: Ledger) -> None:
     [(drafts, _)], [(_, lines)] = drafts_of([a_draft("acme")]), drafts_of([a_draft("bolt")])
-    with pytest.raises(InvalidInput, match="1 lines of 2026-10 are of no draft"):
+    with pytest.raises(InvalidInput, match="1 lines are of no draft, one of them of sub_bolt"):
         ledger.replace_drafts(MONTH, [(drafts, lines)])
 
 

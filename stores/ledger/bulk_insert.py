@@ -1,0 +1,36 @@
+"""Columns into rows of a table: by the driver itself, many at a time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from stores.ledger.connection import is_sqlite
+
+
+def insert_columns(
+    connection: sa.Connection, table: sa.Table, columns: Mapping[str, pa.Array | pa.ChunkedArray]
+) -> None:
+    """Insert rows that stand in columns, in the transaction that has begun on the connection."""
+    there = {name: own for name, own in columns.items() if own.null_count < len(own)}
+    names = ", ".join(there)
+    rows = zip(*(_values(column) for column in there.values()), strict=True)
+    driver: Any = connection.connection.driver_connection
+    if is_sqlite(connection):
+        marks = ", ".join("?" * len(there))
+        insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608
+        driver.executemany(insert, rows).close()
+        return
+    with (
+        driver.cursor() as cursor,
+        cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
+
+
+def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """The driver for SQLite takes a bytearray as it is; of bytes it asks what else they may be."""
+    values: list[Any] = column.to_pylist()
+    return list(map(bytearray, values)) if pa.types.is_binary(column.type) else values
