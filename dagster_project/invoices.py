@@ -9,13 +9,12 @@ from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import FIRST_OF_MONTH_06_00, billing_periods
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource, now_ms
 from dagster_project.usage import CODE_VERSION
-from pipelines import checks
+from pipelines import invoice_checks
 from pipelines.adjustments import check
 from pipelines.books import Books
 from pipelines.closing import draft_invoices, finalize, reconcile
 from pipelines.reconciliation import rows_of_table
 from schemas.closing import Reconciliation
-from schemas.invoice import ADJUSTING_KINDS
 
 
 @dg.asset(
@@ -43,9 +42,9 @@ def lines_sum_to_totals(
     """Every invoice has the ledger's lines, and totals are their exact sums, in each currency."""
     with ledger.open() as books:
         record = Books(context.partition_key, books)
-        findings = checks.lines_sum_to_totals(record)
-        totals = metadata.totals(checks.totals_by_currency(record.invoices))
-        passed = f"{len(record.invoices):,} invoices add up"
+        findings = invoice_checks.lines_sum_to_totals(record)
+        totals = metadata.totals(invoice_checks.totals_by_currency(record.live_heads))
+        passed = f"{record.live_heads.num_rows:,} invoices add up"
         return metadata.verdict(findings, passed, metadata=totals)
 
 
@@ -57,10 +56,7 @@ def adjustments_hold(
     with ledger.open() as books:
         record = Books(context.partition_key, books)
         findings = check.adjustments_hold(record)
-        lines = [
-            line for it in record.invoices for line in it.lines if line.kind in ADJUSTING_KINDS
-        ]
-        return metadata.verdict(findings, f"{len(lines):,} lines follow from fees and usage")
+        return metadata.verdict(findings, f"{record.adjusting:,} lines follow from fees and usage")
 
 
 @dg.asset_check(asset=invoices, blocking=True)
@@ -70,8 +66,8 @@ def one_invoice_per_subscription(
     """No subscription of the month is without an invoice, and no invoice without one."""
     with ledger.open() as books:
         record = Books(context.partition_key, books)
-        findings = checks.one_invoice_per_subscription(record)
-        passed = f"{len(record.subscriptions):,} subscriptions have one invoice each"
+        findings = invoice_checks.one_invoice_per_subscription(record)
+        passed = f"{len(record.subscribed):,} subscriptions have one invoice each"
         return metadata.verdict(findings, passed)
 
 
@@ -83,7 +79,9 @@ def no_surprising_change(
     month = context.partition_key
     before = glances.month_before(month)
     with ledger.open() as books:
-        findings = checks.no_surprising_change(Books(month, books), Books(before, books))
+        findings = invoice_checks.no_surprising_change(
+            Books(month, books), Books(before, books)
+        )
     return metadata.verdict(
         findings, f"no total is far from that of {before}", dg.AssetCheckSeverity.WARN
     )

@@ -4,17 +4,16 @@ Owns no rule and writes nothing; each record is read once, when it is first aske
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cached_property
-from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import given_by_tenant, versions_of
-from pipelines.fee_terms import told_versions
-from pipelines.segments import parts
+from pipelines.billed_segments import anchored, bounds_table, subscribed, told_versions
+from pipelines.line_parts import begins
 from pipelines.tables import as_table, lines_by_subscription, rows_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
@@ -22,9 +21,15 @@ from schemas.errors import Conflict, NotFound
 from schemas.extras import Extras, Given
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, InvoiceState
 from schemas.period import BillingPeriod
-from schemas.ports import RATED, ClosingLedger
+from schemas.ports import RATED, ClosingLedger, LineWork
 from schemas.subscription import Subscription
-from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
+from schemas.tables import (
+    HEAD_COLUMNS,
+    LINE_COLUMNS,
+    SEGMENT_COLUMNS,
+    USAGE_COLUMNS,
+    ArrowStream,
+)
 
 
 class Books:
@@ -54,35 +59,61 @@ class Books:
         return self.closing.state is ClosingState.CLOSED
 
     @cached_property
-    def subscriptions(self) -> list[Subscription]:
-        """Those whose billing period ends in the month, by tenant; without any plan in it, none.
+    def segments(self) -> pa.Table:
+        """The segments (`SEGMENT_COLUMNS`) of those whose billing period ends in the month.
+
+        By tenant; who has no plan in it is not among them.
 
         Raises:
-            Conflict: a tenant has two.
+            Conflict: a tenant has two subscriptions.
         """
-        found = [each for each in self._around if parts(each, self.billed(each))]
-        for one, following in pairwise(found):
-            if one.tenant == following.tenant:
-                told = f"{one.tenant} has two subscriptions in {self.month}"
-                raise Conflict(f"{told}; end one before it")
+        found = subscribed(self.segments_around, self.period)
+        whose = found.filter(begins(found["subscription"]))
+        again = pc.invert(begins(whose["tenant"]))
+        if again.true_count:
+            tenant = whose["tenant"].filter(again)[0]
+            told = f"{tenant} has two subscriptions in {self.month}"
+            raise Conflict(f"{told}; end one before it")
         return found
 
     @cached_property
-    def _around(self) -> list[Subscription]:
-        """All that may be billed: a period that ends in the month may begin in the one before."""
+    def subscribed(self) -> pa.Array:
+        """The ids of the month's subscriptions, by tenant."""
+        names = self.segments["subscription"]
+        return names.filter(begins(names)).combine_chunks()
+
+    @cached_property
+    def subscriptions(self) -> list[Subscription]:
+        """The same as records, for a few tenants; what is done with all uses `segments`."""
+        found = self._ledger.subscriptions(self._reach, self._tenants)
+        names = set(self.subscribed.to_pylist())
+        return [each for each in found if each.id in names]
+
+    @property
+    def _reach(self) -> BillingPeriod:
+        """A period that ends in the month may begin in the one before."""
         before = BillingPeriod.month_of(self.period.start_ms - 1)
-        reach = BillingPeriod(before.start_ms, self.period.end_ms)
-        return self._ledger.subscriptions(reach, self._tenants)
+        return BillingPeriod(before.start_ms, self.period.end_ms)
+
+    @cached_property
+    def segments_around(self) -> pa.Table:
+        """The same of all that may be billed, also of those who have no plan in the month."""
+        return as_table(self._ledger.segments(self._reach, self._tenants), SEGMENT_COLUMNS)
 
     def billed(self, subscription: Subscription) -> BillingPeriod:
         """The billing period of a subscription that the month's close bills."""
         return subscription.billed_in(self.period)
 
     @cached_property
-    def anchored(self) -> dict[str, BillingPeriod]:
+    def bounds(self) -> dict[str, list[int]]:
+        """The instants at which each tenant's parts begin and end, rising."""
+        table = bounds_table(self.segments, self.period)
+        return dict(zip(table["tenant"].to_pylist(), table["bounds"].to_pylist(), strict=True))
+
+    @cached_property
+    def anchored(self) -> Mapping[str, BillingPeriod]:
         """The billing periods of tenants for whom it is not the calendar month."""
-        others = (each for each in self._around if each.anchor_day != 1)
-        return {each.tenant: self.billed(each) for each in others}
+        return anchored(self.segments_around, self.period)
 
     @property
     def span(self) -> BillingPeriod:
@@ -93,9 +124,7 @@ class Books:
     @cached_property
     def catalogs(self) -> dict[int, Catalog]:
         """The versions of the price list that the closing and the subscriptions' parts name."""
-        versions = {self.closing.catalog_version}
-        for subscription in self.subscriptions:
-            versions |= told_versions(subscription, self.billed(subscription))
+        versions = {self.closing.catalog_version} | told_versions(self.segments, self.period)
         return {version: self._ledger.catalog(version)[1] for version in sorted(versions)}
 
     @cached_property
@@ -124,11 +153,10 @@ class Books:
         """The month's usage (`USAGE_COLUMNS`)."""
         return as_table(self._ledger.usage(self.month), USAGE_COLUMNS)
 
-    @cached_property
-    def usage_by_tenant(self) -> dict[str, Counter[tuple[str, int]]]:
-        """The month's usage in 1e-6 units by tenant, then (meter, segment), of whatever value."""
+    def usage_among(self, tenants: pa.Array) -> dict[str, Counter[tuple[str, int]]]:
+        """The usage of some in 1e-6 units by tenant, then (meter, segment), of whatever value."""
         usage: defaultdict[str, Counter[tuple[str, int]]] = defaultdict(Counter)
-        for row in rows_of(self.usage):
+        for row in rows_of(self.usage.filter(pc.is_in(self.usage["tenant"], value_set=tenants))):
             usage[row["tenant"]][row["meter"], row["segment"]] += row["quantity_micro"]
         return dict(usage)
 
@@ -141,49 +169,90 @@ class Books:
         """The month's lines (`LINE_COLUMNS`): fees, usage and what follows, by subscription."""
         return as_table(self._ledger.lines(self.month), LINE_COLUMNS)
 
-    @cached_property
-    def invoice_lines(self) -> pa.Table:
-        """The lines of `lines` that stand on an invoice."""
-        return self.lines.filter(pc.invert(self._is_noted)) if self._is_corrected else self.lines
+    def line_stream(self) -> ArrowStream:
+        """The month's lines as they are stored, batch after batch; see `lines`."""
+        return self._ledger.lines(self.month)
+
+    def on_invoices(self) -> ArrowStream:
+        """Those of them that stand on an invoice."""
+        if not self.note_lines.num_rows:
+            return self.line_stream()
+        stream = pa.RecordBatchReader.from_stream(self.line_stream())
+        tables = (self.told_apart(pa.Table.from_batches([batch]))[0] for batch in stream)
+        batches = (batch for table in tables for batch in table.to_batches())
+        chosen: ArrowStream = pa.RecordBatchReader.from_batches(stream.schema, batches)
+        return chosen
+
+    def told_apart(self, lines: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """Some of the month's lines: those on invoices, and those that notes make."""
+        kinds = pa.array(CORRECTION_KINDS, pa.string())
+        corrects = pc.is_in(lines["kind"], value_set=kinds)
+        if not pc.any(corrects).as_py():
+            return lines, lines.slice(0, 0)
+        is_noted = self._noted(lines["subscription"], corrects)
+        return lines.filter(pc.invert(is_noted)), lines.filter(is_noted)
+
+    def _noted(self, subscriptions: pa.ChunkedArray, corrects: pa.ChunkedArray) -> pa.ChunkedArray:
+        """For each line, is it a correction that a note makes?"""
+        if self.catalogs[self.closing.catalog_version].late_usage.corrected_by == "note":
+            return corrects
+        is_invoiced = pc.is_in(subscriptions, value_set=self.subscribed)
+        return pc.and_(corrects, pc.invert(is_invoiced))
 
     @cached_property
+    def _corrections(self) -> tuple[pa.Table, pa.Table]:
+        lines = as_table(self._ledger.lines(self.month, ("corrections",)), LINE_COLUMNS)
+        return self.told_apart(lines)
+
+    @property
     def note_lines(self) -> pa.Table:
         """The corrections that are made by notes: by policy, or where no invoice follows."""
-        if not self._is_corrected:
-            return self.lines.slice(0, 0)
-        return self.lines.filter(self._is_noted)
+        return self._corrections[1]
 
     @cached_property
     def corrected_minor(self) -> dict[str, int]:
         """What corrections on invoices come to, by subscription."""
-        table = as_table(self._ledger.lines(self.month, ("corrections",)), LINE_COLUMNS)
         sums: Counter[str] = Counter()
-        for row in rows_of(table.filter(pc.invert(self._noted(table)))):
+        for row in rows_of(self._corrections[0]):
             sums[row["subscription"]] += row["amount_minor"]
         return dict(sums)
 
-    @cached_property
-    def _is_corrected(self) -> bool:
-        kinds = pa.array(CORRECTION_KINDS, pa.string())
-        return bool(pc.any(pc.is_in(self.lines["kind"], value_set=kinds)).as_py())
+    def lines_among(self, subscriptions: pa.Array) -> dict[str, tuple[InvoiceLine, ...]]:
+        """The invoices' lines of some subscriptions, in their order."""
+        stream = pa.RecordBatchReader.from_stream(self.on_invoices())
+        own = [
+            pa.Table.from_batches([batch]).filter(
+                pc.is_in(batch["subscription"], value_set=subscriptions)
+            )
+            for batch in stream
+        ]
+        found = lines_by_subscription(pa.concat_tables(own)) if own else ()
+        return {row["subscription"]: lines for row, lines in found}
 
     @cached_property
-    def _is_noted(self) -> pa.ChunkedArray:
-        return self._noted(self.lines)
-
-    def _noted(self, lines: pa.Table) -> pa.ChunkedArray:
-        """For each line, is it a correction that a note makes?"""
-        kinds = pa.array(CORRECTION_KINDS, pa.string())
-        corrects = pc.is_in(lines["kind"], value_set=kinds)
-        if self.catalogs[self.closing.catalog_version].late_usage.corrected_by == "note":
-            return corrects
-        invoiced = pa.array([each.id for each in self.subscriptions], pa.string())
-        return pc.and_(corrects, pc.invert(pc.is_in(lines["subscription"], value_set=invoiced)))
+    def heads(self) -> pa.Table:
+        """The month's invoices and notes (`HEAD_COLUMNS`) in any state, by tenant."""
+        return as_table(self._ledger.invoice_heads(self.month), HEAD_COLUMNS)
 
     @cached_property
-    def lines_by_subscription(self) -> dict[str, tuple[InvoiceLine, ...]]:
-        """The lines of the month's invoices by subscription, in their order."""
-        return {row["subscription"]: own for row, own in lines_by_subscription(self.invoice_lines)}
+    def live_heads(self) -> pa.Table:
+        """Those of `heads` that are not void."""
+        void = InvoiceState.VOID.value
+        return self.heads.filter(pc.not_equal(self.heads["state"], void))
+
+    @property
+    def adjusting(self) -> int:
+        """How many of the month's lines follow from fees and usage, or correct earlier months."""
+        works: tuple[LineWork, ...] = ("adjustments", "corrections")
+        return len(as_table(self._ledger.lines(self.month, works), LINE_COLUMNS))
+
+    def lines_on_invoices(self) -> ArrowStream:
+        """All their lines (`INVOICE_LINE_COLUMNS`), batch after batch."""
+        return self._ledger.invoice_lines(self.month)
+
+    def documents(self) -> ArrowStream:
+        """All their documents (`DOCUMENT_COLUMNS`), batch after batch."""
+        return self._ledger.invoice_documents(self.month)
 
     @cached_property
     def invoices(self) -> list[Invoice]:

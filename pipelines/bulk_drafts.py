@@ -5,7 +5,6 @@ beside its plan, fees by the year or in advance, what follows from fees and usag
 JSON escapes. This owns only the speed.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from importlib.resources import files
@@ -16,14 +15,14 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.draft_tables import Part
+from pipelines.draft_tables import Part, lines_of
 from pipelines.invoicing import Basis, draft_all, period_document
-from pipelines.line_parts import AT_ONCE, begins, parts_of
+from pipelines.line_parts import AT_ONCE, begins, between, parts_of
 from pipelines.segment_tables import subscriptions_of
-from pipelines.tables import schema_of, table_of
+from pipelines.tables import as_table, table_of
 from schemas.invoice import invoice_id
 from schemas.period import BillingPeriod
-from schemas.tables import DRAFT_COLUMNS, INVOICE_LINE_COLUMNS, LINE_COLUMNS, ArrowStream
+from schemas.tables import DRAFT_COLUMNS, LINE_COLUMNS, ArrowStream
 
 _SQL = files("pipelines") / "sql"
 _DRAFTS = (_SQL / "drafts.sql").read_text()
@@ -79,7 +78,9 @@ def _part(
     if is_unusual.true_count:
         made = _specified(numbered, heads.filter(is_unusual), segments, rests_on)
         documents = pc.replace_with_mask(documents, is_unusual, made)
-    return _tables(heads, around["total_minor"], documents, numbered, starts, rests_on)
+    month = rests_on.closing.month
+    drafts = _drafts(heads, around["total_minor"], documents, month)
+    return drafts, lines_of(lines, month)
 
 
 def _register(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> None:
@@ -132,32 +133,18 @@ def _specified(lines: pa.Table, heads: pa.Table, segments: pa.Table, rests_on: B
     return pa.array([draft.document for draft in drafts], pa.binary())
 
 
-def _tables(
-    heads: pa.Table,
-    totals: pa.ChunkedArray,
-    documents: pa.Array,
-    lines: pa.Table,
-    starts: pa.Array,
-    rests_on: Basis,
-) -> Part:
-    """The drafts and their lines, as the ledger takes them."""
-    month, count = rests_on.closing.month, len(heads)
-    ids = pc.binary_join_element_wise(heads["subscription"], invoice_id("", month), "")
+def _drafts(heads: pa.Table, totals: pa.ChunkedArray, documents: pa.Array, month: str) -> pa.Table:
+    """The drafts, as the ledger takes them."""
     constants = {"month": month, "held": None, "kind": "invoice", "corrects": None}
     drafts = {
         **{name: heads[name] for name in ("tenant", "subscription", "currency")},
-        **{name: _constant(value, count) for name, value in constants.items()},
-        "id": ids,
+        **{name: _constant(value, len(heads)) for name, value in constants.items()},
+        "id": pc.binary_join_element_wise(heads["subscription"], invoice_id("", month), ""),
         "total_minor": totals,
         "document": documents,
         "document_hash": pa.array(_hashes(documents), pa.string()),
     }
-    numbers = lines["invoice"].combine_chunks()
-    ordinals = pc.subtract(pa.arange(1, lines.num_rows + 1), starts.take(numbers))
-    own = {"invoice": ids.combine_chunks().take(numbers), "ordinal": ordinals.cast(pa.int32())}
-    named = {name: own.get(name, lines[name]) for name in INVOICE_LINE_COLUMNS}
-    schema = schema_of(DRAFT_COLUMNS)
-    return pa.table(drafts).select(schema.names).cast(schema), pa.table(named)
+    return as_table(pa.table(drafts), DRAFT_COLUMNS)
 
 
 def _constant(value: str | None, count: int) -> pa.Array:
@@ -176,11 +163,7 @@ def _hashes(documents: pa.Array) -> Iterator[str]:
 
 def _of_these(tenants: pa.ChunkedArray, segments: pa.Table) -> pa.Table:
     """The rows from the first of these tenants to the last; both are in order."""
-    names = segments["tenant"]
-    rows = range(len(names))
-    start = bisect_left(rows, tenants[0].as_py(), key=lambda row: names[row].as_py())
-    end = bisect_right(rows, tenants[-1].as_py(), key=lambda row: names[row].as_py())
-    return segments.slice(start, end - start)
+    return between(segments, tenants[0].as_py(), f"{tenants[-1]}\0")
 
 
 def _offered(segments: pa.Table, rests_on: Basis) -> dict[str, pa.Table]:

@@ -8,12 +8,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.line_parts import AT_ONCE, begins, between
 from pipelines.name_numbers import named, names_in, numbered
 from pipelines.reconciliation import differences
 from pipelines.tables import as_table, rows_of, table_of
@@ -23,18 +25,11 @@ from schemas.period import BillingPeriod
 from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS, TOTAL_COLUMNS
 
 _SQL = files("pipelines") / "sql"
+_SEGMENTS = (_SQL / "compare" / "segments.sql").read_text()
 _PARTS = (_SQL / "parts.sql").read_text()
 _COUNTERS, _UNPRICED, _COMPARE = (
     (_SQL / "compare" / f"{name}.sql").read_text() for name in ("counters", "unpriced", "compare")
 )
-_SEGMENTS = """
-CREATE VIEW segments AS
-SELECT
-    every.*, phase = 'trial' AS is_trial,
-    periods.start_ms AS period_start_ms, periods.end_ms AS period_end_ms
-FROM every JOIN periods USING (anchor_day)
-WHERE phase <> 'paused'
-"""
 _PERIOD = {"start_ms": "int64", "end_ms": "int64"}
 _PERIODS = {"anchor_day": "int32", **_PERIOD}
 _BILLABLE = {"meter": "string", "is_counted": "bool"}
@@ -57,6 +52,16 @@ class Figures:
     usage: pa.Table
     segments: pa.Table
 
+    def between(self, first: str | None, end: str | None) -> "Figures":
+        """Those of the tenants from the first to before the end; all tables are by tenant."""
+        return Figures(
+            None if self.counters is None else between(self.counters, first, end),
+            between(self.warehouse, first, end),
+            between(self.billed, first, end),
+            between(self.usage, first, end),
+            between(self.segments, first, end),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -71,12 +76,28 @@ class Terms:
     uncounted: Collection[str] = ()
 
 
+def compare_all(
+    figures: Figures, invoiced: pa.ChunkedArray, terms: Terms, at_once: int = AT_ONCE
+) -> pa.Table:
+    """As `compare`, some tenants after the others; all tables are by tenant."""
+    tenants = figures.segments["tenant"]
+    tenants = tenants.filter(begins(tenants))
+    cuts = [tenants[row].as_py() for row in range(at_once, len(tenants), at_once)]
+    named = pa.table({"tenant": invoiced})
+    return pa.concat_tables(
+        compare(figures.between(first, end), between(named, first, end)["tenant"], terms)
+        for first, end in pairwise([None, *cuts, None])
+    )
+
+
 def compare(figures: Figures, invoiced: pa.Array, terms: Terms) -> pa.Table:
     """Every tenant and meter compared (`RECONCILIATION_COLUMNS`), by tenant and meter.
 
     Every tenant in `invoiced` has a row for each of the billable meters.
     """
-    tables = _compared(figures, invoiced, terms) | _subscribed(figures.segments, terms)
+    tables = _compared(figures, invoiced, terms) | subscribed_tables(
+        figures.segments, terms.month, terms.catalogs
+    )
     names = names_in(tables.values())
     scripts = (_SEGMENTS, _PARTS, _UNPRICED, _COUNTERS)
     with _connected({name: numbered(it, names) for name, it in tables.items()}, scripts) as own:
@@ -85,9 +106,11 @@ def compare(figures: Figures, invoiced: pa.Array, terms: Terms) -> pa.Table:
     return _with_reasons(named(found, names))
 
 
-def unpriced(usage: pa.Table, segments: pa.Table, terms: Terms) -> pa.Table:
+def unpriced(
+    usage: pa.Table, segments: pa.Table, month: BillingPeriod, catalogs: Mapping[int, Catalog]
+) -> pa.Table:
     """Usage that no invoice line bills (`TOTAL_COLUMNS`), by tenant and meter."""
-    tables = {"usage": usage} | _subscribed(segments, terms)
+    tables = {"usage": usage} | subscribed_tables(segments, month, catalogs)
     with _connected(tables, (_SEGMENTS, _PARTS, _UNPRICED)) as connection:
         found = connection.sql("FROM unpriced ORDER BY tenant, meter").to_arrow_table()
     return as_table(found, TOTAL_COLUMNS)
@@ -119,13 +142,15 @@ def _compared(figures: Figures, invoiced: pa.Array, terms: Terms) -> dict[str, p
     }
 
 
-def _subscribed(segments: pa.Table, terms: Terms) -> dict[str, pa.Table]:
+def subscribed_tables(
+    segments: pa.Table, month: BillingPeriod, catalogs: Mapping[int, Catalog]
+) -> dict[str, pa.Table]:
     """Whose plan is in force when, and the meters that each kind of price list prices."""
-    kinds = sorted({catalog.priced_meters for catalog in terms.catalogs.values()})
-    lists = ((n, kinds.index(each.priced_meters)) for n, each in terms.catalogs.items())
+    kinds = sorted({catalog.priced_meters for catalog in catalogs.values()})
+    lists = ((n, kinds.index(each.priced_meters)) for n, each in catalogs.items())
     priced = ((kind, meter) for kind, meters in enumerate(kinds) for meter in meters)
     days = pc.unique(segments["anchor_day"]).to_pylist()
-    periods = ((day, BillingPeriod.ending_in(terms.month, day)) for day in days)
+    periods = ((day, BillingPeriod.ending_in(month, day)) for day in days)
     return {
         "every": segments,
         "periods": table_of(((d, it.start_ms, it.end_ms) for d, it in periods), _PERIODS),

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pipelines import checks
+from pipelines import checks, invoice_checks
 from pipelines.adjustments.check import adjustments_hold
 from pipelines.books import Books
 from pipelines.invoicing import basis
@@ -26,8 +26,8 @@ FORMAT = 1
 
 _CHECKS: dict[str, Callable[[Books], list[str]]] = {
     "charges_match_usage": checks.charges_match_usage,
-    "lines_sum_to_totals": checks.lines_sum_to_totals,
-    "one_invoice_per_subscription": checks.one_invoice_per_subscription,
+    "lines_sum_to_totals": invoice_checks.lines_sum_to_totals,
+    "one_invoice_per_subscription": invoice_checks.one_invoice_per_subscription,
     "adjustments_hold": adjustments_hold,
 }
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -58,7 +58,7 @@ def content(
         "writer": writer,
         "files": {name: msgspec.to_builtins(it) for name, it in sorted(files.items())},
         "counts": _counts(books),
-        "totals_minor": checks.totals_by_currency(books.invoices),
+        "totals_minor": invoice_checks.totals_by_currency(books.live_heads),
         "checks": {name: _verdict(check(books)) for name, check in _CHECKS.items()},
         "reconciliation": _reconciliation(reconciled),
     }

@@ -6,44 +6,48 @@ these beside it.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import groupby
 
-import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.books import Books
+from pipelines.charge_suspects import suspects
 from pipelines.fee_wholes import FeeWholes
 from pipelines.pools import pool_of, pools
 from pipelines.proration import share_of_fee
 from pipelines.rating import beyond, overage_amount, price_of, priced_meters
+from pipelines.segment_tables import subscriptions_of
 from pipelines.segments import parts
-from pipelines.tables import lines_by_subscription
 from schemas.invoice import (
     ADJUSTING_KINDS,
     USAGE_KINDS,
-    Invoice,
     InvoiceLine,
-    invoice_id,
-    late_note_id,
-    month_billed,
 )
-from schemas.money import Money
 from schemas.quantity import format_micro
 from schemas.subscription import Subscription
-
-SURPRISING_FACTOR = 3
-SURPRISING_MINOR = 1_000
-"""A total is surprising when it changed by more than this factor and more than this amount."""
 
 
 def charges_match_usage(books: Books) -> list[str]:
     """Usage lines add up to the usage, overage is what is beyond the pool, amounts are right.
 
-    It starts from each meter's total, so it does not repeat how the lines were made.
+    It starts from each meter's total, so it does not repeat how the lines were made. A statement
+    finds whom it may be wrong for; only they are looked at one by one.
     """
+    names = suspects(books)
+    return findings_of(books, names) if len(names) else []
+
+
+def findings_of(books: Books, subscriptions: pa.Array) -> list[str]:
+    """The findings of some subscriptions, each looked at by itself."""
+    segments = books.segments
+    own = segments.filter(pc.is_in(segments["subscription"], value_set=subscriptions))
+    lines_of = books.lines_among(subscriptions)
+    usage_of = books.usage_among(pc.unique(own["tenant"]))
     findings: list[str] = []
-    for subscription in books.subscriptions:
-        lines = books.lines_by_subscription.get(subscription.id, ())
-        findings += _quantity_findings(subscription, lines, books)
+    for subscription in subscriptions_of(own):
+        lines = lines_of.get(subscription.id, ())
+        usage = usage_of.get(subscription.tenant, Counter())
+        findings += _quantity_findings(subscription, lines, usage, books)
         for line, due in _dues(subscription, lines, books):
             if line.amount_minor != due:
                 what = f"{line.kind} of {line.plan}"
@@ -52,11 +56,13 @@ def charges_match_usage(books: Books) -> list[str]:
 
 
 def _quantity_findings(
-    subscription: Subscription, lines: Collection[InvoiceLine], books: Books
+    subscription: Subscription,
+    lines: Collection[InvoiceLine],
+    usage: Counter[tuple[str, int]],
+    books: Books,
 ) -> Iterator[str]:
     period = books.billed(subscription)
     found = parts(subscription, period)
-    usage = books.usage_by_tenant.get(subscription.tenant, Counter())
     for meter in sorted(priced_meters(found, books.catalogs)):
         by_pool: Counter[int] = Counter()
         for part in found:
@@ -111,94 +117,3 @@ def _fee_due(line: InvoiceLine, fee_minor: int, wholes: FeeWholes) -> int:
     whole, proration = wholes.of(line)
     amount_minor = share_of_fee(fee_minor, line.period, whole, proration)
     return -amount_minor if line.kind == "proration_credit" else amount_minor
-
-
-def lines_sum_to_totals(books: Books) -> list[str]:
-    """Invoices have exactly the ledger's lines, and every total is the exact sum of them."""
-    findings = []
-    expected = _expected_lines(books)
-    for invoice in books.invoices:
-        if invoice.lines != expected.get(invoice.id, invoice.lines if _is_later(invoice) else ()):
-            findings.append(f"{invoice.id}: its lines are not those of the ledger")
-        stated = _document_total(invoice)
-        if stated != invoice.total_minor:
-            findings.append(f"{invoice.id}: the document says {stated}, not {invoice.total_minor}")
-    return findings + _currency_findings(books)
-
-
-def _expected_lines(books: Books) -> dict[str, tuple[InvoiceLine, ...]]:
-    """What the ledger's lines make of the close's invoices and notes, by id."""
-    invoices = {
-        invoice_id(name, books.month): own for name, own in books.lines_by_subscription.items()
-    }
-    notes = {
-        late_note_id(row["subscription"], month, books.month): tuple(of_month)
-        for row, own in lines_by_subscription(books.note_lines)
-        for month, of_month in groupby(own, key=month_billed)
-    }
-    return invoices | notes
-
-
-def _is_later(invoice: Invoice) -> bool:
-    """Was it made after the close: in place of a void one, or as a credit note by hand?"""
-    return "#" in invoice.id or any(line.kind == "credited" for line in invoice.lines)
-
-
-def _currency_findings(books: Books) -> list[str]:
-    table = books.lines.group_by("currency").aggregate([("amount_minor", "sum")])
-    of_lines = {row["currency"]: row["amount_minor_sum"] for row in table.to_pylist()}
-    # What was made void or made after the close changes nothing about what the close made.
-    of_invoices = totals_by_currency(it for it in books.every_invoice if not _is_later(it))
-    return [
-        f"{currency}: invoices add up to {of_invoices.get(currency, 0)}, "
-        f"lines to {of_lines.get(currency, 0)}"
-        for currency in sorted(of_lines.keys() | of_invoices.keys())
-        if of_invoices.get(currency, 0) != of_lines.get(currency, 0)
-    ]
-
-
-def totals_by_currency(invoices: Iterable[Invoice]) -> dict[str, int]:
-    """Minor units by currency."""
-    totals: Counter[str] = Counter()
-    for invoice in invoices:
-        totals[invoice.currency] += invoice.total_minor
-    return dict(sorted(totals.items()))
-
-
-def one_invoice_per_subscription(books: Books) -> list[str]:
-    """Every subscription of the month has one invoice, and every invoice a subscription."""
-    wanted = {subscription.id for subscription in books.subscriptions}
-    found = Counter(each.subscription for each in books.invoices if each.kind == "invoice")
-    return [
-        *(f"{name}: there is no invoice" for name in sorted(wanted - found.keys())),
-        *(f"{name}: an invoice without subscription" for name in sorted(found.keys() - wanted)),
-        *(f"{name}: there are {n} invoices" for name, n in sorted(found.items()) if n > 1),
-    ]
-
-
-def no_surprising_change(books: Books, previous: Books) -> list[str]:
-    """Totals beside those of the month before; worth a look, never a reason to stop.
-
-    A tenant's first invoice surprises nobody.
-    """
-    before = {it.subscription: it for it in previous.invoices if it.kind == "invoice"}
-    findings = []
-    for invoice in (it for it in books.invoices if it.kind == "invoice"):
-        old = before.get(invoice.subscription)
-        if old and old.currency == invoice.currency and _is_surprising(old, invoice):
-            was, now = (Money(i.total_minor, i.currency) for i in (old, invoice))
-            findings.append(f"{invoice.tenant}: {now}, after {was} the month before")
-    return findings
-
-
-def _is_surprising(old: Invoice, new: Invoice) -> bool:
-    small, large = sorted((abs(old.total_minor), abs(new.total_minor)))
-    return large > SURPRISING_FACTOR * small and large - small > SURPRISING_MINOR
-
-
-class _Total(msgspec.Struct):
-    total_minor: int
-
-
-def _document_total(invoice: Invoice) -> int:
-    return msgspec.json.decode(invoice.document, type=_Total).total_minor

@@ -6,34 +6,44 @@ replaces its own slice of the ledger, so it may run twice and be killed between 
 closed month it writes nothing and its report says so.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from operator import attrgetter
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines import bulk_rating, invoicing, reconciliation
+from pipelines import bulk_rating, bulk_reconciliation, invoicing, reconciliation
 from pipelines.adjustments import bulk
 from pipelines.adjustments.check import adjustments_hold
-from pipelines.adjustments.concerned import concerned
+from pipelines.adjustments.concerned import concerned_segments
 from pipelines.books import Books
-from pipelines.checks import lines_sum_to_totals, one_invoice_per_subscription, totals_by_currency
+from pipelines.bulk_drafts import draft_parts
 from pipelines.completeness import cut, ensure_covered, ensure_over
 from pipelines.draft_parts import drafts_of
+from pipelines.draft_tables import Part
+from pipelines.invoice_checks import (
+    InvoicesRead,
+    one_invoice_per_subscription,
+    read_invoices,
+    totals_by_currency,
+)
 from pipelines.late_usage import corrections_by, corrections_table
 from pipelines.metering import meters_of
-from pipelines.segment_tables import segment_table
-from pipelines.segments import bounds
-from pipelines.tables import rows_of, table_of
+from pipelines.segment_tables import subscriptions_of
+from pipelines.tables import table_of
 from pipelines.usage_reading import read_totals, read_usage
-from schemas.closing import Closing, ClosingState, CounterComparison, Reconciliation
+from schemas.closing import Closing, ClosingState, CounterComparison
 from schemas.errors import ReconciliationFailed
 from schemas.invoice import InvoiceState
 from schemas.ports import Clock, ClosingLedger, LineWork, Log, UsageReader
-from schemas.tables import LINE_COLUMNS
+from schemas.tables import COUNTER_COLUMNS, LINE_COLUMNS, TOTAL_COLUMNS
 
 DUE_DAYS = 14
 _DAY_MS = 86_400_000
+_FIGURES = attrgetter(*COUNTER_COLUMNS)
 _TOLD = 5
 """Findings that an error's text names; the checks list all."""
 
@@ -110,9 +120,8 @@ def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> St
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("aggregate_usage", month)
-    cuts = {s.tenant: bounds(s, books.billed(s)) for s in books.subscriptions}
     meters, vector = meters_of(books.catalogs), books.closing.vector
-    table = read_usage(usage, books.period, vector, cuts, meters, books.anchored)
+    table = read_usage(usage, books.period, vector, books.bounds, meters, books.anchored)
     ledger.replace_usage(month, table)
     counts = {"rows": table.num_rows, "tenants": len(table["tenant"].unique())}
     made = _correct(books, ledger, usage)
@@ -126,8 +135,7 @@ def rate_charges(month: str, ledger: ClosingLedger) -> StepReport:
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("rate_charges", month)
-    found = segment_table(books.subscriptions)
-    lines = bulk_rating.rate_charges(books.usage, found, books.period, books.catalogs)
+    lines = bulk_rating.rate_charges(books.usage, books.segments, books.period, books.catalogs)
     return _replace_lines("rate_charges", "charges", lines, books, ledger)
 
 
@@ -136,8 +144,7 @@ def prorate_fees(month: str, ledger: ClosingLedger) -> StepReport:
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("prorate_fees", month)
-    found = segment_table(books.subscriptions)
-    lines = bulk_rating.prorate_fees(found, books.period, books.catalogs)
+    lines = bulk_rating.prorate_fees(books.segments, books.period, books.catalogs)
     return _replace_lines("prorate_fees", "prorations", lines, books, ledger)
 
 
@@ -164,13 +171,22 @@ def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
     ledger.record_reconciliation(month, reconciliation.table_of_rows([]))
     _adjust(books, ledger)
     rests_on = invoicing.basis(books.closing, books.offered.catalogs, books.given)
-    subscriptions = {s.id: s for s in books.subscriptions}
-    drafts = invoicing.draft_all(books.invoice_lines, subscriptions, rests_on)
-    notes = invoicing.draft_notes(books.note_lines, rests_on)
-    left_alone = ledger.replace_drafts(month, drafts_of(chain(drafts, notes)))
-    counts = {"subscriptions": len(subscriptions), "finalized_left_alone": left_alone}
-    totals = _totals(books.lines)
-    return StepReport("draft_invoices", month, written=True, counts=counts, totals_minor=totals)
+    totals: Counter[str] = Counter()
+    parts = chain(
+        draft_parts(books.on_invoices(), books.segments, rests_on),
+        drafts_of(invoicing.draft_notes(books.note_lines, rests_on)),
+    )
+    left_alone = ledger.replace_drafts(month, _added_up(parts, totals))
+    counts = {"subscriptions": len(books.subscribed), "finalized_left_alone": left_alone}
+    told = dict(sorted(totals.items()))
+    return StepReport("draft_invoices", month, written=True, counts=counts, totals_minor=told)
+
+
+def _added_up(parts: Iterable[Part], totals: Counter[str]) -> Iterator[Part]:
+    """The parts as they are; their totals are added up on the way."""
+    for part in parts:
+        totals.update(totals_by_currency(part[0]))
+        yield part
 
 
 def reconcile(
@@ -190,17 +206,31 @@ def reconcile(
     if books.is_closed:
         return _untouched("reconcile", month)
     ledger.record_reconciliation(month, reconciliation.table_of_rows([]))
-    _ensure_sound(books)
-    rows = _compare(books, usage, log)
-    reasons = reconciliation.held_reasons(rows)
+    read = read_invoices(books)
+    _ensure_sound(books, read)
+    compared = _compare(books, usage, log, read.billed)
+    differing = compared.filter(pc.is_valid(compared["held"]))
+    reasons = reconciliation.held_reasons(reconciliation.rows_of_table(differing))
     ledger.hold(month, reasons)
-    held = sorted(reasons.keys() & {invoice.tenant for invoice in books.invoices})
-    if len(held) > max_held * len(books.invoices):
+    count, tenants = books.live_heads.num_rows, books.live_heads["tenant"]
+    held = sorted(reasons.keys() & set(_among(tenants, reasons)))
+    if len(held) > max_held * count:
         told = [f"{tenant}: {reasons[tenant]}" for tenant in held]
-        raise _failed(month, f"{len(held)} of {len(books.invoices)} invoices are held", told)
-    ledger.record_reconciliation(month, reconciliation.table_of_rows(rows))
-    counts = {"compared": len(rows), "differing_tenants": len(reasons), "held": len(held)}
+        raise _failed(month, f"{len(held)} of {count} invoices are held", told)
+    ledger.record_reconciliation(month, compared)
+    counts = {
+        "compared": compared.num_rows,
+        "differing_tenants": len(reasons),
+        "held": len(held),
+    }
     return StepReport("reconcile", month, written=True, counts=counts)
+
+
+def _among(names: pa.ChunkedArray, wanted: Iterable[str]) -> list[str]:
+    """Those of the names that are wanted."""
+    chosen = names.filter(pc.is_in(names, value_set=pa.array(wanted, pa.string())))
+    found: list[str] = chosen.to_pylist()
+    return found
 
 
 def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) -> StepReport:
@@ -212,7 +242,7 @@ def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) ->
     books = Books(month, ledger)
     if books.is_closed:
         return _finalized(month, ledger, written=False)
-    if books.invoices and not ledger.is_reconciled(month):
+    if books.live_heads.num_rows and not ledger.is_reconciled(month):
         remedy = f"run `countinghouse close {month}`"
         raise ReconciliationFailed(f"{month}: the drafts were not reconciled; {remedy}")
     issued_ms = clock()
@@ -238,10 +268,9 @@ def release_held(
     return replace(_finalized(month, ledger, written=True), step="release_held")
 
 
-def _ensure_sound(books: Books) -> None:
+def _ensure_sound(books: Books, read: InvoicesRead) -> None:
     """No fault that belongs to no single tenant."""
-    findings = one_invoice_per_subscription(books) + lines_sum_to_totals(books)
-    findings += adjustments_hold(books)
+    findings = one_invoice_per_subscription(books) + read.findings + adjustments_hold(books)
     if findings:
         raise _failed(books.month, "the invoices do not add up", findings)
 
@@ -264,27 +293,25 @@ def compare_counters(books: Books, usage: UsageReader, log: Log) -> list[Counter
     return list(compared.rows)
 
 
-def _compare(books: Books, usage: UsageReader, log: Log) -> list[Reconciliation]:
+def _compare(books: Books, usage: UsageReader, log: Log, billed: pa.Table) -> pa.Table:
     counters = None
     if books.closing.without_counters is None:
-        compared = compare_counters(books, usage, log)
-        counters = reconciliation.of_month(compared, books.period, books.anchored)
-    figures = reconciliation.Figures(
-        counters=counters,
-        warehouse=read_totals(
-            usage, books.period, books.closing.vector, meters_of(books.catalogs), books.anchored
-        ),
-        billed=reconciliation.billed_quantities(books.invoices),
-        unpriced=reconciliation.unpriced_quantities(
-            rows_of(books.usage), books.subscriptions, books.period, books.catalogs
-        ),
+        counters = table_of(map(_FIGURES, compare_counters(books, usage, log)), COUNTER_COLUMNS)
+    meters = meters_of(books.catalogs)
+    totals = read_totals(usage, books.period, books.closing.vector, meters, books.anchored)
+    warehouse = table_of(((*key, micro) for key, micro in sorted(totals.items())), TOTAL_COLUMNS)
+    figures = bulk_reconciliation.Figures(
+        counters, warehouse, billed, books.usage, books.segments_around
     )
     catalog = books.catalogs[books.closing.catalog_version]
-    invoiced = {i.tenant for i in books.invoices}
-    uncounted = {meter.name for meter in catalog.meter_list if not meter.is_streamed}
-    # Each invoiced tenant has a row, also where no meter has a price.
-    billable = catalog.priced_meters or (catalog.meter_list[0].name,)
-    return reconciliation.compare(figures, invoiced, billable, books.period, uncounted=uncounted)
+    terms = bulk_reconciliation.Terms(
+        books.period,
+        books.catalogs,
+        # Each invoiced tenant has a row, also where no meter has a price.
+        catalog.priced_meters or (catalog.meter_list[0].name,),
+        {meter.name for meter in catalog.meter_list if not meter.is_streamed},
+    )
+    return bulk_reconciliation.compare_all(figures, books.live_heads["tenant"], terms)
 
 
 def _correct(books: Books, ledger: ClosingLedger, usage: UsageReader) -> int:
@@ -300,9 +327,10 @@ def _correct(books: Books, ledger: ClosingLedger, usage: UsageReader) -> int:
 
 
 def _adjust(books: Books, ledger: ClosingLedger) -> StepReport:
-    found = concerned(books.subscriptions, books.offered)
+    segments = concerned_segments(books.segments, books.offered)
     lines = table_of([], LINE_COLUMNS)
-    if found:
+    if segments.num_rows:
+        found = subscriptions_of(segments)
         corrected = books.corrected_minor
         lines = bulk.adjust_lines(
             books.rated(), found, books.period, books.offered, corrected=corrected
@@ -325,10 +353,9 @@ def _totals(lines: pa.Table) -> dict[str, int]:
 
 
 def _finalized(month: str, ledger: ClosingLedger, *, written: bool) -> StepReport:
-    every = ledger.invoices(month)
-    invoices = [each for each in every if each.state is not InvoiceState.VOID]
-    final = [invoice for invoice in invoices if invoice.state is not InvoiceState.DRAFT]
-    counts = {"finalized": len(final), "held": len(invoices) - len(final)}
+    heads = Books(month, ledger).live_heads
+    final = heads.filter(pc.not_equal(heads["state"], InvoiceState.DRAFT.value))
+    counts = {"finalized": final.num_rows, "held": heads.num_rows - final.num_rows}
     totals = totals_by_currency(final)
     return StepReport("finalize", month, written=written, counts=counts, totals_minor=totals)
 

@@ -1,12 +1,14 @@
 """Draft invoices as the ledger takes them in bulk: a table of them and one of their lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines.tables import table_of
-from schemas.invoice import Invoice, InvoiceLine
+from pipelines.line_parts import begins
+from pipelines.tables import schema_of, table_of
+from schemas.invoice import Invoice, InvoiceLine, invoice_id
 from schemas.tables import ADJUSTING_COLUMNS, DRAFT_COLUMNS, INVOICE_LINE_COLUMNS
 
 Part = tuple[pa.Table, pa.Table]
@@ -16,12 +18,31 @@ Part = tuple[pa.Table, pa.Table]
 def part_of(drafts: Sequence[Invoice]) -> Part:
     """Drafts as tables."""
     heads = (tuple(getattr(draft, name) for name in DRAFT_COLUMNS) for draft in drafts)
-    lines = (
-        _line_row(draft.id, ordinal, line)
-        for draft in drafts
-        for ordinal, line in enumerate(draft.lines, 1)
+    return table_of(heads, DRAFT_COLUMNS), line_table((each.id, each.lines) for each in drafts)
+
+
+def line_table(named: Iterable[tuple[str, Iterable[InvoiceLine]]]) -> pa.Table:
+    """The lines (`INVOICE_LINE_COLUMNS`) of invoices by their ids."""
+    rows = (
+        _line_row(invoice, ordinal, line)
+        for invoice, lines in named
+        for ordinal, line in enumerate(lines, 1)
     )
-    return table_of(heads, DRAFT_COLUMNS), table_of(lines, INVOICE_LINE_COLUMNS)
+    return table_of(rows, INVOICE_LINE_COLUMNS)
+
+
+def lines_of(lines: pa.Table, month: str) -> pa.Table:
+    """What whole subscriptions' lines (`LINE_COLUMNS`) are on a month's invoices."""
+    is_first = begins(lines["subscription"])
+    starts = pc.indices_nonzero(is_first).cast(pa.int64())
+    numbers = pc.subtract(pc.cumulative_sum(is_first.cast(pa.int32())), 1)
+    ids = pc.binary_join_element_wise(
+        lines["subscription"].combine_chunks().take(starts), invoice_id("", month), ""
+    )
+    ordinals = pc.subtract(pa.arange(1, lines.num_rows + 1), starts.take(numbers))
+    own = {"invoice": ids.take(numbers), "ordinal": ordinals.cast(pa.int32())}
+    named = {name: own[name] if name in own else lines[name] for name in INVOICE_LINE_COLUMNS}
+    return pa.table(named, schema=schema_of(INVOICE_LINE_COLUMNS))
 
 
 def _line_row(invoice: str, ordinal: int, line: InvoiceLine) -> tuple[Any, ...]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import pyarrow.compute as pc
+
 from pipelines.books import Books
-from pipelines.checks import no_surprising_change
 from pipelines.closing import (
     aggregate_usage,
     draft_invoices,
@@ -17,8 +18,10 @@ from pipelines.closing import (
     reconcile,
 )
 from pipelines.completeness import cut, ensure_over
+from pipelines.invoice_checks import no_surprising_change
 from pipelines.movements import totals_of
 from pipelines.reconciliation import rows_of_table
+from pipelines.tables import rows_of
 from pipelines.unwritten import Unwritten
 from schemas.closing import Closing, ClosingState, Reconciliation
 from schemas.errors import Conflict, PeriodNotComplete, ReconciliationFailed
@@ -102,7 +105,7 @@ def dry_run(
         month,
         closing.catalog_version,
         closing.vector,
-        len(books.invoices),
+        books.live_heads.num_rows,
         totals_of(books.lines),
         None if last is None else totals_of(last.lines),
         (
@@ -183,6 +186,6 @@ def _unpriced(books: Books, compared: Sequence[Reconciliation]) -> Iterator[str]
 
 
 def _below_zero(books: Books) -> Iterator[str]:
-    for invoice in books.invoices:
-        if invoice.total_minor < 0:
-            yield f"{invoice.tenant}: {Money(invoice.total_minor, invoice.currency)}"
+    heads = books.live_heads
+    for row in rows_of(heads.filter(pc.less(heads["total_minor"], 0))):
+        yield f"{row['tenant']}: {Money(row['total_minor'], row['currency'])}"

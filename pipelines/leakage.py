@@ -3,10 +3,13 @@
 What is negative holds its tenant; what leaks is a warning. Each list is empty where all is well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+
+import pyarrow.compute as pc
 
 from pipelines.books import Books
-from pipelines.reconciliation import billed_quantities, unpriced_quantities
+from pipelines.bulk_reconciliation import unpriced
+from pipelines.reconciliation import billed_quantities
 from pipelines.tables import rows_of
 from schemas.quantity import format_micro
 
@@ -23,25 +26,25 @@ def negative_quantities(books: Books) -> list[str]:
 
 def usage_without_subscription(books: Books) -> list[str]:
     """The leakage report: who used something and has no subscription in the month at all."""
-    subscribed = {each.tenant for each in books.subscriptions}
     return [
         f"{tenant}: {format_micro(micro)} {meter}, and no subscription"
-        for (tenant, meter), micro in sorted(_unpriced(books).items())
-        if micro and tenant not in subscribed
+        for tenant, meter, micro in _unpriced(books, is_subscribed=False)
     ]
 
 
 def unpriced_usage(books: Books) -> list[str]:
     """Usage of priced meters by tenants that have a subscription, at a time when it had no plan."""
-    subscribed = {each.tenant for each in books.subscriptions}
     priced = {meter for catalog in books.catalogs.values() for meter in catalog.priced_meters}
     return [
         f"{tenant}: {format_micro(micro)} {meter} while no plan was in force"
-        for (tenant, meter), micro in sorted(_unpriced(books).items())
-        if micro and tenant in subscribed and meter in priced
+        for tenant, meter, micro in _unpriced(books, is_subscribed=True)
+        if meter in priced
     ]
 
 
-def _unpriced(books: Books) -> Mapping[tuple[str, str], int]:
-    usage = rows_of(books.usage)
-    return unpriced_quantities(usage, books.subscriptions, books.period, books.catalogs)
+def _unpriced(books: Books, *, is_subscribed: bool) -> Iterator[tuple[str, str, int]]:
+    found = unpriced(books.usage, books.segments, books.period, books.catalogs)
+    whose = pc.is_in(found["tenant"], value_set=pc.unique(books.segments["tenant"]))
+    chosen = whose if is_subscribed else pc.invert(whose)
+    for row in rows_of(found.filter(pc.and_(chosen, pc.not_equal(found["quantity_micro"], 0)))):
+        yield row["tenant"], row["meter"], row["quantity_micro"]

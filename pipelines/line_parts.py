@@ -1,4 +1,4 @@
-"""A month's lines in parts of whole invoices, so that memory does not grow with their number."""
+"""Tables in parts of whole tenants or invoices, so that memory does not grow with their number."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -35,6 +35,17 @@ def begins(names: pa.ChunkedArray) -> pa.Array:
         return pa.array([], pa.bool_())
     differs = pc.not_equal(names.slice(1), names.slice(0, len(names) - 1))
     return pa.concat_arrays([pa.array([True]), *differs.chunks])
+
+
+def between(table: pa.Table, first: str | None, end: str | None) -> pa.Table:
+    """The rows of the tenants from the first to before the end, where they are in order."""
+    names, count = table["tenant"], table.num_rows
+
+    def row_of(tenant: str) -> int:
+        return bisect_left(range(count), tenant, key=lambda row: names[row].as_py())
+
+    start = 0 if first is None else row_of(first)
+    return table.slice(start, (count if end is None else row_of(end)) - start)
 
 
 def _cut(lines: pa.Table, at_once: int) -> list[pa.Table]:

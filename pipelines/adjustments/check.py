@@ -8,8 +8,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+import pyarrow.compute as pc
+
 from pipelines.adjustments.buckets import product_of
-from pipelines.adjustments.concerned import concerned
+from pipelines.adjustments.concerned import concerned_segments
+from pipelines.segment_tables import subscriptions_of
 from schemas.invoice import REDUCING_KINDS, InvoiceLine
 from schemas.prices import PPM
 from schemas.subscription import Subscription
@@ -22,15 +25,18 @@ Lines = Collection[InvoiceLine]
 
 def adjustments_hold(books: "Books") -> list[str]:
     """What is wrong with the month's adjusting lines, each a finding to read."""
+    segments = concerned_segments(books.segments, books.offered)
+    if not segments.num_rows:
+        return []
+    lines = books.lines_among(pc.unique(segments["subscription"]))
     return [
         f"{subscription.tenant}: {finding}"
-        for subscription in concerned(books.subscriptions, books.offered)
-        for finding in _findings(subscription, books)
+        for subscription in subscriptions_of(segments)
+        for finding in _findings(subscription, lines.get(subscription.id, ()), books)
     ]
 
 
-def _findings(subscription: Subscription, books: "Books") -> Iterator[str]:
-    lines = books.lines_by_subscription.get(subscription.id, ())
+def _findings(subscription: Subscription, lines: Lines, books: "Books") -> Iterator[str]:
     yield from _limits(subscription, lines, books)
     yield from _discounts(lines)
     yield from _taxes(lines)

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipelines.adjustments.bulk import Offered
+from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table
 from schemas.extras import (
     ADD_ON_COLUMNS,
@@ -16,27 +20,33 @@ from schemas.subscription import Subscription
 
 def concerned(subscriptions: Iterable[Subscription], offered: Offered) -> list[Subscription]:
     """The subscriptions whose plan, tenant or buyer's country may bring adjusting lines."""
+    found = list(subscriptions)
+    segments = concerned_segments(segment_table(found), offered)
+    names = set(segments["subscription"].to_pylist())
+    return [each for each in found if each.id in names]
+
+
+def concerned_segments(segments: pa.Table, offered: Offered) -> pa.Table:
+    """The same of a table (`SEGMENT_COLUMNS`): all segments of those subscriptions."""
     if any(rule.country is None for rule in offered.taxes):
-        return list(subscriptions)
-    plans, tenants = _plans(offered), _tenants(offered)
-    return [
-        each
-        for each in subscriptions
-        if each.tenant in tenants
-        or any((part.catalog_version, part.plan) in plans for part in each.segments)
-    ]
+        return segments
+    is_concerned = pc.is_in(segments["tenant"], value_set=_tenants(offered))
+    for version, plans in _plans(offered).items():
+        has_plan = pc.is_in(segments["plan"], value_set=pa.array(plans, pa.string()))
+        is_its = pc.equal(segments["catalog_version"], version)
+        is_concerned = pc.or_(is_concerned, pc.and_(is_its, has_plan))
+    names = pc.unique(segments["subscription"].filter(is_concerned))
+    return segments.filter(pc.is_in(segments["subscription"], value_set=names))
 
 
-def _plans(offered: Offered) -> set[tuple[int, str]]:
+def _plans(offered: Offered) -> dict[int, list[str]]:
     return {
-        (version, name)
+        version: [n for n, it in catalog.plans.items() if it.minimum or it.maximum or it.discount]
         for version, catalog in offered.catalogs.items()
-        for name, plan in catalog.plans.items()
-        if plan.minimum or plan.maximum or plan.discount
     }
 
 
-def _tenants(offered: Offered) -> set[str]:
+def _tenants(offered: Offered) -> pa.Array:
     extras = offered.extras
     tables = (
         as_table(extras.redemptions, REDEMPTION_COLUMNS),
@@ -44,14 +54,14 @@ def _tenants(offered: Offered) -> set[str]:
         as_table(extras.items, ITEM_COLUMNS),
         as_table(extras.credits, CREDIT_COLUMNS),
     )
-    found = {tenant for table in tables for tenant in table["tenant"].to_pylist()}
-    return found | set(_taxed(offered))
+    found = [pc.unique(table["tenant"]) for table in tables]
+    return pa.concat_arrays([*found, *_taxed(offered)])
 
 
-def _taxed(offered: Offered) -> Sequence[str]:
-    countries = {rule.country for rule in offered.taxes}
-    buyers = as_table(offered.extras.buyers, BUYER_COLUMNS) if countries else None
-    if buyers is None:
+def _taxed(offered: Offered) -> Sequence[pa.Array]:
+    countries = {rule.country for rule in offered.taxes if rule.country is not None}
+    if not countries:
         return []
-    pairs = zip(buyers["tenant"].to_pylist(), buyers["country"].to_pylist(), strict=True)
-    return [tenant for tenant, country in pairs if country in countries]
+    buyers = as_table(offered.extras.buyers, BUYER_COLUMNS)
+    is_taxed = pc.is_in(buyers["country"], value_set=pa.array(sorted(countries), pa.string()))
+    return [pc.unique(buyers["tenant"].filter(is_taxed))]

@@ -14,6 +14,7 @@ from pipelines.segments import parts
 from pipelines.tables import rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison
+from schemas.quota import WindowKind
 from schemas.subscription import Subscription
 from schemas.tables import COUNTER_COLUMNS, TOTAL_COLUMNS, USAGE_COLUMNS
 from tests.builders import OCTOBER, a_subscription, at, llm_tokens
@@ -39,7 +40,8 @@ def subscribed(draw: st.DrawFn) -> list[Subscription]:
 def counters(draw: st.DrawFn) -> list[CounterComparison]:
     """Counters of days and of billing periods, one a window."""
     starts = [at("10-01"), at("09-16"), at("10-16"), at("10-20"), at("10-31")]
-    kinds = st.sampled_from(("day", "billing_period"))
+    known: tuple[WindowKind, ...] = ("day", "billing_period")
+    kinds = st.sampled_from(known)
     windows = draw(st.sets(st.tuples(KEYS, kinds, st.sampled_from(starts)), max_size=12))
     return [
         CounterComparison(*key, kind, start, *(draw(QUANTITIES) for _ in range(3)))

@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import bulk_rating
 from pipelines.books import Books
-from pipelines.checks import (
-    charges_match_usage,
+from pipelines.checks import charges_match_usage, findings_of
+from pipelines.invoice_checks import (
     lines_sum_to_totals,
     no_surprising_change,
     one_invoice_per_subscription,
@@ -73,6 +74,39 @@ def test_whatever_the_prices_and_the_usage_the_charges_match_it(
     assert charges_match_usage(Books(MONTH, ledger)) == []
 
 
+@settings(max_examples=30)
+@given(st.data(), subscriptions(), catalogs(with_policies=True))
+def test_whatever_is_changed_nobody_is_overlooked(
+    data: st.DataObject, subscription: Subscription, catalog: Catalog
+) -> None:
+    usage = data.draw(usage_of(subscription))
+    ledger = FakeLedger({1: catalog}, [subscription])
+    ledger.save_closing(Closing(MONTH, Vector(), 1, "1", 0))
+    rows = usage_table((subscription.tenant, *key, micro, 1) for key, micro in usage.items())
+    ledger.replace_usage(MONTH, rows)
+    segments = segment_table([subscription])
+    fees = bulk_rating.prorate_fees(segments, OCTOBER, {1: catalog})
+    charges = bulk_rating.rate_charges(rows, segments, OCTOBER, {1: catalog})
+    ledger.replace_lines(MONTH, "prorations", data.draw(_tampered(fees)))
+    ledger.replace_lines(MONTH, "charges", data.draw(_tampered(charges)))
+    books = Books(MONTH, ledger)
+    assert charges_match_usage(books) == findings_of(books, books.subscribed)
+
+
+@st.composite
+def _tampered(draw: st.DrawFn, lines: pa.Table) -> pa.Table:
+    """Lines of which one is a little more or less, or is not there."""
+    rows = lines.to_pylist()
+    if rows and draw(st.booleans()):
+        place = draw(st.integers(0, len(rows) - 1))
+        what = draw(st.sampled_from(("amount_minor", "quantity_micro", "fee_minor", "none")))
+        if what == "none":
+            del rows[place]
+        elif rows[place][what] is not None:
+            rows[place][what] += draw(st.sampled_from((-(10**6), -1, 1, 10**7)))
+    return table_of(map(_values, rows), LINE_COLUMNS)
+
+
 def test_a_cent_too_much_is_found_by_both_checks(world: World) -> None:
     change(world, "design", 2, amount_minor=157)
     assert charges_match_usage(books(world)) == ["design: overage of pro is 157, not 156"]
@@ -110,7 +144,7 @@ def test_missing_surplus_and_repeated_invoices_are_found(world: World) -> None:
 def test_two_subscriptions_of_a_tenant_in_a_month_are_refused(world: World) -> None:
     world.ledger.subscribed.append(replace(a_subscription("pro 10-05", "design"), id="sub_2"))
     with pytest.raises(Conflict, match="design has two subscriptions in 2026-10"):
-        _ = books(world).subscriptions
+        _ = books(world).segments
 
 
 @pytest.mark.parametrize(

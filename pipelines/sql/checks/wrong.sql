@@ -1,0 +1,15 @@
+-- The invoices of which something does not hold, in their order. Table: found (from invoices.sql).
+SELECT
+    id,
+    total_minor,
+    sum_minor,
+    stated_minor,
+    is_same OR (is_later AND NOT is_expected) AS has_its_lines
+FROM found
+WHERE NOT is_void
+    AND (
+        NOT has_its_lines
+        OR total_minor <> sum_minor
+        OR total_minor IS DISTINCT FROM stated_minor
+    )
+ORDER BY place
