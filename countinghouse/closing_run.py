@@ -5,7 +5,7 @@ What is computed is in `pipelines`, how it is laid out in `dagster_project`.
 """
 
 import os
-import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing as closing_of
 from contextlib import contextmanager
@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from countinghouse.dagster_runs import RunRequest, run_job
+from countinghouse.dagster_runs import RunEnded, RunRequest, run_job
 from countinghouse.init import now_ms
-from countinghouse.local.environment import ROOT, settings_environment
+from countinghouse.local.dagster_home import ready_home
+from countinghouse.local.environment import settings_environment
 from countinghouse.settings import Settings
-from pipelines.checks import totals_by_currency
+from dagster_project.automation import waiting
 from pipelines.collection import Collected, summarize
 from pipelines.completeness import ensure_over
 from pipelines.plan_records import record_due_transitions
@@ -38,7 +39,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 class CloseResult:
     """A month after a run: its invoices by state, what they add up to, what was collected.
 
-    `nothing_to_do` says that it was closed and collected before; `runs` are Dagster's run ids.
+    `nothing_to_do` says that it was closed and collected before; `runs` are Dagster's run ids,
+    `warnings` what their checks found worth a look, each with the command that lists it.
     """
 
     month: str
@@ -49,6 +51,7 @@ class CloseResult:
     totals_minor: Mapping[str, int]
     collected: Collected
     runs: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
 
 
 def close_month(
@@ -117,7 +120,7 @@ def check_month(month: str) -> BillingPeriod:
     return period
 
 
-def _run(settings: Settings, request: RunRequest, report: Report) -> str:
+def _run(settings: Settings, request: RunRequest, report: Report) -> RunEnded:
     with dagster_environment(settings) as home:
         return run_job(home, request, report)
 
@@ -125,9 +128,7 @@ def _run(settings: Settings, request: RunRequest, report: Report) -> str:
 @contextmanager
 def dagster_environment(settings: Settings) -> Iterator[Path]:
     """The settings in this process's environment, and Dagster's home folder with its file."""
-    home = settings.home.absolute() / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    shutil.copy(ROOT / "dagster_project" / "home" / "dagster.yaml", home)
+    home = ready_home(settings.home)
     before = dict(os.environ)
     os.environ.update(settings_environment(settings) | {"DAGSTER_HOME": str(home)})
     try:
@@ -152,7 +153,7 @@ def _open_attempts(books: Ledger, month: str) -> int:
 
 
 def _review_is_over(settings: Settings, books: Ledger, month: str, report: Report) -> bool:
-    """Have drafts been there for the draft period?"""
+    """Have drafts been there for the draft period, and been approved where they are to be?"""
     closing = books.closing(month)
     if closing is None or _is_closed(closing):
         return True
@@ -160,22 +161,27 @@ def _review_is_over(settings: Settings, books: Ledger, month: str, report: Repor
     if now_ms() < due_ms:
         report(f"drafts may be looked at until {format_instant(due_ms)}; then close again")
         return False
+    if settings.approval and (unapproved := books.unapproved(month)):
+        report(f"{waiting(month, unapproved)}; then close again")
+        return False
     return True
 
 
 def _result(
-    books: Ledger, month: str, runs: tuple[str, ...], *, nothing_to_do: bool = False
+    books: Ledger, month: str, runs: tuple[RunEnded, ...], *, nothing_to_do: bool = False
 ) -> CloseResult:
-    invoices = books.invoices(month)
-    issued = [invoice.issued_ms for invoice in invoices if invoice.issued_ms is not None]
-    states = [invoice.state.value for invoice in invoices]
+    issued_ms = books.first_issued_ms(month)
+    totals_minor: Counter[str] = Counter()
+    for each in books.month_totals(month, month):
+        totals_minor[each.currency] += each.total_minor
     return CloseResult(
         month=month,
         nothing_to_do=nothing_to_do,
-        closed_at=format_instant(min(issued)) if issued else None,
-        invoices={state: states.count(state) for state in sorted(set(states))},
-        held={i.tenant: i.held for i in invoices if i.held},
-        totals_minor=totals_by_currency(i for i in invoices if i.state is not InvoiceState.VOID),
+        closed_at=None if issued_ms is None else format_instant(issued_ms),
+        invoices=books.invoices_by_state(month),
+        held={each.tenant: each.held for each in books.held_drafts(month) if each.held},
+        totals_minor=dict(sorted(totals_minor.items())),
         collected=summarize(books, month),
-        runs=runs,
+        runs=tuple(run.run_id for run in runs),
+        warnings=tuple(line for run in runs for line in run.warnings),
     )

@@ -13,6 +13,7 @@ from dagster import DagsterEventType
 
 from dagster_project.automation import tags
 from dagster_project.definitions import defs
+from dagster_project.metadata import LISTED_BY
 from schemas.errors import BillingError, ReconciliationFailed
 
 Report = Callable[[str], None]
@@ -31,13 +32,21 @@ class RunRequest:
     only: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """A run that went to its end: its id, and what its checks warn of, in a line each."""
+
+    run_id: str
+    warnings: tuple[str, ...]
+
+
 def run_job(
     home: Path,
     request: RunRequest,
     report: Report,
     resources: Mapping[str, object] | None = None,
-) -> str:
-    """Run a job to its end in the instance of a home folder; the run's id.
+) -> RunEnded:
+    """Run a job to its end in the instance of a home folder.
 
     `resources` stand in for those of the definitions.
 
@@ -62,7 +71,7 @@ def run_job(
         )
     if not result.success:
         raise told.failure or BillingError(f"{request.job} failed: see run {run_id} in Dagster")
-    return run_id
+    return RunEnded(run_id, tuple(told.warnings))
 
 
 def _end_killed(instance: dg.DagsterInstance) -> None:
@@ -105,6 +114,7 @@ class _Told:
     def __init__(self, report: Report) -> None:
         self._report = report
         self.failure: BillingError | None = None
+        self.warnings: list[str] = []
 
     def hear(self, entry: dg.EventLogEntry) -> None:
         """Take an event as it happens."""
@@ -139,6 +149,9 @@ class _Told:
         self._report(f"  {mark}: {line}")
         if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
             self.failure = ReconciliationFailed(line)
+        elif not check.passed:
+            listed_by = check.metadata.get(LISTED_BY)
+            self.warnings.append(f"{line}; see `{listed_by.value}`" if listed_by else line)
 
     def _failed(self, event: dg.DagsterEvent) -> None:
         error = event.step_failure_data.error

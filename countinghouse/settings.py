@@ -111,6 +111,7 @@ class Settings(BaseSettings):
     draft_period: timedelta = Field(
         timedelta(0), description="Time between drafts and their finalizing."
     )
+    approval: bool = Field(False, description="Finalize only drafts that somebody has approved.")
     max_held: float = Field(
         0.01, ge=0, le=1, description="Share of held invoices that stops the whole run."
     )

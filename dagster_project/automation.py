@@ -14,6 +14,7 @@ from dagster_project.collection import payment_collection
 from dagster_project.environment import Environment
 from dagster_project.glances import month_before
 from dagster_project.invoices import finalized_invoices, invoices, reconciliation
+from dagster_project.month_bundle import month_bundle
 from dagster_project.resources import (
     LedgerResource,
     LogResource,
@@ -48,8 +49,8 @@ close_month = dg.define_asset_job(
 )
 finalize_and_collect = dg.define_asset_job(
     "finalize_and_collect",
-    selection=[finalized_invoices, payment_collection],
-    description="Number the drafts that nothing holds back, and collect them.",
+    selection=[finalized_invoices, payment_collection, month_bundle],
+    description="Number the drafts that nothing holds back, collect them, and write the bundle.",
 )
 
 
@@ -132,10 +133,16 @@ def drafts_due(ledger: LedgerResource) -> dg.RunRequest | dg.SkipReason:
         with ledger.open() as books:
             is_reconciled = books.is_reconciled(month)
             closing = books.closing(month)
+            unapproved = books.unapproved(month) if Environment().approval else 0
     except BillingError as reason:
         return dg.SkipReason(str(reason))
     return request_finalize(
-        month, closing, now_ms(), Environment().draft_period_ms, is_reconciled=is_reconciled
+        month,
+        closing,
+        now_ms(),
+        Environment().draft_period_ms,
+        is_reconciled=is_reconciled,
+        unapproved=unapproved,
     )
 
 
@@ -146,8 +153,12 @@ def request_finalize(
     draft_period_ms: int,
     *,
     is_reconciled: bool,
+    unapproved: int = 0,
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for the run when reconciled drafts have been there for the draft period."""
+    """Ask for the run when reconciled drafts have been there for the draft period.
+
+    Where drafts are to be approved, all of them that nothing holds must be.
+    """
     if closing is None or not is_reconciled:
         return dg.SkipReason(f"{month} has no reconciled drafts")
     if closing.state is ClosingState.CLOSED:
@@ -155,9 +166,17 @@ def request_finalize(
     due_ms = closing.opened_ms + draft_period_ms
     if at_ms < due_ms:
         return dg.SkipReason(f"drafts of {month} may be looked at until {format_instant(due_ms)}")
+    if unapproved:
+        return dg.SkipReason(waiting(month, unapproved))
     return dg.RunRequest(
         run_key=f"finalize {month}", partition_key=month, tags=tags(month, "sensor")
     )
+
+
+def waiting(month: str, unapproved: int) -> str:
+    """What a month waits for whose drafts are to be approved."""
+    drafts = "1 draft waits" if unapproved == 1 else f"{unapproved:,} drafts wait"
+    return f"{drafts} for approval; run `countinghouse invoices approve {month} --all --why WHY`"
 
 
 def tags(month: str, reason: str) -> dict[str, str]:

@@ -15,9 +15,16 @@ from dagster_project.invoices import (
     no_surprising_change,
     one_invoice_per_subscription,
     reconciliation,
-    usage_is_billed,
 )
 from dagster_project.late import late_usage, look_at_late_usage, usage_came_late
+from dagster_project.month_bundle import month_bundle
+from dagster_project.month_checks import (
+    differences_have_a_cause,
+    ids_stay_in_one_month,
+    three_figures_agree,
+    usage_has_a_price,
+    usage_has_a_subscription,
+)
 from dagster_project.preview import upcoming_invoices
 from dagster_project.resources import (
     LedgerResource,
@@ -39,6 +46,7 @@ defs = dg.Definitions(
         reconciliation,
         finalized_invoices,
         payment_collection,
+        month_bundle,
         late_usage,
         upcoming_invoices,
     ],
@@ -50,7 +58,11 @@ defs = dg.Definitions(
         adjustments_hold,
         one_invoice_per_subscription,
         no_surprising_change,
-        usage_is_billed,
+        usage_has_a_subscription,
+        usage_has_a_price,
+        three_figures_agree,
+        ids_stay_in_one_month,
+        differences_have_a_cause,
         payments_match_invoices,
     ],
     jobs=[close_month, finalize_and_collect, look_at_late_usage, keep_usage_by_day],

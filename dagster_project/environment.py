@@ -32,6 +32,7 @@ class Environment(BaseSettings):
     dedupe_window: int = 20_000
     close_grace: timedelta = timedelta(hours=1)
     draft_period: timedelta = timedelta(0)
+    approval: bool = False
     max_held: float = Field(0.01, ge=0, le=1)
     seller: str = "countinghouse demo seller"
     production: bool = False
@@ -61,6 +62,10 @@ class Environment(BaseSettings):
     def ledger_url(self) -> str:
         """SQLAlchemy URL of the ledger in force."""
         return self.ledger or f"sqlite:///{(self.home / 'ledger.db').absolute()}"
+
+    def bundle_folder(self, month: str) -> Path:
+        """Where a month's bundle lies if nobody says otherwise."""
+        return self.home.absolute() / "bundles" / month
 
     @property
     def close_grace_ms(self) -> int:

@@ -79,9 +79,7 @@ def no_surprising_change(
     month = context.partition_key
     before = glances.month_before(month)
     with ledger.open() as books:
-        findings = invoice_checks.no_surprising_change(
-            Books(month, books), Books(before, books)
-        )
+        findings = invoice_checks.no_surprising_change(Books(month, books), Books(before, books))
     return metadata.verdict(
         findings, f"no total is far from that of {before}", dg.AssetCheckSeverity.WARN
     )
@@ -112,23 +110,6 @@ def reconciliation(
     return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
 
 
-@dg.asset_check(asset=reconciliation)
-def usage_is_billed(
-    context: dg.AssetCheckExecutionContext, ledger: LedgerResource
-) -> dg.AssetCheckResult:
-    """Nobody uses what no invoice bills; who does is worth a look, no reason to stop."""
-    with ledger.open() as books:
-        unpriced = books.unpriced_tenants(context.partition_key, metadata.MOST_ROWS)
-        meters = books.unpriced_by_meter(context.partition_key)
-    findings = [
-        f"{tenant} used {glances.quantity(micro)} of {meter} that no invoice bills"
-        for tenant, meter, micro in unpriced
-    ]
-    told = {"tenants and meters": sum(each.tenants for each in meters)}
-    warn = dg.AssetCheckSeverity.WARN
-    return metadata.verdict(findings, "all usage is billed", warn, told)
-
-
 @dg.asset(
     partitions_def=billing_periods,
     deps=[reconciliation],
@@ -143,6 +124,8 @@ def finalized_invoices(
     """Drafts that nothing holds back, numbered for ever; the month is closed with them."""
     month = context.partition_key
     with ledger.open() as books:
+        if Environment().approval:
+            books.ask_for_approval(month)
         report = finalize(month, books, now_ms, seller=Environment().seller)
         shown = {**glances.of_invoices(books, month), **glances.of_numbers(books, month)}
         shown |= glances.of_states(books, month) | glances.of_held(books, month)

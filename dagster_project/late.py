@@ -58,7 +58,7 @@ def late_usage(
         metadata={
             "period": month,
             "tenants": len({row.tenant for row in rows}),
-            "events": sum(row.events for row in rows),
+            "events": sum(row.own_events for row in rows),
             "late usage": metadata.table(_late(rows)),
             "to be corrected": metadata.table(_owed(owed)),
             **metadata.totals(_sums(owed)),
@@ -106,7 +106,7 @@ def _request(closing: Closing, rows: Sequence[LateRow]) -> dg.RunRequest | None:
     """A run for as many late events as there are now: more of them are another run."""
     if not rows:
         return None
-    month, events = closing.month, sum(row.events for row in rows)
+    month, events = closing.month, sum(row.own_events for row in rows)
     key = f"late {month} {events}"
     return dg.RunRequest(run_key=key, partition_key=month, tags=tags(month, "late usage"))
 

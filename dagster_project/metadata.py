@@ -12,6 +12,8 @@ from pipelines.closing import StepReport
 from schemas.money import Money
 
 MOST_ROWS = 20
+LISTED_BY = "listed by"
+"""The entry of a check that names the command which lists all of its findings."""
 
 Row = dict[str, str | int]
 

@@ -15,10 +15,12 @@ from pydantic import Field
 
 from dagster_project.environment import Environment
 from payments.registry import Providers
+from schemas.evidence import EventReader
 from schemas.ports import Log, UsageReader
 from stores import ledger, log
 from stores.ledger import Ledger
 from stores.warehouse import client
+from stores.warehouse.events import WarehouseEvents
 from stores.warehouse.usage import WarehouseUsage
 
 
@@ -51,6 +53,12 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         """Connect, and close the connection."""
         with self.connected() as opened:
             yield WarehouseUsage(opened, Environment().dedupe_window)
+
+    @contextmanager
+    def events(self) -> Iterator[EventReader]:
+        """Connect to read the events themselves, and close the connection."""
+        with self.connected() as opened:
+            yield WarehouseEvents(opened)
 
     @contextmanager
     def connected(self) -> Iterator[Client]:

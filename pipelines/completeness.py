@@ -21,8 +21,8 @@ def ensure_over(month: str, now_ms: int, grace_ms: int) -> None:
     may_close_ms = BillingPeriod.month(month).end_ms + grace_ms
     if now_ms < may_close_ms:
         raise PeriodNotOver(
-            f"{month} may be closed from {format_instant(may_close_ms)} on; until then look at "
-            "the preview, the asset `upcoming_invoices` in Dagster"
+            f"{month} may be closed from {format_instant(may_close_ms)} on; until then run "
+            "`countinghouse invoices upcoming` for a preview"
         )
 
 

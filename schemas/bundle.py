@@ -15,7 +15,7 @@ class WrittenFile:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """By whose word, and why, a held tenant's invoice was let go."""
+    """By whose word, and why, a tenant's invoice was let go, or `every draft` was."""
 
     tenant: str
     who: str

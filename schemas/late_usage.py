@@ -41,12 +41,14 @@ class LateUsagePolicy(Closed):
 class LateRow:
     """A tenant's late events of a meter. Quantities in 1e-6 units, instants in epoch milliseconds.
 
-    `longest_ms` is the longest that any of them took from its event time to its arrival.
+    `own_events` are those that no meter before it reads too: over a tenant's rows they add up to
+    its events. `longest_ms` is the longest that any took from its event time to its arrival.
     """
 
     tenant: str
     meter: str
     events: int
+    own_events: int
     quantity_micro: int
     first_arrived_ms: int
     last_arrived_ms: int

@@ -50,6 +50,8 @@ class Delivery(NamedTuple):
     item: int = 0
     type: str = "llm.request"
     repeated: bool = False
+    left_out: tuple[str, ...] = ()
+    """Meters whose filters leave it out."""
 
 
 @contextmanager
@@ -107,7 +109,9 @@ def reach(client: Client, at: int, *, partition: int = 0, epoch: int = 1) -> Non
 
 
 def _event(one: Delivery) -> Event:
-    values = ((0, one.tokens * MICRO), (1, MICRO)) if one.type == "llm.request" else ()
+    quantities = {"tokens": one.tokens * MICRO, "requests": MICRO}
+    read = [name for name in quantities if one.type == "llm.request" and name not in one.left_out]
+    values = tuple((list(quantities).index(name), quantities[name]) for name in read)
     return Event(
         one.tenant,
         "test",

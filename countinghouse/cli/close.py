@@ -58,16 +58,19 @@ def close(
     if as_script:
         typer.echo(json.dumps(asdict(result) | {"bundle": folder}, indent=1))
         return
-    _tell(result, folder)
+    tell(result, folder)
 
 
-def _tell(result: "CloseResult", folder: str | None) -> None:
+def tell(result: "CloseResult", folder: str | None) -> None:
+    """What a person reads of a close."""
     if result.nothing_to_do:
         at = result.closed_at or "without invoices"
         typer.echo(f"nothing to do: {result.month} was closed {at}")
     Console().print(result_table(result.invoices, result.totals_minor, asdict(result.collected)))
     for tenant, reason in result.held.items():
         typer.echo(f"held: {tenant}: {reason}")
+    for warning in result.warnings:
+        typer.echo(f"worth a look: {warning}")
     if folder is not None:
         typer.echo(f"bundle: {folder}")
 

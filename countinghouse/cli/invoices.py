@@ -168,3 +168,4 @@ def _amount(amount_minor: int, currency: str) -> str:
 
 
 import_module("countinghouse.cli.upcoming")
+import_module("countinghouse.cli.review")

@@ -57,7 +57,7 @@ def _row(its: LateTenant) -> tuple[Any, ...]:
         its.month,
         its.tenant,
         ", ".join(f"{row.meter} {format_micro(row.quantity_micro)}" for row in its.rows),
-        sum(row.events for row in its.rows),
+        sum(row.own_events for row in its.rows),
         duration(max(row.longest_ms for row in its.rows)),
         format_instant(max(row.last_arrived_ms for row in its.rows)),
         its.currency,

@@ -47,9 +47,10 @@ def reconcile(
     beside each other with what is late, duplicate, in flight or lost between them; exit code 1
     when anything is lost.
     """
-    from countinghouse.cli.three_way import compare_three, show_three
+    from countinghouse.cli.three_way import show_three
     from countinghouse.closing_run import check_month
     from countinghouse.wiring import usage_log, usage_reader
+    from pipelines.month_ways import as_of_now
     from pipelines.reconciliation import rows_of_table
     from stores import ledger
 
@@ -61,7 +62,7 @@ def reconcile(
         closing(ledger.connect(settings.ledger_url)) as books,
     ):
         if invoices:
-            rows = compare_three(key, books, usage, usage_log(settings))
+            rows = as_of_now(key, books, usage, usage_log(settings))
             raise typer.Exit(int(show_three(rows, every=every, as_script=as_script)))
         _, catalog = books.catalog()
         found = usage.compare_counters(period, catalog, usage_log(settings))

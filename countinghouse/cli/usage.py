@@ -1,4 +1,4 @@
-"""`countinghouse usage`: what tenants have used in a month, and `usage late`, what came late."""
+"""`countinghouse usage`: what tenants have used in a month; its commands list what is amiss."""
 
 import time
 from contextlib import closing
@@ -8,6 +8,7 @@ import typer
 
 from countinghouse.cli.late import late
 from countinghouse.cli.tables import chosen_format, show
+from countinghouse.cli.unbilled import repeated, unbilled
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
 from schemas.period import BillingPeriod
@@ -20,6 +21,8 @@ COLUMNS = ("tenant", "meter", "quantity", "events", "last_event")
 
 usage = typer.Typer(invoke_without_command=True, help="Show what tenants have used.")
 usage.command("late")(late)
+usage.command("unbilled")(unbilled)
+usage.command("repeated")(repeated)
 
 
 @usage.callback()

@@ -7,7 +7,6 @@ stops what was left.
 import fcntl
 import importlib.util
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,8 @@ from typing import Self
 import psutil
 
 from countinghouse.local.checks import start_checks
-from countinghouse.local.environment import ROOT, child_environment, settings_environment
+from countinghouse.local.dagster_home import ready_home
+from countinghouse.local.environment import child_environment, settings_environment
 from countinghouse.local.front.token import ensure_token
 from countinghouse.local.jars import cache_folder, ensure_jars
 from countinghouse.local.orphans import stop_orphans, wait_for_end
@@ -157,14 +157,9 @@ class LocalStack:
         if "warehouse" in names:
             ensure_token(self.home / "warehouse.token")
         if "dagster" in names:
-            self._copy_dagster_home()
+            ready_home(self.home)
         self._supervisor.launch(self._all, child_environment(self.settings))
         self._remembered.write_text(json.dumps(settings_environment(self.settings), indent=1))
-
-    def _copy_dagster_home(self) -> None:
-        folder = self.home / "dagster"
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "dagster_project" / "home" / "dagster.yaml", folder)
 
     def _start_processes(self, report: Report) -> None:
         self._start_phase(STORES, report)

@@ -13,12 +13,14 @@ from schemas.invoice import InvoiceState
 from stores.ledger.bookings import check_items_billed
 from stores.ledger.closing_tables import closings, overrides, reconciled
 from stores.ledger.credits import apply_credits, grant_negatives
+from stores.ledger.drafts import IS_DRAFT
 from stores.ledger.invoice_tables import invoices, number_series
 from stores.ledger.invoices import drafts_slice
 from stores.ledger.month_slices import reconciliation_slice
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, json_object, upsert
 from stores.ledger.record_tables import billing_events
+from stores.ledger.review import let_go, passes_review
 
 _DIGITS = 6
 
@@ -58,6 +60,7 @@ class Finalizing(LedgerPart):
     def override(self, month: str, tenant: str, who: str, why: str) -> None:
         """Let a held tenant's draft be finalized; the name and reason stay in the audit log.
 
+        Whom only a person holds back is no exception: it passes by its figures.
         Raises NotFound when the tenant has no draft in the month.
         """
         draft = sa.select(invoices.c.id).where(
@@ -69,6 +72,11 @@ class Finalizing(LedgerPart):
         with self._writing() as connection:
             if connection.execute(draft).first() is None:
                 raise NotFound(f"tenant {tenant!r} has no draft in {month}")
+            if let_go(connection, month, tenant) and _agrees(connection, month, tenant):
+                _clear(connection, month, tenant)
+                detail = {tenant: {"month": month, "why": why}}
+                audit(connection, now_ms, who, "hold.released", detail)
+                return
             told = {"who": who, "why": why, "at_ms": now_ms}
             put = upsert(connection, overrides).values(month=month, tenant=tenant, **told)
             connection.execute(
@@ -77,6 +85,18 @@ class Finalizing(LedgerPart):
             audit(
                 connection, now_ms, who, "hold.overridden", {tenant: {"month": month, "why": why}}
             )
+
+
+def _agrees(connection: sa.Connection, month: str, tenant: str) -> bool:
+    """Is the tenant's comparison recorded, and holds it nothing?"""
+    own = sa.and_(reconciliation_slice(month).live_tenants, reconciled.c.tenant == tenant)
+    found = connection.execute(sa.select(reconciled.c.held).where(own)).scalars().all()
+    return bool(found) and not any(found)
+
+
+def _clear(connection: sa.Connection, month: str, tenant: str) -> None:
+    drafts = sa.and_(invoices.c.month == month, invoices.c.tenant == tenant, IS_DRAFT)
+    connection.execute(sa.update(invoices).where(drafts).values(held=None))
 
 
 def _lock_closing(connection: sa.Connection, month: str) -> None:
@@ -104,7 +124,8 @@ def _passes(month: str) -> sa.ColumnElement[bool]:
     overridden = sa.exists().where(
         overrides.c.month == month, overrides.c.tenant == invoices.c.tenant
     )
-    return sa.or_(sa.and_(invoices.c.held.is_(None), agrees), overridden)
+    agreed = sa.or_(sa.and_(invoices.c.held.is_(None), agrees), overridden)
+    return sa.and_(agreed, passes_review(month, overridden))
 
 
 def _number(

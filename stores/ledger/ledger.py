@@ -18,6 +18,7 @@ from stores.ledger.overviews import Overviews
 from stores.ledger.payments import Payments
 from stores.ledger.plan_changes import PlanChanges
 from stores.ledger.published import Published
+from stores.ledger.review import Review
 from stores.ledger.segments import Segments
 from stores.ledger.subscriptions import Subscriptions
 from stores.ledger.webhooks import Webhooks
@@ -41,6 +42,7 @@ class Ledger(
     Given,
     Invoices,
     Finalizing,
+    Review,
     Corrections,
     Overviews,
     Payments,

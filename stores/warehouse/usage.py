@@ -23,13 +23,14 @@ from stores.warehouse.comparison import Comparison, counted_positions
 from stores.warehouse.cuts import bounds_slice, cut_parameters
 from stores.warehouse.late import LateUsage
 from stores.warehouse.metering import meter_parameters, statement_parameters
+from stores.warehouse.repeats import Repeats
 
 _TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64()}
 USAGE_SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in USAGE_COLUMNS.items()])
 USAGE_ORDER = ("tenant", "meter", "segment", "value")
 
 
-class WarehouseUsage(LateUsage):
+class WarehouseUsage(LateUsage, Repeats):
     """Usage as the month's close reads it. `dedupe_window` is the counters', in offsets.
 
     `patience_seconds` is how long a comparison waits for landing.

@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from countinghouse.bundling import BundleResult, bundle_month, check_bundle
+from countinghouse.bundling import bundle_month, check_bundle
 from countinghouse.cli.app import app
 from countinghouse.settings import Settings
+from dagster_project.month_bundle import BundleResult
 from pipelines import catalog_file, closing
 from pipelines.books import Books
 from pipelines.line_events import Told, tell, usage_lines

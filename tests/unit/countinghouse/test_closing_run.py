@@ -10,7 +10,9 @@ from socket import gethostname
 import dagster as dg
 import pytest
 
+from countinghouse.cli.close import tell
 from countinghouse.closing_run import (
+    CloseResult,
     check_month,
     close_month,
     dagster_environment,
@@ -18,6 +20,7 @@ from countinghouse.closing_run import (
 )
 from countinghouse.dagster_runs import PROCESS_TAG, RunRequest, run_job
 from countinghouse.settings import Settings
+from pipelines.collection import Collected
 from schemas.errors import (
     BillingError,
     InvalidInput,
@@ -27,6 +30,8 @@ from schemas.errors import (
     ReconciliationFailed,
 )
 from schemas.vector import Vector
+from tests.builders import at, units
+from tests.fakes import Used
 from tests.unit.dagster_project.months import MONTH, Month, a_month
 from tests.unit.payments.fakes import Killed
 
@@ -57,6 +62,26 @@ def test_a_run_tells_each_step_and_check_in_a_line(settings: Settings, month: Mo
     lines = run(settings, month, "close_month")
     assert "invoices: subscriptions 2, finalized left alone 0, total usd USD 178.97" in lines
     assert "  ok: lines sum to totals: 2 invoices add up" in lines
+
+
+def test_what_is_worth_a_look_is_told_at_the_end_with_its_command(
+    settings: Settings, month: Month, capsys: pytest.CaptureFixture[str]
+) -> None:
+    used = Used("stranger", "tokens", at("10-05"), units(100), offset=4)
+    month.warehouse.events.append(used)
+    with dagster_environment(settings) as home:
+        ended = run_job(home, RunRequest("close_month", MONTH), ignore, month.resources())
+    assert ended.warnings == (
+        "usage has a subscription: stranger: 100 tokens, and no subscription; "
+        f"see `countinghouse usage unbilled {MONTH}`",
+    )
+    collected = Collected(0, 0, 0)
+    tell(CloseResult(MONTH, False, None, {}, {}, {}, collected, (), ended.warnings), None)
+    assert f"worth a look: {ended.warnings[0]}" in capsys.readouterr().out
+
+
+def ignore(line: str) -> None:
+    """A line that nobody reads."""
 
 
 def test_its_runs_are_those_that_the_ui_shows(settings: Settings, month: Month) -> None:

@@ -33,6 +33,7 @@ from schemas.vector import Vector
 from stores import ledger as ledgers
 from stores.ledger import Ledger
 from tests.builders import a_subscription, at, llm_tokens, units
+from tests.bundles import NoEvents
 from tests.fakes import FakeLog, FakeWarehouse, Used
 from tests.unit.payments.fakes import ProviderInMemory
 
@@ -98,6 +99,10 @@ class Month:
             def open(self) -> Iterator[FakeWarehouse]:
                 yield month.warehouse
 
+            @contextmanager
+            def events(self) -> Iterator[NoEvents]:
+                yield NoEvents()
+
         class Log(LogResource):
             @contextmanager
             def open(self, books: Ledger) -> Iterator[FakeLog]:
@@ -144,6 +149,13 @@ def an_empty_month(folder: Path) -> Month:
 
 def close_bare(month: Month, key: str) -> None:
     """The use cases one after the other, without Dagster."""
+    drafted_bare(month, key)
+    now_ms = BillingPeriod.month(key).end_ms
+    finalize(key, month.ledger, lambda: now_ms, seller="a seller")
+
+
+def drafted_bare(month: Month, key: str) -> None:
+    """The same up to reconciled drafts."""
     books, usage, log = month.ledger, month.warehouse, month.log
     now_ms = BillingPeriod.month(key).end_ms
     open_closing(key, books, log, usage, lambda: now_ms, code_version="1", grace_ms=0)
@@ -152,7 +164,6 @@ def close_bare(month: Month, key: str) -> None:
     prorate_fees(key, books)
     draft_invoices(key, books)
     reconcile(key, books, usage, log, max_held=1)
-    finalize(key, books, lambda: now_ms, seller="a seller")
 
 
 def check_of(result: dg.ExecuteInProcessResult, name: str) -> Any:

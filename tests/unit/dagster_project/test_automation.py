@@ -128,6 +128,26 @@ def test_drafts_are_finalized_when_their_time_for_review_is_over(
         assert said in (asked.skip_message or "")
 
 
+def test_drafts_that_nobody_has_approved_wait(month: Month) -> None:
+    asked = request_finalize(MONTH, OPENED, at("11-05"), 0, is_reconciled=True, unapproved=2)
+    assert isinstance(asked, dg.SkipReason)
+    assert asked.skip_message == (
+        "2 drafts wait for approval; run `countinghouse invoices approve 2026-10 --all --why WHY`"
+    )
+
+
+def test_only_what_is_approved_gets_a_number_where_approval_is_asked_for(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTINGHOUSE_APPROVAL", "true")
+    month.run(*CLOSE)
+    assert month.ledger.approve(MONTH, ["upgrade"], "eve", "looked at it") == 1
+    assert month.ledger.unapproved(MONTH) == 1
+    assert month.run("finalized_invoices").success
+    numbers = {it.tenant: it.number for it in month.ledger.invoices(MONTH)}
+    assert numbers == {"design": None, "upgrade": "2026-10-000001"}
+
+
 @pytest.mark.parametrize(
     ("ended", "reason", "said"),
     [

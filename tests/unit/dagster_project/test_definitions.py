@@ -106,6 +106,7 @@ def test_a_fresh_process_loads_them_and_its_snapshot_holds_no_secret() -> None:
             dedupe_window=3,
             close_grace=timedelta(minutes=90),
             draft_period=timedelta(days=2),
+            approval=True,
             max_held=0.25,
             seller="A Seller",
             production=True,
@@ -126,7 +127,7 @@ def test_the_environment_of_a_run_is_that_of_the_settings(
     read = Environment()
     same = ("kafka_servers", "clickhouse_url", "ledger_url", "dedupe_window", "close_grace")
     told = ("alert_url", "notify_secret")
-    for name in (*same, *told, "draft_period", "max_held", "seller", "production"):
+    for name in (*same, *told, "draft_period", "approval", "max_held", "seller", "production"):
         assert getattr(read, name) == getattr(settings, name), name
     assert read.providers == provider_settings(settings)
 

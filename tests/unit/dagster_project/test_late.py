@@ -20,11 +20,14 @@ def month(tmp_path: Path) -> Month:
     return month
 
 
-def comes_late(month: Month, tokens: int, offset: int) -> None:
+def comes_late(month: Month, tokens: int, offset: int, *meters: str) -> None:
     """An event of October that lies beyond the cut, and is landed."""
     month.warehouse.events = [
         *month.warehouse.events,
-        Used("design", "tokens", at("10-30"), units(tokens), offset=offset),
+        *(
+            Used("design", meter, at("10-30"), units(tokens), offset=offset)
+            for meter in meters or ("tokens",)
+        ),
     ]
     month.log.end = month.log.landing = Vector({(1, 0): offset + 1})
 
@@ -46,6 +49,12 @@ def test_each_further_late_batch_is_looked_at_once(month: Month) -> None:
     assert tick(month) == ["late 2026-10 1"]
     comes_late(month, 100_000, offset=11)
     assert tick(month) == ["late 2026-10 2"]
+
+
+def test_an_event_that_several_meters_read_is_one_event(month: Month) -> None:
+    comes_late(month, 100_000, 10, "tokens", "input_tokens")
+    assert tick(month) == ["late 2026-10 1"]
+    assert metadata_of(month.run("late_usage"), "late_usage")["events"] == 1
 
 
 def test_who_used_what_after_the_cut_is_told_with_what_it_changes(month: Month) -> None:

@@ -1,0 +1,65 @@
+"""`countinghouse invoices hold | approve`: a person's look at drafts, before they are finalized.
+
+It adds itself to `countinghouse invoices`. What a person holds, `release` lets go.
+"""
+
+import json
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from countinghouse.cli.beside import who as who_asks
+from countinghouse.cli.invoices import JsonOption, invoices
+from countinghouse.settings import Settings
+from schemas.errors import InvalidInput
+
+MonthArgument = Annotated[str, typer.Argument(help="The month, like 2026-10.")]
+WhyOption = Annotated[str, typer.Option("--why", "--reason", help="It stays in the audit log.")]
+WhoOption = Annotated[str, typer.Option("--who", "--by", help="Who decides it; who you are.")]
+
+
+@invoices.command("hold")
+def hold(
+    month: MonthArgument,
+    tenant: Annotated[str, typer.Argument(help="The tenant.")],
+    why: WhyOption,
+    who: WhoOption = "",
+    as_script: JsonOption = False,
+) -> None:
+    """Keep a tenant's drafts back, also when they are made anew, until `release` lets them go."""
+    from countinghouse.closing_run import check_month
+    from stores import ledger
+
+    check_month(month)
+    with closing(ledger.connect(Settings().ledger_url)) as books:
+        books.hold_back(month, tenant, who or who_asks(), why)
+    told = {"month": month, "tenant": tenant, "held": why}
+    typer.echo(json.dumps(told) if as_script else f"{tenant}: held back in {month}")
+
+
+@invoices.command("approve")
+def approve(
+    month: MonthArgument,
+    why: WhyOption,
+    tenants: Annotated[list[str] | None, typer.Argument(help="These tenants.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every draft that nothing holds.")] = False,
+    who: WhoOption = "",
+    as_script: JsonOption = False,
+) -> None:
+    """Approve drafts as they are; one that is made anew, and otherwise, needs it again.
+
+    Where COUNTINGHOUSE_APPROVAL is set nothing else is finalized.
+    """
+    from countinghouse.closing_run import check_month
+    from stores import ledger
+
+    check_month(month)
+    if every == bool(tenants):
+        raise InvalidInput("name tenants, or give --all")
+    with closing(ledger.connect(Settings().ledger_url)) as books:
+        count = books.approve(month, None if every else tenants, who or who_asks(), why)
+        left = books.unapproved(month)
+    told = {"month": month, "approved": count, "unapproved": left}
+    sentence = f"{month}: {count:,} drafts approved, {left:,} not yet; `close {month}` goes on"
+    typer.echo(json.dumps(told) if as_script else sentence)
