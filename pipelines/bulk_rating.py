@@ -18,7 +18,7 @@ from pipelines.coding import Codes
 from pipelines.fee_terms import has_only_usual, is_usual
 from pipelines.numbering import Numbered, between, numbered, used
 from pipelines.plan_tables import card_table, divisor_table, fee_table, policy_table
-from pipelines.price_table import matrix_table, price_table
+from pipelines.price_table import matrix_table
 from pipelines.proration import prorate_fees as specified_fees
 from pipelines.rate_tables import piece_table, rate_table
 from pipelines.segment_tables import segment_table, subscriptions_of
@@ -28,15 +28,15 @@ from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, SEGMENT_COLUMNS, ArrowStream
 
-AT_ONCE = 60_000
+AT_ONCE = 125_000
 """Subscriptions whose usage is rated together."""
 
 _SQL = files("pipelines") / "sql"
 _TEXTS = {
     name: (_SQL / f"{name}.sql").read_text()
     for name in (
-        *("offered", "parts", "cost", "piece_cost", "splits", "splits_by_policy"),
-        *("charges", "plain_charges", "fees", "plain_fees"),
+        *("offered", "parts", "piece_cost", "splits", "splits_by_policy"),
+        *("part_charges", "plain_charges", "fees", "plain_fees"),
     )
 }
 _WHOLE = """
@@ -45,8 +45,14 @@ SELECT * FROM (
 UNION ALL
 SELECT * FROM (
 {plain})
-ORDER BY subscription, ordinal
+ORDER BY subscription, {order}
 """
+_CHARGES = _WHOLE.format(
+    several=_TEXTS["part_charges"],
+    plain=_TEXTS["plain_charges"],
+    order="meter, segment, is_given_back, of_value, kind_order",
+)
+_FEES = _WHOLE.format(several=_TEXTS["fees"], plain=_TEXTS["plain_fees"], order="ordinal")
 
 
 def rate_charges(
@@ -105,14 +111,14 @@ class BulkRating:
         whose, names = self._numbered, self._codes.names
         uses = used(usage, whose.tenants, names["meter"])
         whose = whose.the_long_way(self._valued(uses))
-        scripts = [_TEXTS[name] for name in ("parts", "cost", "piece_cost", self._splits())]
+        scripts = [_TEXTS[name] for name in ("parts", "piece_cost", self._splits())]
         with _database(self._offered()) as connection:
             connection.execute(_TEXTS["offered"])
             for first in range(0, max(len(whose.tenants), 1), self._at_once):
                 tables = self._some(whose, first) | {
                     "usage": between(uses, "tenant", first, self._at_once)
                 }
-                lines = _run(connection, scripts, ("charges", "plain_charges"), tables)
+                lines = _run(connection, scripts, _CHARGES, tables)
                 yield self._codes.lines(lines, whose)
 
     def fees(self) -> Iterator[pa.Table]:
@@ -135,7 +141,7 @@ class BulkRating:
         with _database({"fees": fees}) as connection:
             for first in range(0, max(len(whose.tenants), 1), self._at_once):
                 tables = self._some(whose, first)
-                lines = _run(connection, [_TEXTS["parts"]], ("fees", "plain_fees"), tables)
+                lines = _run(connection, [_TEXTS["parts"]], _FEES, tables)
                 yield self._codes.lines(lines, whose)
 
     def _some(self, whose: Numbered, first: int) -> dict[str, pa.Table]:
@@ -157,7 +163,6 @@ class BulkRating:
         """What the price lists say, by number."""
         small = {
             "cards": card_table(self._catalogs),
-            "prices": price_table(self._catalogs),
             "matrix_prices": matrix_table(self._catalogs),
             "divisors": divisor_table(),
             "policies": policy_table(self._catalogs),
@@ -197,17 +202,16 @@ def _database(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
 def _run(
     connection: duckdb.DuckDBPyConnection,
     scripts: Iterable[str],
-    statements: tuple[str, str],
+    statement: str,
     tables: Mapping[str, pa.Table],
 ) -> pa.Table:
     """Lines by number, those of several plans and of one, in their order; it leaves no table."""
-    several, plain = (_TEXTS[name] for name in statements)
     connection.begin()
     for name, table in tables.items():
         connection.register(name, table)
     connection.execute("CREATE TABLE plain AS FROM one_plan")
     for script in scripts:
         connection.execute(script)
-    lines = connection.sql(_WHOLE.format(several=several, plain=plain)).to_arrow_table()
+    lines = connection.sql(statement).to_arrow_table()
     connection.rollback()
     return lines

@@ -1,7 +1,8 @@
 """The bundle's `verify.sql`: every line of a month again from its Parquet files, by DuckDB alone.
 
-It is the close's own statements over files, so the two cannot drift apart; only discounts, which go
-turn by turn, are written out as often as this month needs.
+It is the close's own statements over files, but for the price of usage, which the close looks up by
+number and this reads from the price list as it is written. Discounts go turn by turn, so they are
+written out as often as this month needs.
 """
 
 from importlib.resources import files

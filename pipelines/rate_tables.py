@@ -13,7 +13,7 @@ from pipelines.price_pieces import WITHOUT_END, Piece, pieces
 from pipelines.tables import table_of
 from schemas.catalog import Catalog
 from schemas.money import MINOR_DIGITS
-from schemas.prices import PerUnit, PriceModel
+from schemas.prices import Matrix, PerUnit, PriceModel
 from schemas.rate_card import RateCard
 
 _PLACE = {"catalog_version": "int64", "plan": "string", "currency": "string", "meter": "string"}
@@ -62,4 +62,6 @@ def _rates(
 
 
 def _shown(price: PriceModel | None, currency: str) -> int | None:
+    """The price of each unit where all cost the same; of a matrix, that of its default."""
+    price = price.price_of("") if isinstance(price, Matrix) else price
     return price.unit_price_pico(currency) if isinstance(price, PerUnit) else None

@@ -1,4 +1,5 @@
--- Usage lines of all subscriptions, in exact integers; pipelines.rating is the specification.
+-- Usage lines of all subscriptions, for a bundle; pipelines.rating is the specification, and what
+-- the close computes by number is in part_charges.sql and plain_charges.sql.
 -- Tables: splits, parts (from parts.sql), prices, matrix_prices, divisors; cost.sql has the macro.
 WITH
 split AS (SELECT * FROM splits), -- from splits.sql, or by policies from splits_by_policy.sql
@@ -47,6 +48,7 @@ lines AS (
         *,
         0 AS kind_order,
         'included' AS kind,
+        value AS line_value,
         quantity_micro - overage_micro AS line_micro,
         NULL::BIGINT AS line_price_pico,
         0::HUGEINT AS amount_minor
@@ -56,6 +58,7 @@ lines AS (
         *,
         1 AS kind_order,
         CASE WHEN model IS NULL THEN 'not_billed' ELSE 'overage' END AS kind,
+        CASE WHEN model IS NOT NULL THEN value END AS line_value,
         overage_micro AS line_micro,
         unit_price_pico AS line_price_pico,
         -- Rounded once, half away from zero: a credit is the charge of its size, negated.
@@ -75,7 +78,7 @@ SELECT
     ) - 1)::INTEGER AS ordinal,
     kind,
     meter,
-    value,
+    line_value AS value,
     plan,
     start_ms AS period_start_ms,
     end_ms AS period_end_ms,

@@ -22,3 +22,8 @@ CASE
         ) // (2 * piece.divisor::HUGEINT)
     )::BIGINT
 END
+;
+
+-- The same before it is rounded, of a HUGEINT: so many of the piece's divisor-ths of a minor unit.
+CREATE MACRO cost_of(piece, q) AS
+    piece.flat + (q - piece.origin_micro + piece.per_micro - 1) // piece.per_micro * piece.unit

@@ -48,10 +48,8 @@ lines AS (
         AND split.overage_micro <= pieces.upper_micro
 )
 SELECT
-    subscription AS tenant,
     subscription,
     currency,
-    2 * meter::INTEGER + kind_order AS ordinal,
     kind,
     meter,
     NULL::VARCHAR AS value,
@@ -61,5 +59,9 @@ SELECT
     line_micro AS quantity_micro,
     line_price_pico AS unit_price_pico,
     NULL::BIGINT AS fee_minor,
-    line_minor AS amount_minor
+    line_minor AS amount_minor,
+    1 AS segment,
+    false AS is_given_back,
+    NULL::VARCHAR AS of_value,
+    kind_order
 FROM lines

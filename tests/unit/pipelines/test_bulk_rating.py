@@ -1,5 +1,6 @@
 """The bulk engine is the specification, line by line, for any prices, subscriptions and usage."""
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ from pipelines.segment_tables import segment_table
 from pipelines.tables import line_of, lines_by_subscription, rows_of
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
-from schemas.subscription import Subscription
+from schemas.subscription import Phase, Subscription
 from schemas.tables import LINE_COLUMNS
 from tests.builders import (
     OCTOBER,
@@ -122,6 +123,36 @@ def test_worked_subscriptions_are_rated_alike(plans: str, quantities: dict[int, 
     assert [line_of(row) for row in rows_of(fees)] == prorate_fees(subscription, OCTOBER, prices)
 
 
+@pytest.mark.parametrize(("phase", "kind"), [("active", "overage"), ("trial", "not_billed")])
+def test_values_are_told_apart_where_they_have_a_price(phase: Phase, kind: str) -> None:
+    body = llm_tokens().model_dump(mode="json")
+    body["meters"]["tokens"] |= {"dimensions": ["model"], "priced_by": "model"}
+    prices = {
+        value: {"price": {"USD": price, "CNY": "7"}}
+        for value, price in {"default": "1", "small": "0.5"}.items()
+    }
+    matrix = {"model": "matrix", "by": "model", "prices": prices}
+    body["plans"]["pro"]["meters"]["tokens"] = {"included": "0", "overage": matrix}
+    [paid] = a_subscription("pro 09-01").segments
+    subscription = replace(a_subscription("pro 09-01"), segments=(replace(paid, phase=phase),))
+    quantities = {"small": units(2), "odd": units(1), "": units(3), "back": units(-1)}
+    usage = {("tokens", 1, value): micro for value, micro in quantities.items()}
+    assert _kinds(subscription, {1: Catalog.model_validate(body)}, usage) == {kind}
+
+
+def test_a_meter_that_only_another_price_list_prices_is_not_billed() -> None:
+    body = llm_tokens().model_dump(mode="json")
+    for plan in body["plans"].values():
+        plan["meters"] = {}
+    earlier = Catalog.model_validate(body)
+    found = a_subscription("pro 09-01, pro 10-16")
+    [old, new] = found.segments
+    subscription = replace(found, segments=(old, replace(new, catalog_version=2)))
+    usage = used({1: 9_000_000, 2: 9_000_000})
+    kinds = _kinds(subscription, {1: earlier, 2: llm_tokens()}, usage)
+    assert kinds == {"included", "not_billed", "overage"}
+
+
 def test_lines_have_the_contracts_columns_and_ordinals() -> None:
     subscription = a_subscription("free 09-01, pro 10-16")
     usage = some_usage(
@@ -174,3 +205,12 @@ def _table(usage: Usage) -> Any:
 
 def _lines(table: Any) -> Lines:
     return {row["subscription"]: lines for row, lines in lines_by_subscription(table)}
+
+
+def _kinds(subscription: Subscription, versions: dict[int, Catalog], usage: Used) -> set[str]:
+    """The kinds of usage lines, of which both engines make the same."""
+    table, segments = _table({subscription.tenant: usage}), segment_table([subscription])
+    charges = bulk_rating.rate_charges(table, segments, OCTOBER, versions)
+    lines = [line_of(row) for row in rows_of(charges)]
+    assert lines == rate_usage(subscription, OCTOBER, versions, usage)
+    return {line.kind for line in lines}
