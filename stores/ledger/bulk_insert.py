@@ -1,12 +1,17 @@
 """Columns into rows of a table: by the driver itself, many at a time."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 
 from stores.ledger.connection import is_sqlite
+from stores.ledger.part import chunks
+
+# To open a table and its indexes costs SQLite as much as several rows.
+_ROWS_A_STATEMENT = 100
 
 
 def insert_columns(
@@ -18,9 +23,10 @@ def insert_columns(
     rows = zip(*(_values(column) for column in there.values()), strict=True)
     driver: Any = connection.connection.driver_connection
     if is_sqlite(connection):
-        marks = ", ".join("?" * len(there))
-        insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608
-        driver.executemany(insert, rows).close()
+        for some in chunks(rows, _ROWS_A_STATEMENT):
+            marks = ", ".join([f"({', '.join('?' * len(there))})"] * len(some))
+            insert = f"INSERT INTO {table.name} ({names}) VALUES {marks}"  # noqa: S608
+            driver.execute(insert, list(chain.from_iterable(some))).close()
         return
     with (
         driver.cursor() as cursor,

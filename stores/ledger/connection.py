@@ -21,6 +21,9 @@ from stores.ledger.tables import VERSION_TABLE
 BUSY_SECONDS = 30
 """How long a writer waits for another: a bulk chunk takes about a second."""
 
+_SAFE = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+# A million rows are changed by one statement: 64 MiB of pages, and sorting in memory.
+_BULK = ("cache_size = -65536", "temp_store = MEMORY")
 _BEGIN = "ledger_begin"
 # The last one, itself and none of its kinds: a file that is no database.
 _NO_ANSWER = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.DatabaseError)
@@ -60,7 +63,7 @@ def _parse(url: str) -> sa.URL:
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
     # Transactions are ours to begin; without this the driver begins its own, later.
     dbapi_connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in (*_SAFE, *_BULK):
         dbapi_connection.execute(f"PRAGMA {pragma}").close()
 
 

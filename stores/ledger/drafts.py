@@ -61,7 +61,8 @@ class Part:
     def own(self) -> sa.ColumnElement[bool]:
         """Invoices of the month, whose tenants are between the first and the last of the part."""
         tenants = pc.min_max(self.drafts["tenant"]).as_py()
-        within = invoices.c.tenant.between(tenants["min"], tenants["max"])
+        tenant = invoices.c.tenant
+        within = sa.and_(tenant >= tenants["min"], tenant <= tenants["max"])
         return sa.and_(invoices.c.month == self.month, within)
 
 

@@ -135,7 +135,7 @@ def _number(
     order = (invoices.c.tenant, invoices.c.subscription, invoices.c.kind, invoices.c.id)
     rank = sa.func.row_number().over(order_by=order)
     passing = (
-        sa.select(invoices.c.id, (rank + last).label("n"))
+        sa.select(invoices.c.serial, (rank + last).label("n"))
         .where(invoices.c.month == month, invoices.c.state == InvoiceState.DRAFT.value)
         .where(_passes(month))
         .subquery("passing")
@@ -144,7 +144,7 @@ def _number(
     settled = sa.case((free, InvoiceState.PAID.value), else_=InvoiceState.FINALIZED.value)
     return connection.execute(
         sa.update(invoices)
-        .where(invoices.c.id == passing.c.id)
+        .where(invoices.c.serial == passing.c.serial)
         .values(
             state=settled,
             seller=seller,

@@ -1,13 +1,13 @@
 """Which slices of columns a month has: its usage, its lines of each work, its comparison."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.ports import LineWork
 from schemas.tables import LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS
+from stores.ledger.bulk_insert import insert_columns
 from stores.ledger.closing_tables import reconciled
 from stores.ledger.column_slices import ColumnSlice
 from stores.ledger.slices import Slice
@@ -44,9 +44,11 @@ class ReconciliationSlice(ColumnSlice):
         self, connection: sa.Connection, generation: int, ordinal: int, chunk: pa.Table
     ) -> None:
         super()._write(connection, generation, ordinal, chunk)
+        tenants = _tenants(chunk)
         fixed = {"month": self.marks.month, "generation": generation}
-        rows = [fixed | row for row in _tenants(chunk)]
-        connection.execute(sa.insert(reconciled), rows)
+        repeated = {name: pa.repeat(value, tenants.num_rows) for name, value in fixed.items()}
+        own = {name: tenants[name] for name in ("tenant", "held")}
+        insert_columns(connection, reconciled, repeated | own)
 
     def _own_rows(self) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         return [*super()._own_rows(), (reconciled, self._own_tenants)]
@@ -56,8 +58,7 @@ class ReconciliationSlice(ColumnSlice):
         return reconciled.c.month == self.marks.month
 
 
-def _tenants(chunk: pa.Table) -> list[dict[str, Any]]:
+def _tenants(chunk: pa.Table) -> pa.Table:
     """Each tenant, and one of the reasons that hold it, if there is any."""
     found = chunk.group_by("tenant", use_threads=False).aggregate([("held", "max")])
-    rows: list[dict[str, Any]] = found.rename_columns({"held_max": "held"}).to_pylist()
-    return rows
+    return found.rename_columns({"held_max": "held"})
