@@ -34,12 +34,14 @@ def demo(
 
     Data stays in the home folder (.countinghouse): a second run says what it found there.
     """
-    from countinghouse.demo.input import PLAN_CHANGES, SUBSCRIPTIONS, DemoInput
+    from countinghouse.demo.input import DRAFT, PLAN_CHANGES, SUBSCRIPTIONS, DemoInput
     from countinghouse.demo.session import run_demo
 
     # The shipped changes are of the shipped subscriptions.
     changes = PLAN_CHANGES if subscriptions is None and plan_changes is None else plan_changes
-    chosen = DemoInput(usage, subscriptions or SUBSCRIPTIONS, catalog, month, limit, changes)
+    draft = DRAFT if catalog == DEFAULT_CATALOG else None
+    given = (usage, subscriptions or SUBSCRIPTIONS, catalog, month)
+    chosen = DemoInput(*given, limit=limit, plan_changes=changes, draft=draft)
     outcome = run_demo(chosen, Console(), keep=keep)
     if report is not None:
         report.write_text(outcome.model_dump_json(indent=1) + "\n")

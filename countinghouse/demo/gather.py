@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from countinghouse.demo import report
+from countinghouse.demo.afterwards import late_usage, simulated
 from countinghouse.demo.input import DemoInput
 from countinghouse.demo.plan_changes import PlannedChange, recorded
 from countinghouse.demo.subscriber import Observed, count_alerts
@@ -41,6 +42,8 @@ class Gathered:
     alerts: dict[str, int]
     reconciled: list[Reconciliation]
     payments: list[report.Payment]
+    late: list[report.Late]
+    simulated: list[report.Simulated]
 
     def report(self, stages: list[report.Stage]) -> report.Report:
         """The whole, with this run's stages."""
@@ -57,6 +60,8 @@ class Gathered:
             unpriced=[_usage(row, row.unpriced_micro) for row in priced if row.unpriced_micro],
             reconciliation=_reconciliation(self.reconciled),
             payments=self.payments,
+            late=self.late,
+            simulated=self.simulated,
         )
 
 
@@ -82,6 +87,8 @@ def gather(
         alerts=count_alerts(settings.kafka_servers),
         reconciled=rows_of_table(books.reconciliation(demo.month)),
         payments=[_payment(attempt) for attempt in books.attempts(demo.month)],
+        late=late_usage(settings, demo, books),
+        simulated=simulated(demo, books),
     )
 
 

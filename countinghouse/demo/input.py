@@ -11,13 +11,15 @@ from schemas.period import BillingPeriod
 
 SUBSCRIPTIONS = EXAMPLES / "data" / "subscriptions.csv"
 PLAN_CHANGES = EXAMPLES / "data" / "plan_changes.csv"
+DRAFT = EXAMPLES / "drafts" / "llm_tokens.yaml"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoInput:
     """Files, the month that is closed, and how many rows of usage are replayed (None is all).
 
-    `plan_changes` are commands on the subscriptions' plans, None for none.
+    `plan_changes` are commands on the subscriptions' plans, `draft` are other prices to try on the
+    closed month; None for none.
     """
 
     usage: Path = EXAMPLES / "data" / "llm_usage.parquet"
@@ -26,10 +28,11 @@ class DemoInput:
     month: str = "2026-10"
     limit: int | None = None
     plan_changes: Path | None = PLAN_CHANGES
+    draft: Path | None = DRAFT
 
     def check(self) -> None:
         """Raises InvalidInput if a file is missing or the month is not one."""
-        for path in (self.usage, self.subscriptions, self.catalog, self.plan_changes):
+        for path in (self.usage, self.subscriptions, self.catalog, self.plan_changes, self.draft):
             if path is not None and not path.is_file():
                 raise InvalidInput(f"{path} is not a file; check the path")
         try:
@@ -61,6 +64,6 @@ class DemoInput:
         files = {
             name: hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in asdict(self).items()
-            if isinstance(path, Path)
+            if isinstance(path, Path) and name != "draft"  # which changes nothing in the home
         }
         return {**files, "usage_name": self.usage.name, "month": self.month, "limit": self.limit}

@@ -111,6 +111,28 @@ class Payment(_Part):
     failure: str | None
 
 
+class Late(_Part):
+    """A tenant's usage that came after the close, and what the next close corrects for it."""
+
+    tenant: str
+    events: int
+    invoice: str = Field(description="The closed month's, which stays as it is.")
+    currency: str
+    amount_minor: int
+    corrected_by: list[Line] = Field(description="Lines of the next invoice.")
+
+
+class Simulated(_Part):
+    """What the closed month would have come to under a draft of other prices."""
+
+    currency: str
+    tenants: int
+    before_minor: int
+    after_minor: int
+    winners: int = Field(description="Tenants who would have paid less.")
+    losers: int = Field(description="Tenants who would have paid more.")
+
+
 class Report(_Part):
     """Everything the demo saw and made."""
 
@@ -127,3 +149,5 @@ class Report(_Part):
     unpriced: list[Usage] = Field(description="Usage of tenants without a subscription.")
     reconciliation: Reconciliation
     payments: list[Payment]
+    late: list[Late] = Field(description="Usage that came after the close.")
+    simulated: list[Simulated] = Field(description="Other prices, by currency.")

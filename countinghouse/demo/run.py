@@ -1,4 +1,4 @@
-"""The demo's steps, in order: prepare, replay, catch up, close, collect, report.
+"""The demo's steps, in order: prepare, replay, catch up, close, collect, come late, report.
 
 Each step finds what an earlier run has done already, so a demo that was killed goes on.
 """
@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from countinghouse.closing_run import close_month
 from countinghouse.counters_lag import lag_or_far
+from countinghouse.demo.afterwards import send_late
 from countinghouse.demo.gather import Gathered, gather
 from countinghouse.demo.input import DemoInput
 from countinghouse.demo.plan_changes import PlannedChange, carry_out, read_changes
@@ -72,6 +73,7 @@ def run(settings: Settings, demo: DemoInput, console: Console) -> Report:
         _close(settings, demo, console, timed)
         wait_until(lambda: books.mirror_behind() == 0, "the copy of the invoices")
         wait_until(lambda: not books.tenants_due(now_ms()), "the history of plans")
+        _send_late(settings, demo, books, console)
         gathered = gather(settings, demo, books, breaches.observed(), planned)
     return _report(gathered, replayed, timed)
 
@@ -180,6 +182,12 @@ def _close(settings: Settings, demo: DemoInput, console: Console, timed: Timed) 
     console.print(f"Closing {demo.month} through Dagster")
     with timed.stage("close and collect"):
         close_month(settings, demo.month, lambda line: console.print(f"  {line}"))
+
+
+def _send_late(settings: Settings, demo: DemoInput, books: Ledger, console: Console) -> None:
+    tenant = send_late(settings, demo, books)
+    if tenant is not None:
+        console.print(f"After the close one more event of {demo.month} came, of {tenant}")
 
 
 def _report(gathered: Gathered, replayed: ReplayResult, timed: Timed) -> Report:

@@ -23,6 +23,8 @@ def tell(report: Report, console: Console) -> None:
     _invoices(report.invoices, console)
     _payments(report, console)
     _reconciliation(report, console)
+    _late(report, console)
+    _simulated(report, console)
     _stages(report, console)
 
 
@@ -134,6 +136,36 @@ def _reconciliation(report: Report, console: Console) -> None:
             f"  [red]{difference.tenant} {difference.between} {difference.quantity}[/red]"
         )
     console.print(f"  difference {len(differences)}\n")
+
+
+def _late(report: Report, console: Console) -> None:
+    """`countinghouse usage late`, and the lines that the next close would make."""
+    if not report.late:
+        return
+    console.print("[bold]Late usage[/bold], as `countinghouse usage late` lists it")
+    for its in report.late:
+        amount = Money(its.amount_minor, its.currency)
+        plural = "" if its.events == 1 else "s"
+        told = f"{its.tenant}, {its.events:,} event{plural}: invoice {its.invoice} stays as it is"
+        console.print(f"  {told}; the next close corrects {amount}", highlight=False)
+        for line in its.corrected_by:
+            price = Money(line.amount_minor, its.currency)
+            console.print(f"    {line.kind}  {line.description}  {price}", highlight=False)
+    console.print()
+
+
+def _simulated(report: Report, console: Console) -> None:
+    """`countinghouse simulate`, in total."""
+    if not report.simulated:
+        return
+    title = f"{report.month} by examples/drafts/llm_tokens.yaml (countinghouse simulate)"
+    table = _table(title, "currency", "tenants", "billed", "by the draft", "pay less", "pay more")
+    for it in report.simulated:
+        totals = (str(Money(minor, it.currency)) for minor in (it.before_minor, it.after_minor))
+        counts = str(it.tenants), *totals, str(it.winners), str(it.losers)
+        table.add_row(it.currency, *counts)
+    console.print(table)
+    console.print()
 
 
 def _stages(report: Report, console: Console) -> None:

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.end_to_end
 USAGE = ROOT / "examples/data/llm_usage.parquet"
 SUBSCRIPTIONS = ROOT / "examples/data/subscriptions.csv"
 ROWS = 761_562
+LATE = 1
+"""Events that the demo sends after the close."""
 
 Run = tuple[dict[str, Any], str]
 
@@ -45,9 +47,9 @@ def second(demo: Demo, first: Run) -> Run:
 @pytest.mark.timeout(300)
 def test_every_element_is_accounted_for(first: Run) -> None:
     events = first[0]["events"]
-    assert events["landed"] == ROWS
+    assert events["landed"] == ROWS + LATE
     assert events["rejected"] == 7
-    assert events["duplicates"] == events["produced"] - ROWS - 7
+    assert events["duplicates"] == events["produced"] - ROWS - LATE - 7
     assert 0.019 * ROWS < events["duplicates"] - 100 < 0.021 * ROWS
 
 
@@ -135,6 +137,25 @@ def test_good_cards_pay_and_declined_ones_do_not(first: Run) -> None:
     assert len(paid) == sum(p["state"] == "succeeded" for p in report["payments"])
 
 
+def test_what_comes_late_is_corrected_to_the_cent_and_the_invoice_stays(first: Run) -> None:
+    [late] = first[0]["late"]
+    [line] = late["corrected_by"]
+    invoice = next(it for it in first[0]["invoices"] if it["tenant"] == late["tenant"])
+    price = {"USD": 500, "CNY": 3500}[late["currency"]]  # enterprise, a million more
+    assert (late["events"], late["invoice"]) == (LATE, invoice["number"])
+    assert (line["kind"], line["quantity"]) == ("correction", "2000000")
+    assert late["amount_minor"] == line["amount_minor"] == 2 * price
+
+
+def test_other_prices_are_tried_on_the_closed_month(first: Run) -> None:
+    billed = Counter[str]()
+    for invoice in first[0]["invoices"]:
+        billed[invoice["currency"]] += invoice["total_minor"]
+    simulated = {it["currency"]: it for it in first[0]["simulated"]}
+    assert {currency: it["before_minor"] for currency, it in simulated.items()} == billed
+    assert all(it["winners"] and it["losers"] for it in simulated.values())
+
+
 def test_the_story_names_what_a_person_wants_to_know(first: Run) -> None:
     text = first[1]
     for needed in (
@@ -143,6 +164,10 @@ def test_the_story_names_what_a_person_wants_to_know(first: Run) -> None:
         "p99",
         "proration_credit",
         "difference 0",
+        "countinghouse usage late",
+        "correction",
+        "countinghouse simulate",
+        "One invoice with a change of plan, explained",
         "Dagster's UI",
     ):
         assert needed in text

@@ -1,0 +1,160 @@
+"""What follows a closed month, from the command line: late usage, void, made again, credited."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from countinghouse.cli.app import app
+from countinghouse.settings import Settings
+from schemas.errors import Conflict, InvalidInput, NotFound
+from schemas.repeats import RepeatedIds
+from schemas.vector import Vector
+from tests.builders import at, units
+from tests.fakes import FakeLog, FakeWarehouse, Used
+from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare
+
+DESIGN, UPGRADE = "2026-10-000001", "2026-10-000002"
+
+
+@pytest.fixture
+def month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Month:
+    """October, closed: 27.36 of design, 151.61 of upgrade; the warehouse and the log in memory."""
+    monkeypatch.setenv("COUNTINGHOUSE_HOME", str(tmp_path))
+    monkeypatch.setenv("COUNTINGHOUSE_SELLER", "a seller")  # who has closed it
+    monkeypatch.chdir(tmp_path)
+    found = a_month(tmp_path)
+    close_bare(found, MONTH)
+
+    @contextmanager
+    def reader(settings: Settings, *, patience_seconds: int = 0) -> Iterator[FakeWarehouse]:
+        yield found.warehouse
+
+    def log(settings: Settings) -> FakeLog:
+        return found.log
+
+    monkeypatch.setattr("countinghouse.wiring.usage_reader", reader)
+    monkeypatch.setattr("countinghouse.wiring.usage_log", log)
+    return found
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def run(*arguments: str) -> str:
+    result = invoke(*arguments)
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout
+
+
+def run_json(*arguments: str) -> Any:
+    return json.loads(run(*arguments, "--json"))
+
+
+def comes_late(month: Month, *meters: str) -> None:
+    """An event of design that these meters read, after the close."""
+    month.warehouse.events += [
+        Used("design", meter, at("10-30"), units(100_000), offset=10) for meter in meters
+    ]
+    month.log.end = month.log.landing = month.warehouse.counters_at = Vector({(1, 0): 11})
+
+
+def test_a_void_invoice_keeps_its_number_and_is_void_once(month: Month) -> None:
+    given = ("invoices", "void", DESIGN, "--reason", "wrong buyer", "--by", "eve")
+    assert run(*given) == f"{DESIGN} is void\n"
+    assert run(*given) == f"nothing to do: {DESIGN} was void already\n"
+    assert month.ledger.invoice(DESIGN).state.value == "void"
+    [row] = [it for it in month.ledger.audit_log() if it["action"] == "invoice.voided"]
+    assert (row["who"], json.loads(row["detail"])["why"]) == ("eve", "wrong buyer")
+
+
+def test_a_void_invoice_is_made_again_with_the_next_number(month: Month) -> None:
+    with pytest.raises(Conflict, match=DESIGN):
+        run("invoices", "regenerate", DESIGN, "--reason", "not void")
+    run("invoices", "void", DESIGN, "--reason", "wrong buyer")
+    made = run_json("invoices", "regenerate", DESIGN, "--reason", "right buyer")
+    assert made == {"number": "2026-10-000003", "total_minor": 2736, "currency": "USD"}
+    assert run_json("invoices", "regenerate", DESIGN, "--reason", "again") == made
+
+
+def test_an_amount_or_a_line_is_credited(month: Month) -> None:
+    amount = ("invoices", "credit-note", UPGRADE, "--amount", "10.00", "--reason", "outage")
+    assert run(*amount, "--key", "outage") == f"2026-10-000003 credits {UPGRADE}: USD -10.00\n"
+    assert "2026-10-000003" in run(*amount, "--key", "outage")
+    line = run_json("invoices", "credit-note", UPGRADE, "--line", "1", "--reason", "a gift")
+    assert line == {"number": "2026-10-000004", "total_minor": -4999, "currency": "USD"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--amount", "ten"),
+        ("--amount", "10.00", "--line", "1"),
+        (),
+        ("--line", "99"),
+        ("--amount", "1000.00"),
+    ],
+)
+def test_what_cannot_be_credited_is_refused(month: Month, arguments: tuple[str, ...]) -> None:
+    before = month.ledger.invoices(MONTH)
+    with pytest.raises((InvalidInput, NotFound, Conflict)):
+        run("invoices", "credit-note", UPGRADE, *arguments, "--reason", "why not")
+    assert month.ledger.invoices(MONTH) == before
+
+
+def test_late_usage_is_listed_by_tenant_and_each_event_once(month: Month) -> None:
+    comes_late(month, "tokens", "input_tokens")
+    [row] = run_json("usage", "late", MONTH)
+    assert (row["tenant"], row["events"]) == ("design", 1)
+    assert row["usage"] == "input_tokens 100000, tokens 100000"
+    assert (row["open"], row["corrected"], row["currency"]) == ("0.80", "0.00", "USD")
+
+
+def test_without_late_usage_that_is_said(month: Month) -> None:
+    result = invoke("usage", "late")
+    assert (result.exit_code, result.stderr) == (0, "0 tenants with late usage of closed months\n")
+
+
+def test_the_three_figures_are_told_with_the_cause_of_each_difference(month: Month) -> None:
+    comes_late(month, "tokens")
+    result = invoke("reconcile", MONTH, "--invoices", "--json")
+    rows = {row["tenant"]: row for row in json.loads(result.stdout)}
+    assert result.exit_code == 0
+    design = rows["design"]
+    assert (design["warehouse"], design["invoice"], design["late"]) == (
+        "860000",
+        "760000",
+        "100000",
+    )
+    assert rows["upgrade"]["lost"] == "0"
+
+
+def test_what_is_lost_between_them_is_an_error(month: Month) -> None:
+    month.warehouse.events[0] = replace(month.warehouse.events[0], counted=False)
+    result = invoke("reconcile", MONTH, "--invoices")
+    assert result.exit_code == 1
+    assert "1 lost" in result.stderr
+    assert "design" in result.stdout
+    assert "upgrade" not in result.stdout
+
+
+def test_usage_that_no_invoice_bills_and_ids_of_two_months_are_listed(month: Month) -> None:
+    month.warehouse.in_two_months = [RepeatedIds("upgrade", "2026-11", 2, "shop", "e-1")]
+    [row] = run_json("usage", "repeated", MONTH)
+    assert row == {
+        "tenant": "upgrade",
+        "month": MONTH,
+        "other_month": "2026-11",
+        "ids": 2,
+        "source": "shop",
+        "id": "e-1",
+    }
+    result = invoke("usage", "unbilled", MONTH)
+    assert result.stderr == "0 findings of usage that no invoice bills\n"
