@@ -100,7 +100,7 @@ def test_months_do_not_touch_each_other(ledger: Ledger) -> None:
 
 
 @pytest.mark.usefixtures("small_chunks")
-@pytest.mark.parametrize("killed_after", [0, 1, 2, 3])
+@pytest.mark.parametrize("killed_after", [0, 1, 2, 3, 4])
 def test_killed_between_any_two_transactions_the_old_figures_stand(
     ledger: Ledger, killed_after: int
 ) -> None:
