@@ -124,7 +124,7 @@ def closed(
     return billed(world.ledger)
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.data())
 def test_gauges_are_billed_in_the_end_as_if_all_had_been_on_time(data: st.DataObject) -> None:
     everyone = [
@@ -136,7 +136,7 @@ def test_gauges_are_billed_in_the_end_as_if_all_had_been_on_time(data: st.DataOb
     assert late == on_time
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.data())
 def test_so_are_periods_of_any_anchor(data: st.DataObject) -> None:
     everyone = [
