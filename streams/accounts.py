@@ -13,9 +13,9 @@ from schemas.entitlement import Entitlements
 from schemas.quota import WINDOW_KINDS
 from streams.folds import Counter, merge
 from streams.limits import NEVER, Timeline
-from streams.rows import decode_row, restore_row, row_key
+from streams.rows import decode_state, restore_row, row_key
 from streams.sheet import NOT_HERE, Account, Sheet
-from streams.windows import DAY_MS, Span, instant_of, parse_span, span_of
+from streams.windows import DAY_MS, Span, instant_of, read_span, span_of
 
 _LONGEST_PERIOD_MS = 31 * DAY_MS
 _ALWAYS = (-NEVER, NEVER)
@@ -100,12 +100,12 @@ class Accounts:
         if value is None:
             self._restore_end(key)
             return
-        row = decode_row(value)
-        index = self._index.get(row.meter)
-        span = parse_span(bytes(row.window))
+        state = decode_state(value)
+        index = self._index.get(state.meter)
+        span = read_span(state.window)
         if index is not None and self._blanks[span.kind][index] is not NOT_HERE:
-            sheet = self._sheet(self.account(row.tenant), span)
-            restore_row(sheet.open(index), self.meters[index], row)
+            sheet = self._sheet(self.account(state.tenant), span)
+            restore_row(sheet.open(index), self.meters[index], state)
 
     def _restore_end(self, key: bytes) -> None:
         tenant, meter, kind, start = _decode_key(key)

@@ -14,6 +14,7 @@ import msgspec
 from schemas.meter import UNIQUE_BOUND, Aggregation
 from schemas.period import format_instant
 from schemas.quantity import MICRO
+from schemas.quota import QuotaState
 from streams.windows import instant_of
 
 MEMBER_BYTES = 8
@@ -86,15 +87,15 @@ def merge(into: Counter, other: Counter, aggregation: Aggregation) -> None:
         into.used += other.used
 
 
-def remember(as_of: str | None, members: str | None, aggregation: Aggregation) -> Any:
-    """A counter's memory from the fields of its row."""
+def remember(state: QuotaState, aggregation: Aggregation) -> Any:
+    """A counter's memory from its row."""
     if aggregation == "max":
         return True
-    if as_of is not None:
-        return instant_of(as_of)
-    if members is None:
+    if state.as_of is not None:
+        return instant_of(state.as_of)
+    if state.members is None:
         return None
-    packed = b64decode(members)
+    packed = b64decode(state.members)
     return {packed[n : n + MEMBER_BYTES] for n in range(0, len(packed), MEMBER_BYTES)}
 
 

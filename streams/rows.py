@@ -135,30 +135,13 @@ def _format(text: bytes) -> bytes:
     return text.replace(b'["<announced>"]', b"%b").replace(b'_version":0', b'_version":%d')
 
 
-class StoredRow(msgspec.Struct, gc=False, frozen=True):
-    """What a counter needs of its `QuotaState` to go on; the window still as JSON text."""
-
-    tenant: str
-    meter: str
-    window: msgspec.Raw
-    used: str
-    announced: tuple[str, ...]
-    entitlement_version: int
-    deny_from: str | None = None
-    as_of: str | None = None
-    members: str | None = None
-
-
-decode_row = msgspec.json.Decoder(StoredRow).decode
-
-
-def restore_row(counter: Counter, meter: Meter, row: StoredRow) -> None:
+def restore_row(counter: Counter, meter: Meter, state: QuotaState) -> None:
     """Make a new counter what it was when it was written."""
-    used = row.used
+    used = state.used
     counter.used = int(used) * MICRO if used.isdigit() else scaled(used, 6)  # half the time
-    counter.version = row.entitlement_version
-    if row.announced or row.deny_from is not None:
-        denied_ms = None if row.deny_from is None else parse_instant(row.deny_from)
-        counter.told = Told(row.announced, denied_ms)
+    counter.version = state.entitlement_version
+    if state.announced or state.deny_from is not None:
+        denied_ms = None if state.deny_from is None else parse_instant(state.deny_from)
+        counter.told = Told(state.announced, denied_ms)
     if not meter.is_additive:
-        counter.memory = remember(row.as_of, row.members, meter.aggregation)
+        counter.memory = remember(state, meter.aggregation)

@@ -6,8 +6,6 @@ Owns their bounds and names. How long a window is kept is the accounts' matter.
 from functools import lru_cache
 from typing import NamedTuple
 
-import msgspec
-
 from schemas.period import BillingPeriod, format_instant, parse_instant
 from schemas.quota import Window, WindowKind
 
@@ -19,8 +17,6 @@ _FIRST_MONDAY_MS = 4 * DAY_MS
 """The epoch began on a Thursday; ISO weeks begin on Mondays."""
 
 _REMEMBERED = 20_000
-
-_decode_window = msgspec.json.Decoder(Window).decode
 
 
 class Span(NamedTuple):
@@ -63,12 +59,6 @@ def _span(kind: WindowKind, start_ms: int, end_ms: int) -> Span:
 def read_span(window: Window) -> Span:
     """A window as a message names it."""
     return _span(window.kind, instant_of(window.start), instant_of(window.end))
-
-
-@lru_cache(_REMEMBERED)
-def parse_span(json_text: bytes) -> Span:
-    """A window as a message's JSON names it."""
-    return read_span(_decode_window(json_text))
 
 
 @lru_cache(_REMEMBERED)

@@ -7,7 +7,7 @@ from schemas.meter import UNIQUE_BOUND, Aggregation, Meter
 from schemas.quantity import MICRO, format_micro
 from schemas.quota import QuotaState, Window
 from streams.folds import FOLDS, Counter, add_member, memory_fields, merge
-from streams.rows import decode_row, encode, restore_row
+from streams.rows import restore_row
 
 NOT_ADDITIVE: list[Aggregation] = ["max", "latest", "unique_count"]
 values = st.lists(st.tuples(st.integers(-5, 5), st.integers(0, 4)), min_size=1)
@@ -64,7 +64,7 @@ def test_a_counter_goes_on_from_its_row(
     )
     meter = Meter(name="m", event_type="t", aggregation=aggregation, value=("v",))
     after = Counter(0, 0, 0)
-    restore_row(after, meter, decode_row(encode(state)))
+    restore_row(after, meter, state)
     assert (after.used, after.memory) == (before.used, before.memory)
 
 
