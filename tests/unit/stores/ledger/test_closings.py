@@ -170,6 +170,24 @@ def test_lines_keep_their_works_apart_and_prorations_come_first(ledger: Ledger) 
     ]
 
 
+@pytest.mark.usefixtures("small_chunks")
+def test_works_in_many_chunks_are_merged_by_subscription(ledger: Ledger) -> None:
+    fees = [(tenant, 1, "base_fee", 1) for tenant in "abdf"]
+    charges = [(tenant, place, "overage", 2) for tenant in "bcdeg" for place in (1, 2)]
+    ledger.replace_lines(MONTH, "prorations", line_table(*fees))
+    ledger.replace_lines(MONTH, "charges", line_table(*charges))
+    found = [(row[0], row[3], row[4]) for row in rows_of(ledger.lines(MONTH))]
+    wanted = sorted([*fees, *charges], key=lambda row: (row[0], row[2] == "overage", row[1]))
+    assert found == [row[:3] for row in wanted]
+
+
+def test_rows_that_are_not_in_order_or_twice_are_refused(ledger: Ledger) -> None:
+    rows = [("bolt", "tokens", 0, 1, 1), ("acme", "tokens", 0, 1, 1)]
+    for wrong in (rows, [rows[0], rows[0]]):
+        with pytest.raises(InvalidInput, match="not in the order of tenant, meter"):
+            ledger.replace_usage(MONTH, usage_table(*wrong))
+
+
 def test_lines_keep_their_nulls_and_types(ledger: Ledger) -> None:
     lines = line_table(("acme", 1, "base_fee", 4999))
     ledger.replace_lines(MONTH, "prorations", lines)

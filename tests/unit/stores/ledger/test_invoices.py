@@ -49,8 +49,10 @@ def test_a_total_that_its_lines_do_not_make_is_told_and_not_passed_on(
     ledger: Ledger, url: str
 ) -> None:
     ledger.replace_drafts(MONTH, drafts_of([a_draft("acme", 4999)]))
-    with sa.create_engine(url).begin() as connection:
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
         connection.execute(sa.text("UPDATE invoices SET total_minor = total_minor + 1"))
+    engine.dispose()
     with pytest.raises(BillingError, match=r"add up to 4999, not 5000; .* restore it"):
         ledger.invoices(MONTH)
 
