@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from operator import attrgetter
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,17 +32,16 @@ from pipelines.invoice_checks import (
 from pipelines.late_usage import corrections_by, corrections_table
 from pipelines.metering import meters_of
 from pipelines.segment_tables import subscriptions_of
-from pipelines.tables import table_of
+from pipelines.tables import as_table, table_of
 from pipelines.usage_reading import read_totals, read_usage
-from schemas.closing import Closing, ClosingState, CounterComparison
+from schemas.closing import Closing, ClosingState
 from schemas.errors import ReconciliationFailed
 from schemas.invoice import InvoiceState
 from schemas.ports import Clock, ClosingLedger, LineWork, Log, UsageReader
-from schemas.tables import COUNTER_COLUMNS, LINE_COLUMNS, TOTAL_COLUMNS
+from schemas.tables import COUNTER_COLUMNS, LINE_COLUMNS
 
 DUE_DAYS = 14
 _DAY_MS = 86_400_000
-_FIGURES = attrgetter(*COUNTER_COLUMNS)
 _TOLD = 5
 """Findings that an error's text names; the checks list all."""
 
@@ -281,8 +279,10 @@ def _failed(month: str, reason: str, findings: list[str]) -> ReconciliationFaile
     return ReconciliationFailed(f"{month}: nothing is finalized, since {reason}: {told}{more}")
 
 
-def compare_counters(books: Books, usage: UsageReader, log: Log) -> list[CounterComparison]:
+def compare_counters(books: Books, usage: UsageReader, log: Log) -> pa.Table:
     """Every counter of the month's periods beside the warehouse, by the closing's price list.
+
+    `COUNTER_COLUMNS`, by tenant, meter and window.
 
     Raises:
         PeriodNotComplete: landing does not come as far as the counters.
@@ -290,16 +290,15 @@ def compare_counters(books: Books, usage: UsageReader, log: Log) -> list[Counter
     catalog = books.catalogs[books.closing.catalog_version]
     compared = usage.compare_counters(books.span, catalog, log)
     ensure_covered(compared)
-    return list(compared.rows)
+    return as_table(compared.table, COUNTER_COLUMNS)
 
 
 def _compare(books: Books, usage: UsageReader, log: Log, billed: pa.Table) -> pa.Table:
     counters = None
     if books.closing.without_counters is None:
-        counters = table_of(map(_FIGURES, compare_counters(books, usage, log)), COUNTER_COLUMNS)
-    meters = meters_of(books.catalogs)
-    totals = read_totals(usage, books.period, books.closing.vector, meters, books.anchored)
-    warehouse = table_of(((*key, micro) for key, micro in sorted(totals.items())), TOTAL_COLUMNS)
+        counters = compare_counters(books, usage, log)
+    meters, vector = meters_of(books.catalogs), books.closing.vector
+    warehouse = read_totals(usage, books.period, vector, meters, books.anchored)
     figures = bulk_reconciliation.Figures(
         counters, warehouse, billed, books.usage, books.segments_around
     )

@@ -13,7 +13,7 @@ from pipelines.metering import meters_of
 from pipelines.reconciliation import of_month, rows_of_table
 from pipelines.tables import as_table
 from pipelines.three_way import Readings, ThreeWay, billed_with_corrections, three_way
-from pipelines.usage_reading import read_totals
+from pipelines.usage_reading import quantities, read_totals
 from schemas.closing import CounterComparison, Reconciliation
 from schemas.invoice import Invoice
 from schemas.period import BillingPeriod
@@ -66,9 +66,9 @@ def as_of_now(month: str, ledger: ClosingLedger, usage: UsageReader, log: Log) -
     recorded = rows_of_table(ledger.reconciliation(month))
     unpriced = {(row.tenant, row.meter): row.unpriced_micro for row in recorded}
     readings = Readings(
-        now=read_totals(usage, books.period, landed, meters, books.anchored),
+        now=quantities(read_totals(usage, books.period, landed, meters, books.anchored)),
         counters=of_month(counters, books.period, books.anchored),
-        at_cut=read_totals(usage, books.period, vector, meters, books.anchored),
+        at_cut=quantities(read_totals(usage, books.period, vector, meters, books.anchored)),
         billed=billed_with_corrections(_invoices(books, ledger, usage, log), month, unpriced),
     )
     return three_way(readings)

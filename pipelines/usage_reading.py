@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.tables import as_table, table_of
+from pipelines.tables import as_table, rows_of, table_of
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import UsageReader
-from schemas.tables import USAGE_COLUMNS
+from schemas.tables import TOTAL_COLUMNS, USAGE_COLUMNS, ArrowStream
 from schemas.vector import Vector
 
 Anchored = Mapping[str, BillingPeriod]
@@ -65,14 +65,23 @@ def read_totals(
     as_of: Vector,
     meters: Iterable[Meter],
     anchored: Anchored,
-) -> dict[tuple[str, str], int]:
-    """Usage by (tenant, meter), read independently; see `UsageReader.totals`."""
+) -> pa.Table:
+    """Usage by tenant and meter (`TOTAL_COLUMNS`), read independently; see `UsageReader.totals`."""
     meters = list(meters)
-    totals = reader.totals(month, as_of, meters)
-    found = {key: micro for key, micro in totals.items() if key[0] not in anchored}
+    totals = as_table(reader.totals(month, as_of, meters), TOTAL_COLUMNS)
+    if not anchored:
+        return totals
+    named = pc.is_in(totals["tenant"], value_set=pa.array(list(anchored), pa.string()))
+    found = [totals.filter(pc.invert(named))]
     for period, tenants in by_period(anchored):
-        found |= reader.totals(period, as_of, meters, tenants)
-    return found
+        found.append(as_table(reader.totals(period, as_of, meters, tenants), TOTAL_COLUMNS))
+    return pa.concat_tables(found).sort_by(_ORDER[:2])
+
+
+def quantities(totals: ArrowStream) -> dict[tuple[str, str], int]:
+    """A table of totals by (tenant, meter), for whoever looks at a few."""
+    rows = rows_of(as_table(totals, TOTAL_COLUMNS))
+    return {(row["tenant"], row["meter"]): row["quantity_micro"] for row in rows}
 
 
 def by_period(anchored: Anchored) -> Iterator[tuple[BillingPeriod, list[str]]]:

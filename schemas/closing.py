@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Protocol
 
 from schemas.quota import WindowKind
+from schemas.tables import ArrowStream
 from schemas.vector import Vector
 
 
@@ -61,16 +63,29 @@ class CounterComparison:
         return self.counter_micro - self.warehouse_micro - self.beyond_window_micro
 
 
+class Rows(ArrowStream, Protocol):
+    """A table that can be read row by row."""
+
+    def to_pylist(self) -> list[dict[str, Any]]:
+        """The rows by column name."""
+
+
 @dataclass(frozen=True, slots=True)
 class CountersCompared:
-    """Counters of one moment beside the warehouse.
+    """Counters of one moment beside the warehouse, by tenant, meter and window.
 
-    `behind` are the records by which landing had not yet come as far as they, by partition of the
-    live topic: the counters there that it did not cover were not compared.
+    `table` holds them (`schemas.tables.COUNTER_COLUMNS`). `behind` are the records by which landing
+    had not yet come as far as they, by partition of the live topic: the counters there that it did
+    not cover were not compared.
     """
 
-    rows: tuple[CounterComparison, ...]
+    table: Rows
     behind: Mapping[int, int]
+
+    @property
+    def rows(self) -> tuple[CounterComparison, ...]:
+        """The same as records, for whoever looks at a few."""
+        return tuple(CounterComparison(**row) for row in self.table.to_pylist())
 
     @property
     def differing(self) -> list[CounterComparison]:

@@ -82,8 +82,11 @@ class UsageReader(Protocol):
         as_of: Vector,
         meters: Iterable[Meter],
         tenants: Collection[str] | None = None,
-    ) -> dict[tuple[str, str], int]:
-        """Usage by (tenant, meter) by another statement than `usage`: an independent check."""
+    ) -> ArrowStream:
+        """Usage by tenant and meter (`TOTAL_COLUMNS`) by another statement than `usage`.
+
+        It is an independent check.
+        """
 
     def late(self, period: BillingPeriod, after: Vector, until: Vector) -> set[str]:
         """Tenants with usage of the period in the log beyond one cut and before another."""

@@ -5,7 +5,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -40,7 +40,14 @@ from schemas.ports import LINE_WORKS, LineWork, Log
 from schemas.quota import WindowKind
 from schemas.repeats import RepeatedIds
 from schemas.subscription import Subscription
-from schemas.tables import LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS, ArrowStream
+from schemas.tables import (
+    COUNTER_COLUMNS,
+    LINE_COLUMNS,
+    RECONCILIATION_COLUMNS,
+    TOTAL_COLUMNS,
+    USAGE_COLUMNS,
+    ArrowStream,
+)
 from schemas.vector import Vector
 
 EXTRAS = {
@@ -319,12 +326,14 @@ class FakeWarehouse:
         as_of: Vector,
         meters: Iterable[Meter],
         tenants: Collection[str] | None = None,
-    ) -> dict[tuple[str, str], int]:
+    ) -> ArrowStream:
         table = as_table(self.usage(month, as_of, {}, meters, tenants), USAGE_COLUMNS)
         totals: Counter[tuple[str, str]] = Counter()
         for row in rows_of(table):
             totals[row["tenant"], row["meter"]] += row["quantity_micro"]
-        return dict(totals)
+        rows = ((*key, micro) for key, micro in sorted(totals.items()))
+        found: ArrowStream = table_of(rows, TOTAL_COLUMNS)
+        return found
 
     def late(self, period: BillingPeriod, after: Vector, until: Vector) -> set[str]:
         return {event.tenant for event in self._between(period, after, until)}
@@ -362,7 +371,7 @@ class FakeWarehouse:
             for start_ms in range(month.start_ms, month.end_ms, DAY_MS):
                 rows += self._compared(BillingPeriod(start_ms, start_ms + DAY_MS), "day")
         behind = {p: n for (_, p), n in log.landed().behind(self.counters_at).items()}
-        return CountersCompared(tuple(rows), behind)
+        return CountersCompared(table_of(map(astuple, sorted(rows)), COUNTER_COLUMNS), behind)
 
     def _compared(self, window: BillingPeriod, kind: WindowKind) -> list[CounterComparison]:
         events = list(self._events(window, self.counters_at))

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import clickhouse_connect
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
@@ -83,6 +84,23 @@ def ask(client: Client, name: str, parameters: Mapping[str, object] | None = Non
     """
     with reachable(client.uri):
         return client.query(statement(name), parameters=dict(parameters or {})).result_rows
+
+
+def ask_table(
+    client: Client, name: str, parameters: Mapping[str, object], columns: Mapping[str, str]
+) -> pa.Table:
+    """What a query file answers with as a table of these columns, in the order of its own.
+
+    Raises:
+        DependencyUnreachable: the warehouse does not answer.
+    """
+    with reachable(client.uri):
+        found = client.query_arrow(statement(name), parameters=dict(parameters))
+    schema = pa.schema([(each, pa.type_for_alias(kind)) for each, kind in columns.items()])
+    # An empty answer may come without columns.
+    return (
+        found.rename_columns(schema.names).cast(schema) if found.num_rows else schema.empty_table()
+    )
 
 
 def migrate(client: Client) -> None:

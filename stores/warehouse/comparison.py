@@ -10,15 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
 from schemas.catalog import Catalog
-from schemas.closing import CounterComparison, CountersCompared
+from schemas.closing import CountersCompared
 from schemas.event import EARLIEST_MS, LATEST_MS
 from schemas.period import BillingPeriod
 from schemas.ports import Log
+from schemas.tables import COUNTER_COLUMNS
 from schemas.vector import OFFSET_BITS, Vector, position
-from stores.warehouse.client import ask, reachable, statement
+from stores.warehouse.client import ask, ask_table, reachable, statement
 from stores.warehouse.metering import meter_parameters
 
 POLL_SECONDS = 0.1
@@ -27,6 +30,7 @@ MANY_TENANTS = 1_000
 
 _OFFSETS = (1 << OFFSET_BITS) - 1
 _NEVER_MS = 1 << 62
+_ORDER = [(name, "ascending") for name in ("tenant", "meter", "window_kind", "window_start_ms")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,13 @@ class Comparison:
         with self._taken(month) as taken:
             landed, behind = self._await_landing(taken.reached, log)
             asked = self._parameters(month, taken, landed)
-            rows = self._compare(asked)
-            doubted = {row.tenant for row in rows if row.difference_micro}
+            table = self._compare(asked)
+            doubted = _doubted(table)
             if 0 < len(doubted) <= MANY_TENANTS:
-                surer = self._compare({**asked, **self._all_months(sorted(doubted))})
-                rows = sorted([row for row in rows if row.tenant not in doubted] + surer)
-        return CountersCompared(tuple(rows), behind)
+                surer = self._compare({**asked, **self._all_months(doubted.to_pylist())})
+                others = table.filter(pc.invert(pc.is_in(table["tenant"], value_set=doubted)))
+                table = pa.concat_tables([others, surer]).sort_by(_ORDER)
+        return CountersCompared(table, behind)
 
     @contextmanager
     def _taken(self, month: BillingPeriod) -> Iterator[_Taken]:
@@ -167,10 +172,15 @@ class Comparison:
             "repeats_end_ms": LATEST_MS,
         }
 
-    def _compare(self, parameters: Mapping[str, object]) -> list[CounterComparison]:
-        return [
-            CounterComparison(*row) for row in ask(self._client, "compare_counters", parameters)
-        ]
+    def _compare(self, parameters: Mapping[str, object]) -> pa.Table:
+        return ask_table(self._client, "compare_counters", parameters, COUNTER_COLUMNS)
+
+
+def _doubted(table: pa.Table) -> pa.Array:
+    """The tenants of whom a counter differs from what is stored, in order."""
+    due = pc.add(table["warehouse_micro"], table["beyond_window_micro"])
+    tenants = pc.unique(table["tenant"].filter(pc.not_equal(table["counter_micro"], due)))
+    return tenants.take(pc.sort_indices(tenants))
 
 
 def counted_positions(client: Client) -> Vector:

@@ -16,9 +16,9 @@ from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import Log
 from schemas.rebuild import Chosen, Part, PartitionCut
-from schemas.tables import USAGE_COLUMNS
+from schemas.tables import TOTAL_COLUMNS, USAGE_COLUMNS
 from schemas.vector import Vector
-from stores.warehouse.client import ask, reachable, statement
+from stores.warehouse.client import ask, ask_table, reachable, statement
 from stores.warehouse.comparison import Comparison, counted_positions
 from stores.warehouse.cuts import bounds_slice, cut_parameters
 from stores.warehouse.late import LateUsage
@@ -121,16 +121,18 @@ class WarehouseUsage(LateUsage, Repeats):
         as_of: Vector,
         meters: Iterable[Meter],
         tenants: Collection[str] | None = None,
-    ) -> dict[tuple[str, str], int]:
-        """Usage by (tenant, meter) from the deliveries themselves: an independent check."""
-        found: dict[tuple[str, str], int] = {}
+    ) -> pa.Table:
+        """Usage by tenant and meter (`TOTAL_COLUMNS`), in order, from the deliveries themselves.
+
+        It is an independent check.
+        """
+        found = []
         with bounds_slice(self._client, dict.fromkeys(tenants or (), ())) as names:
             chosen = {"slice": names, "is_chosen": tenants is not None}
             for kind, own in statement_parameters(meters):
                 asked = {**_month(month), **cut_parameters(as_of), **chosen, **own}
-                rows = ask(self._client, f"totals{kind}", asked)
-                found |= {(tenant, meter): micro for tenant, meter, micro in rows}
-        return found
+                found.append(ask_table(self._client, f"totals{kind}", asked, TOTAL_COLUMNS))
+        return pa.concat_tables(found).sort_by([("tenant", "ascending"), ("meter", "ascending")])
 
 
 def _as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -10,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from pipelines.metering import Metered, meter_usage
+from pipelines.usage_reading import quantities
 from schemas.catalog import Catalog
 from schemas.event import Event
 from schemas.period import BillingPeriod
@@ -192,7 +193,7 @@ def test_the_warehouse_meters_as_the_specification_does(warehouse: Client, seed:
         }
         assert rows == expected
         assert list(rows) == sorted(rows)
-        totals = reader.totals(OCTOBER, cut, CATALOG.meter_list)
+        totals = quantities(reader.totals(OCTOBER, cut, CATALOG.meter_list))
         wanted = whole(expected)
         assert {k: v for k, v in totals.items() if v} == {k: v for k, v in wanted.items() if v}
 
@@ -216,7 +217,7 @@ def test_some_tenants_are_metered_for_a_period_of_their_own(warehouse: Client, s
         )
         for row in table.to_pylist()
     } == expected
-    totals = reader.totals(SIXTEENTH, cut, CATALOG.meter_list, chosen)
+    totals = quantities(reader.totals(SIXTEENTH, cut, CATALOG.meter_list, chosen))
     wanted = whole(expected)
     assert {k: v for k, v in totals.items() if v} == {k: v for k, v in wanted.items() if v}
 
@@ -233,7 +234,9 @@ def test_a_resend_is_not_metered_where_a_filter_left_the_first_out(warehouse: Cl
     reader = WarehouseUsage(warehouse, 10)
     [row] = reader.usage(OCTOBER, everything, {}, CATALOG.meter_list).to_pylist()
     assert (row["meter"], row["quantity_micro"], row["events"]) == ("sum", MICRO, 1)
-    assert reader.totals(OCTOBER, everything, CATALOG.meter_list) == {("a", "sum"): MICRO}
+    assert quantities(reader.totals(OCTOBER, everything, CATALOG.meter_list)) == {
+        ("a", "sum"): MICRO
+    }
     for view in ("usage", "usage_daily"):
         assert warehouse.query(f"SELECT meter FROM {view}").result_rows == [("sum",)]
 
