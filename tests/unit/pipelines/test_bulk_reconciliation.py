@@ -119,3 +119,21 @@ def test_what_is_billed_on_several_lines_is_added_up() -> None:
         bulk_reconciliation.compare(tables, found["tenant"], terms)
     )
     assert (row.billed_micro, row.unpriced_micro, row.held) == (5, 0, None)
+
+
+def test_tenants_compared_some_after_the_others_are_those_compared_together() -> None:
+    names = ("acme", "design", "upgrade")
+    found = segment_table([a_subscription("pro 09-01", name) for name in names])
+    everybody = sorted([*names, "before", "between", "zzz"])
+    keys = [(name, "tokens") for name in everybody]
+    usage = table_of(((*key, 1, "", 5, 1) for key in keys), USAGE_COLUMNS)
+    totals = table_of(((*key, 5) for key in keys), TOTAL_COLUMNS)
+    billed = table_of(((name, "tokens", 5) for name in names), TOTAL_COLUMNS)
+    figures = Figures(None, totals, billed, usage, found)
+    terms = Terms(OCTOBER, {1: llm_tokens()}, ["tokens"])
+    invoiced = found["tenant"]
+    together = bulk_reconciliation.compare(figures, invoiced, terms)
+    for at_once in (1, 2):
+        parts = bulk_reconciliation.compare_all(figures, invoiced, terms, at_once)
+        assert parts.to_pylist() == together.to_pylist()
+    assert [row["tenant"] for row in together.to_pylist()] == everybody
