@@ -1,5 +1,6 @@
 """Rows made for many counters at once are what the rule makes of each."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,11 +10,11 @@ from streams.rows import Moment, RowEncoder, encode_row
 from tests.unit.streams.builders import NOON_MS, a_wide_catalog, entitled, limits
 
 CATALOG = a_wide_catalog()
-OCTOBER, LATER = "2026-10-01T00:00:00Z", "2026-10-05T18:00:00Z"
+OCTOBER, LATER = "2026-10-01T00:00:00Z", "2026-10-20T18:00:00Z"
 DAY_MS = 86_400_000
 
 tenants = st.one_of(
-    st.sampled_from(["acme", '"', "%b", "<tenant>", "<used>", "é\n"]),
+    st.sampled_from(["graced", '"', "%b", "<tenant>", "<used>", "é\n"]),
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9),
 )
 used = st.one_of(
@@ -32,7 +33,8 @@ counters = st.builds(
     ),
     memory=st.one_of(st.none(), st.none(), st.just(NOON_MS)),
 )
-published = entitled(7, {OCTOBER: limits(10, 100), LATER: limits(20)})
+with_grace = msgspec.structs.replace(limits(10, 100), deny_after_s=60)
+published = entitled(7, {OCTOBER: with_grace, LATER: limits(20)}, "graced")
 
 
 @given(st.lists(st.tuples(tenants, counters), max_size=6), st.booleans(), st.integers(-2, 40))
@@ -63,3 +65,13 @@ def test_a_row_is_as_gates_know_it() -> None:
         b'"limit":"100","decision":"warn","resets_at":"2026-11-01T00:00:00Z","announced":["x"],'
         b'"epoch":1,"position":9,"entitlement_version":2}'
     )
+
+
+def test_a_row_in_its_grace_says_when_it_ends() -> None:
+    accounts = Accounts(CATALOG, None)
+    accounts.publish(published, NOON_MS)
+    sheet, *_ = accounts.turn(accounts.account("graced"), NOON_MS)
+    counter = Counter(10_000_000, 0, 7, Told(("hard:x",), NOON_MS))
+    _, value = RowEncoder(accounts.meters, Moment(1, 9, NOON_MS)).row(sheet, 0, counter)
+    assert b'"decision":"deny"' in value
+    assert b'"deny_from":"2026-10-05T12:00:00Z"' in value
