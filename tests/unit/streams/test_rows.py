@@ -73,5 +73,6 @@ def test_a_row_in_its_grace_says_when_it_ends() -> None:
     sheet, *_ = accounts.turn(accounts.account("graced"), NOON_MS)
     counter = Counter(10_000_000, 0, 7, Told(("hard:x",), NOON_MS))
     _, value = RowEncoder(accounts.meters, Moment(1, 9, NOON_MS)).row(sheet, 0, counter)
+    assert value is not None
     assert b'"decision":"deny"' in value
     assert b'"deny_from":"2026-10-05T12:00:00Z"' in value
