@@ -56,4 +56,4 @@ def charges_match_usage(
     with ledger.open() as books:
         record = Books(context.partition_key, books)
         findings = checks.charges_match_usage(record)
-        return metadata.verdict(findings, f"{record.lines.num_rows:,} lines match the usage")
+        return metadata.verdict(findings, f"{record.line_count:,} lines match the usage")

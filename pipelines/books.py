@@ -173,6 +173,12 @@ class Books:
         """The month's lines as they are stored, batch after batch; see `lines`."""
         return self._ledger.lines(self.month)
 
+    @property
+    def line_count(self) -> int:
+        """How many lines the month has."""
+        stream = pa.RecordBatchReader.from_stream(self.line_stream())
+        return sum(len(batch) for batch in stream)
+
     def on_invoices(self) -> ArrowStream:
         """Those of them that stand on an invoice."""
         if not self.note_lines.num_rows:
@@ -257,9 +263,5 @@ class Books:
     @cached_property
     def invoices(self) -> list[Invoice]:
         """The month's invoices, and notes of its close, that are not void."""
-        return [each for each in self.every_invoice if each.state is not InvoiceState.VOID]
-
-    @cached_property
-    def every_invoice(self) -> list[Invoice]:
-        """The same with those that are void."""
-        return self._ledger.invoices(self.month)
+        every = self._ledger.invoices(self.month)
+        return [each for each in every if each.state is not InvoiceState.VOID]
