@@ -14,14 +14,19 @@ from schemas.money import MINOR_DIGITS, PICO, minor_per_major
 from schemas.quantity import MICRO
 
 _PLAN = {"catalog_version": "int64", "plan": "string"}
-_CARDS = {**_PLAN, "meter": "string", "included_micro": "int64"}
+_CARDS = {**_PLAN, "meter": "string", "included_micro": "int64", "is_priced": "bool"}
 _POLICIES = {**_PLAN, "proration": "string", "is_full": "bool", "is_per_segment": "bool"}
 _FEES = {**_PLAN, "currency": "string", "fee_minor": "int64"}
 _DIVISORS = {"currency": "string", "divisor": "int64"}
 
 
 def card_table(catalogs: Mapping[int, Catalog]) -> pa.Table:
-    """A card for every plan and priced meter; a plan without one for a meter includes 0 of it."""
+    """A card for every plan and every meter that any of the price lists prices.
+
+    A plan without one for a meter includes 0 of it. `is_priced` says whether its own price list
+    prices the meter: where none of a subscription's does, the meter makes no line. Otherwise the
+    plans of every one of them bring what they include, also all that there is.
+    """
     return table_of(_cards(catalogs), _CARDS)
 
 
@@ -42,11 +47,13 @@ def divisor_table() -> pa.Table:
 
 
 def _cards(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:
+    priced = sorted({meter for catalog in catalogs.values() for meter in catalog.priced_meters})
     for version, catalog in catalogs.items():
         for name, plan in catalog.plans.items():
-            for meter in catalog.priced_meters:
+            for meter in priced:
                 card = plan.meters.get(meter)
-                yield version, name, meter, card.included if card else 0
+                included = card.included if card else 0
+                yield version, name, meter, included, meter in catalog.priced_meters
 
 
 def _policies(catalogs: Mapping[int, Catalog]) -> Iterator[tuple[Any, ...]]:

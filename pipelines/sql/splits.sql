@@ -4,7 +4,8 @@ CREATE VIEW splits AS
 WITH
 pools AS (
     -- One pool for a subscription and meter; a plan without limit makes the whole unlimited. Every
-    -- meter that a price list prices has a card for every plan: (included 0) where the plan has none.
+    -- meter that any price list prices has a card for every plan: (included 0) where the plan has
+    -- none. It makes lines where one of the subscription's own price lists prices it.
     SELECT
         parts.subscription,
         cards.meter,
@@ -14,6 +15,7 @@ pools AS (
     FROM parts
     JOIN cards USING (catalog_version, plan)
     GROUP BY parts.subscription, cards.meter
+    HAVING bool_or(cards.is_priced)
 ),
 matrix_cards AS (
     SELECT DISTINCT catalog_version, plan, meter

@@ -35,6 +35,7 @@ metered AS (
     SELECT DISTINCT parts.subscription, cards.meter
     FROM parts
     JOIN cards USING (catalog_version, plan)
+    WHERE cards.is_priced
 ),
 offered AS (
     SELECT

@@ -39,11 +39,14 @@ Usage = dict[str, Used]
 def months(
     draw: st.DrawFn, with_policies: bool = False
 ) -> tuple[dict[int, Catalog], list[Subscription], Usage]:
-    """Two versions of a price list, up to four tenants on them, and what they used."""
-    versions = {n: draw(catalogs(with_policies)) for n in (1, 2)}
-    some = st.lists(subscriptions(versions=(1, 2)), max_size=4, unique_by=lambda s: s.tenant)
+    """Two versions of a price list, two to four tenants on them, and what they used."""
+    some = st.lists(
+        subscriptions(versions=(1, 2)), min_size=2, max_size=4, unique_by=lambda s: s.tenant
+    )
+    # Before the price lists: what is drawn last is drawn poorest.
     found = draw(some)
-    return versions, found, {s.tenant: draw(usage_of(s)) for s in found}
+    usage = {s.tenant: draw(usage_of(s)) for s in found}
+    return {n: draw(catalogs(with_policies)) for n in (1, 2)}, found, usage
 
 
 @settings(max_examples=30)
@@ -151,6 +154,22 @@ def test_a_meter_that_only_another_price_list_prices_is_not_billed() -> None:
     usage = used({1: 9_000_000, 2: 9_000_000})
     kinds = _kinds(subscription, {1: earlier, 2: llm_tokens()}, usage)
     assert kinds == {"included", "not_billed", "overage"}
+
+
+@pytest.mark.parametrize("policies", [{}, {"included_on_upgrade": "full"}])
+def test_a_plan_without_limit_frees_the_whole_pool_also_by_a_price_list_that_limits_no_plan(
+    policies: dict[str, str],
+) -> None:
+    body = llm_tokens().model_dump(mode="json")
+    for plan in body["plans"].values():
+        plan["meters"] = {"tokens": {"included": None}}
+        plan["policies"] = policies
+    unlimited = Catalog.model_validate(body)
+    found = a_subscription("pro 09-01, pro 10-16")
+    [old, new] = found.segments
+    subscription = replace(found, segments=(old, replace(new, catalog_version=2)))
+    usage = used({1: 9_000_000, 2: 9_000_000})
+    assert _kinds(subscription, {1: llm_tokens(), 2: unlimited}, usage) == {"included"}
 
 
 def test_lines_have_the_contracts_columns_and_ordinals() -> None:
