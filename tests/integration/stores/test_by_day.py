@@ -1,5 +1,8 @@
 """Usage by day, kept: filled as a whole, as often as one likes, also on top of a killed filling."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -13,11 +16,11 @@ OCTOBER = BillingPeriod.month("2026-10")
 DAYS = "SELECT day, tenant, meter, model, quantity, events"
 
 
-def kept(client: Client) -> object:
+def kept(client: Client) -> Sequence[Sequence[Any]]:
     return client.query(f"{DAYS} FROM usage_by_day ORDER BY ALL").result_rows
 
 
-def exact(client: Client) -> object:
+def exact(client: Client) -> Sequence[Sequence[Any]]:
     return client.query(f"{DAYS} FROM usage_daily ORDER BY ALL").result_rows
 
 
