@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.draft_tables import Part, lines_of
+from pipelines.engine import database
 from pipelines.invoicing import Basis, draft_all, period_document
 from pipelines.line_parts import AT_ONCE, begins, between, parts_of
 from pipelines.segment_tables import subscriptions_of
@@ -67,8 +68,7 @@ def _part(
     of_invoice = pc.index_in(segments["subscription"], value_set=heads["subscription"])
     own = segments.append_column("invoice", of_invoice)
     tables = {"invoices": heads, "lines": numbered, "segments": own, **offered}
-    with duckdb.connect(":memory:") as connection:
-        _register(connection, tables)
+    with database(tables) as connection:
         vector = _json(rests_on.closing.vector.to_json())
         asked = {"vector": vector, "escaped": _ESCAPED}
         around = connection.sql(_DRAFTS, params=asked).to_arrow_table()
@@ -81,11 +81,6 @@ def _part(
     month = rests_on.closing.month
     drafts = _drafts(heads, around["total_minor"], documents, month)
     return drafts, lines_of(lines, month)
-
-
-def _register(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> None:
-    for name, table in tables.items():
-        connection.register(name, table)
 
 
 def _line_texts(

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.coding import Codes
+from pipelines.engine import database
 from pipelines.fee_terms import has_only_usual, is_usual
 from pipelines.numbering import Numbered, between, numbered, used
 from pipelines.plan_tables import card_table, divisor_table, fee_table, policy_table
@@ -112,7 +113,7 @@ class BulkRating:
         uses = used(usage, whose.tenants, names["meter"])
         whose = whose.the_long_way(self._valued(uses))
         scripts = [_TEXTS[name] for name in ("parts", "piece_cost", self._splits())]
-        with _database(self._offered()) as connection:
+        with database(self._offered()) as connection:
             connection.execute(_TEXTS["offered"])
             for first in range(0, max(len(whose.tenants), 1), self._at_once):
                 tables = self._some(whose, first) | {
@@ -138,7 +139,7 @@ class BulkRating:
 
     def _usual_fees(self, whose: Numbered) -> Iterator[pa.Table]:
         fees = self._codes.coded(fee_table(self._catalogs))
-        with _database({"fees": fees}) as connection:
+        with database({"fees": fees}) as connection:
             for first in range(0, max(len(whose.tenants), 1), self._at_once):
                 tables = self._some(whose, first)
                 lines = _run(connection, [_TEXTS["parts"]], _FEES, tables)
@@ -190,13 +191,6 @@ def _specified(
         span = line.period.start_ms, line.period.end_ms
         what = line.kind, None, None, line.plan, *span, None, None
         yield *whose, ordinal, *what, line.fee_minor, line.amount_minor, *nothing
-
-
-def _database(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:")
-    for name, table in tables.items():
-        connection.register(name, table)
-    return connection
 
 
 def _run(

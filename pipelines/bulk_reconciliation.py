@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.engine import database
 from pipelines.line_parts import AT_ONCE, begins, between
 from pipelines.name_numbers import named, names_in, numbered
 from pipelines.reconciliation import differences
@@ -120,9 +121,7 @@ def unpriced(
 def _connected(
     tables: Mapping[str, pa.Table], scripts: Iterable[str]
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(":memory:") as connection:
-        for name, table in tables.items():
-            connection.register(name, table)
+    with database(tables) as connection:
         for script in scripts:
             connection.execute(script)
         yield connection

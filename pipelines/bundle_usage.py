@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.books import Books
+from pipelines.engine import database
 from pipelines.metering import meters_of
 from pipelines.segments import bounds
 from pipelines.tables import as_table
@@ -23,9 +23,7 @@ LEFT JOIN digests USING (tenant, meter, segment, value)
 
 def usage_with_digests(books: Books, events: EventReader) -> pa.Table:
     """The rows of the month's usage; a row without events of its own has no digest."""
-    with duckdb.connect(":memory:") as connection:
-        connection.register("usage", books.usage)
-        connection.register("digests", _digests(books, events))
+    with database({"usage": books.usage, "digests": _digests(books, events)}) as connection:
         return connection.sql(_JOIN).to_arrow_table()
 
 

@@ -6,12 +6,12 @@ Nobody else's can differ: what is wrong with these few is said by `pipelines.che
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.books import Books
 from pipelines.bulk_reconciliation import subscribed_tables
+from pipelines.engine import database
 from pipelines.line_parts import between, parts_of
 from pipelines.name_numbers import named, names_in, numbered
 from pipelines.plan_tables import card_table, divisor_table
@@ -47,9 +47,7 @@ def suspects(books: Books) -> pa.Array:
 
 def _suspects(tables: Mapping[str, pa.Table]) -> pa.Array:
     names = names_in(tables.values())
-    with duckdb.connect(":memory:") as connection:
-        for name, table in tables.items():
-            connection.register(name, numbered(table, names))
+    with database({name: numbered(table, names) for name, table in tables.items()}) as connection:
         for script in _SCRIPTS:
             connection.execute(script)
         found = named(connection.sql(_CHARGES).to_arrow_table(), names)

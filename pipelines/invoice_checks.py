@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from pipelines.books import Books
 from pipelines.draft_tables import line_table, lines_of
+from pipelines.engine import database
 from pipelines.line_parts import parts_of
 from pipelines.tables import as_table, lines_by_subscription, rows_of
 from schemas.invoice import late_note_id, month_billed
@@ -50,7 +51,7 @@ def read_invoices(books: Books) -> InvoicesRead:
     They have exactly the ledger's lines, and every total is the exact sum of them. A line is
     compared by a mark of 64 bits of all that it says.
     """
-    with duckdb.connect(":memory:") as connection:
+    with database() as connection:
         for statement in (_TABLES, _TEXTS["mark"]):
             connection.execute(statement)
         _expect(connection, books)
@@ -131,9 +132,8 @@ def no_surprising_change(books: Books, previous: Books) -> list[str]:
 
     A tenant's first invoice surprises nobody.
     """
-    with duckdb.connect(":memory:") as connection:
-        connection.register("now", _in_order(books.live_heads))
-        connection.register("before", previous.live_heads)
+    heads = {"now": _in_order(books.live_heads), "before": previous.live_heads}
+    with database(heads) as connection:
         asked = {"factor": SURPRISING_FACTOR, "minor": SURPRISING_MINOR}
         found = connection.sql(_TEXTS["surprising"], params=asked).to_arrow_table()
     return [

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.adjustments import bulk_tables as rows
+from pipelines.engine import database
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS, Extras
@@ -57,9 +58,7 @@ def adjust_lines(
     Raises:
         duckdb.Error: an amount does not fit 64 bits; nothing wraps.
     """
-    with duckdb.connect(":memory:") as connection:
-        for name, table in _tables(rated, subscriptions, month, offered).items():
-            connection.register(name, table)
+    with database(_tables(rated, subscriptions, month, offered)) as connection:
         connection.register("corrected", table_of(corrected.items(), _CORRECTED))
         for name in ("tables", "bookings"):
             connection.execute(_TEXTS[name])

@@ -1,0 +1,40 @@
+"""DuckDB within this process: an empty database for one computation, gone with it.
+
+Owns that the engine is started once: that takes as long as a small month's statements.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from itertools import count
+
+import duckdb
+import pyarrow as pa
+
+_numbers = count(1)
+
+
+@contextmanager
+def database(
+    tables: Mapping[str, pa.Table] | None = None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with these tables to read. Threads may have one each at the same time."""
+    name = f"computation_{next(_numbers)}"
+    with _engine().cursor() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {name}")
+        connection.execute(f"USE {name}")
+        try:
+            for table, rows in (tables or {}).items():
+                connection.register(table, rows)
+            yield connection
+        finally:
+            with contextlib.suppress(duckdb.TransactionException):  # there was none
+                connection.rollback()
+            connection.execute("USE memory")
+            connection.execute(f"DETACH {name}")
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:")
