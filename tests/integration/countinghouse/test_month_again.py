@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -32,6 +33,7 @@ from schemas.vector import Vector
 from stores import ledger as ledgers
 from stores.bundles import write_parquet
 from stores.ledger import Ledger
+from stores.ledger.columns import packed, unpacked
 from stores.warehouse.client import connect, migrate
 from stores.warehouse.events import WarehouseEvents
 from stores.warehouse.usage import WarehouseUsage
@@ -293,7 +295,11 @@ def test_a_changed_amount_in_the_ledger_fails_the_verification(
     with closing_of(sqlite3.connect(home / "ledger.db")) as books:
         books.execute("VACUUM INTO ?", (str(tmp_path / "ledger.db"),))
     with closing_of(sqlite3.connect(tmp_path / "ledger.db")) as books, books:
-        books.execute("UPDATE invoice_lines SET amount_minor = amount_minor + 1 WHERE ordinal = 1")
+        for month, serial, rows in books.execute(_CHUNKS).fetchall():
+            books.execute(
+                "UPDATE line_chunks SET rows = ? WHERE (month, first_serial) = (?, ?)",
+                (_with_a_cent_more(rows), month, serial),
+            )
         books.execute("UPDATE invoices SET total_minor = total_minor + 1")
     monkeypatch.setenv("COUNTINGHOUSE_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")
     found = json.loads(run("verify", MONTH, "--json", code=1))["differences"]
@@ -301,6 +307,17 @@ def test_a_changed_amount_in_the_ledger_fails_the_verification(
     assert {(each["where"], each["line"], each["what"]) for each in found} == {
         (invoice.number, 1, "amount_minor") for invoice in invoices
     }
+
+
+_CHUNKS = "SELECT month, first_serial, rows FROM line_chunks"
+
+
+def _with_a_cent_more(stored: bytes) -> bytes:
+    """Stored lines, the first of each invoice a cent dearer."""
+    lines = pa.Table.from_batches(unpacked(stored))
+    place, is_first = lines.column_names.index("amount_minor"), pc.equal(lines["ordinal"], 1)
+    dearer = pc.add(lines["amount_minor"], is_first.cast(pa.int64()))
+    return packed(lines.set_column(place, lines.schema.field("amount_minor"), dearer))
 
 
 def test_the_commands_explain_a_line_and_export_the_month(home: Path, tmp_path: Path) -> None:
