@@ -20,15 +20,23 @@ def in_force(segments: pa.Table, month: BillingPeriod) -> pa.Table:
 
     The billing period of a subscription is its own that ends in the month.
     """
-    days = pc.unique(segments["anchor_day"])
-    periods = [BillingPeriod.ending_in(month, day) for day in days.to_pylist()]
-    own = pc.index_in(segments["anchor_day"], value_set=days)
-    starts = pa.array([each.start_ms for each in periods], pa.int64()).take(own.combine_chunks())
-    ends = pa.array([each.end_ms for each in periods], pa.int64()).take(own.combine_chunks())
+    starts, ends = periods_of(segments["anchor_day"], month)
     cut = segments.append_column("start_ms", pc.max_element_wise(segments["starts_ms"], starts))
     cut = cut.append_column("end_ms", pc.min_element_wise(segments["ends_ms"], ends))
     reaches = pc.less(cut["start_ms"], cut["end_ms"])
     return cut.filter(pc.and_(reaches, pc.not_equal(cut["phase"], "paused")))
+
+
+def periods_of(
+    days: pa.ChunkedArray, month: BillingPeriod
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Where the billing periods of these anchor days begin and end that end in the month."""
+    each = pc.unique(days)
+    periods = [BillingPeriod.ending_in(month, day) for day in each.to_pylist()]
+    places = pc.index_in(days, value_set=each)
+    starts = pa.array([it.start_ms for it in periods], pa.int64())
+    ends = pa.array([it.end_ms for it in periods], pa.int64())
+    return starts.take(places), ends.take(places)
 
 
 def subscribed(segments: pa.Table, month: BillingPeriod) -> pa.Table:

@@ -6,6 +6,7 @@ from itertools import groupby, islice
 import pyarrow as pa
 
 from pipelines.draft_tables import Part, part_of
+from pipelines.line_parts import AT_ONCE
 from pipelines.tables import as_table, line_of, rows_of, table_of
 from schemas.errors import InvalidInput
 from schemas.invoice import Invoice, InvoiceState
@@ -16,9 +17,6 @@ from schemas.tables import (
     INVOICE_LINE_COLUMNS,
     ArrowStream,
 )
-
-AT_ONCE = 50_000
-"""Invoices that the ledger takes in one transaction."""
 
 
 def drafts_of(invoices: Iterable[Invoice], at_once: int = AT_ONCE) -> Iterator[Part]:

@@ -1,7 +1,4 @@
-"""Usage that no invoice bills, and quantities that no invoice may bill: findings to read.
-
-What is negative holds its tenant; what leaks is a warning. Each list is empty where all is well.
-"""
+"""Usage that no invoice bills: findings to read, warnings all; empty where all is well."""
 
 from collections.abc import Iterator
 
@@ -9,19 +6,8 @@ import pyarrow.compute as pc
 
 from pipelines.books import Books
 from pipelines.bulk_reconciliation import unpriced
-from pipelines.reconciliation import billed_quantities
 from pipelines.tables import rows_of
 from schemas.quantity import format_micro
-
-
-def negative_quantities(books: Books) -> list[str]:
-    """Meters of which an invoice bills less than nothing; the ledger holds that tenant."""
-    billed = billed_quantities(each for each in books.invoices if each.kind == "invoice")
-    return [
-        f"{tenant}: {format_micro(micro)} {meter} billed"
-        for (tenant, meter), micro in sorted(billed.items())
-        if micro < 0
-    ]
 
 
 def usage_without_subscription(books: Books) -> list[str]:

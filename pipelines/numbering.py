@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.billed_segments import periods_of
+from pipelines.line_parts import begins
 from pipelines.tables import as_table
 from schemas.period import BillingPeriod
 from schemas.tables import SEGMENT_COLUMNS, USAGE_COLUMNS, ArrowStream
@@ -48,9 +50,9 @@ def numbered(segments: ArrowStream, month: BillingPeriod) -> Numbered:
     Paused segments, and those outside the period, have no row.
     """
     rows = _in_order(as_table(segments, SEGMENT_COLUMNS))
-    begins = _begins(rows)
-    heads = rows.select(["tenant", "subscription"]).filter(begins)
-    rows = _in_force(_of_numbers(rows, begins, month))
+    is_first = begins(rows["subscription"])
+    heads = rows.select(["tenant", "subscription"]).filter(is_first)
+    rows = _in_force(_of_numbers(rows, is_first, month))
     is_whole = pc.and_(
         pc.and_(
             pc.less_equal(rows["starts_ms"], rows["period_start_ms"]),
@@ -97,17 +99,10 @@ def _in_order(rows: pa.Table) -> pa.Table:
     return rows.sort_by([(name, "ascending") for name in _KEYS])
 
 
-def _begins(rows: pa.Table) -> pa.ChunkedArray:
-    """Is a row the first of its subscription?"""
-    same = [pc.equal(*_neighbours(rows[name])) for name in ("tenant", "subscription")]
-    others = pc.invert(pc.and_(*same))
-    return pa.chunked_array([pa.array([True] * min(rows.num_rows, 1), pa.bool_()), *others.chunks])
-
-
-def _of_numbers(rows: pa.Table, begins: pa.ChunkedArray, month: BillingPeriod) -> pa.Table:
+def _of_numbers(rows: pa.Table, is_first: pa.Array, month: BillingPeriod) -> pa.Table:
     """The segments by the number of their subscription, with its billing period."""
-    numbers = pc.subtract(pc.cumulative_sum(begins.cast(pa.int32())), pa.scalar(1, pa.int32()))
-    starts, ends = _periods(rows["anchor_day"], month)
+    numbers = pc.subtract(pc.cumulative_sum(is_first.cast(pa.int32())), pa.scalar(1, pa.int32()))
+    starts, ends = periods_of(rows["anchor_day"], month)
     columns = {name: rows[name] for name in rows.column_names if name not in _KEYS}
     whose = {"tenant": numbers, "subscription": numbers}
     is_trial = pc.equal(rows["phase"], "trial")
@@ -121,16 +116,6 @@ def _in_force(rows: pa.Table) -> pa.Table:
     reaches = pc.and_(pc.less(rows["starts_ms"], rows["period_end_ms"]), ends_after)
     found = rows.filter(pc.and_(reaches, pc.not_equal(rows["phase"], "paused")))
     return found.drop_columns(["anchor_day", "interval", "phase"])
-
-
-def _periods(days: pa.ChunkedArray, month: BillingPeriod) -> tuple[pa.Array, pa.Array]:
-    """Where the periods of these anchor days begin and end."""
-    each = pc.unique(days)
-    periods = [BillingPeriod.ending_in(month, day) for day in each.to_pylist()]
-    places = pc.index_in(days, value_set=each)
-    starts = pa.array([it.start_ms for it in periods], pa.int64())
-    ends = pa.array([it.end_ms for it in periods], pa.int64())
-    return starts.take(places), ends.take(places)
 
 
 def _places(names: pa.ChunkedArray, known: pa.Array) -> pa.ChunkedArray:

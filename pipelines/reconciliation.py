@@ -17,7 +17,6 @@ from pipelines.segments import parts
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison, Reconciliation
-from schemas.invoice import USAGE_KINDS, Invoice
 from schemas.period import BillingPeriod
 from schemas.quantity import format_micro
 from schemas.subscription import Subscription
@@ -82,16 +81,6 @@ def _sum(days: Sequence[CounterComparison], period: BillingPeriod) -> CounterCom
         sum(day.warehouse_micro for day in days),
         sum(day.beyond_window_micro for day in days),
     )
-
-
-def billed_quantities(invoices: Iterable[Invoice]) -> dict[tuple[str, str], int]:
-    """What the invoices' usage lines add up to."""
-    billed: Counter[tuple[str, str]] = Counter()
-    for invoice in invoices:
-        for line in invoice.lines:
-            if line.kind in USAGE_KINDS and line.meter is not None:
-                billed[invoice.tenant, line.meter] += line.quantity_micro or 0
-    return dict(billed)
 
 
 def unpriced_quantities(

@@ -1,7 +1,7 @@
-"""Usage that nobody is billed for, and quantities below zero: each in a month that has them."""
+"""Usage that nobody is billed for, and a quantity below zero: each in a month that has them."""
 
 from pipelines.books import Books
-from pipelines.leakage import negative_quantities, unpriced_usage, usage_without_subscription
+from pipelines.leakage import unpriced_usage, usage_without_subscription
 from tests.builders import a_subscription, llm_tokens
 from tests.fakes import FakeLedger
 from tests.unit.pipelines.test_late_usage import World
@@ -19,7 +19,7 @@ def closed(*sent: tuple[str, str, int]) -> Books:
 
 def test_a_month_in_which_all_is_billed_has_no_findings() -> None:
     books = closed(("acme", "10-06", 5))
-    assert negative_quantities(books) == []
+    assert books.live_heads["held"].to_pylist() == [None]
     assert unpriced_usage(books) == usage_without_subscription(books) == []
 
 
@@ -35,5 +35,6 @@ def test_usage_before_the_plan_began_is_unpriced() -> None:
     assert usage_without_subscription(books) == []
 
 
-def test_less_than_nothing_is_found() -> None:
-    assert negative_quantities(closed(("acme", "10-06", -4))) == ["acme: -4 tokens billed"]
+def test_less_than_nothing_holds_its_tenant() -> None:
+    books = closed(("acme", "10-06", -4))
+    assert books.live_heads["held"].to_pylist() == ["tokens: the billed quantity -4 is negative"]

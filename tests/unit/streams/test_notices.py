@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from streams.counters import CountersConfig
 from streams.facts import Delivered, Fact, Failed, Outcome, Refused
 from streams.journal_reader import now_ms
 from streams.notice_log import LogReceiver
 from streams.notice_metrics import NoticeMetrics
 from streams.notices import LONGEST_RETRY_S, NoticeIntake, _pause_s
 from streams.progress import Notice, Progress
-from tests.unit.streams.builders import a_catalog
+from tests.unit.streams.builders import a_config
 
 
 @given(
@@ -62,19 +61,7 @@ class Hands:
     """An intake that is not started: what its agents say, and what it hands out again."""
 
     def __init__(self, home: Path, patience_s: float = 60) -> None:
-        config = CountersConfig(
-            kafka_servers="unused:9092",
-            epoch=1,
-            catalog_version=1,
-            catalog=a_catalog(),
-            dedupe_window=10,
-            max_age_ms=None,
-            max_lead_ms=None,
-            max_bytes=65_536,
-            flush_interval_s=0.5,
-            web_port=0,
-            data_dir=home,
-        )
+        config = a_config(home)
         self.again: asyncio.Queue[Notice] = asyncio.Queue()
         self.registry = CollectorRegistry()
         self.intake = NoticeIntake(

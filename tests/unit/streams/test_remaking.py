@@ -1,6 +1,7 @@
 """Counters made of usage and the log after it are those that counted every event from the start."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from streams.shard import Changes
 from tests.unit.streams.builders import (
     ARecord,
     a_catalog,
+    a_config,
     a_record,
     a_wide_catalog,
     an_event,
@@ -35,19 +37,7 @@ ENTITLEMENTS = entitled(3, {OCTOBER: limits(20, 100)})
 
 
 def config_of(catalog: Catalog) -> CountersConfig:
-    return CountersConfig(
-        kafka_servers="",
-        epoch=1,
-        catalog_version=1,
-        catalog=catalog,
-        dedupe_window=1000,
-        max_age_ms=None,
-        max_lead_ms=None,
-        max_bytes=65_536,
-        flush_interval_s=1,
-        web_port=0,
-        data_dir=Path(),
-    )
+    return replace(a_config(Path()), catalog=catalog, dedupe_window=1000)
 
 
 def firsts(log: Sequence[ARecord], catalog: Catalog) -> list[Event]:
