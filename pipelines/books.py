@@ -26,6 +26,7 @@ from schemas.subscription import Subscription
 from schemas.tables import (
     HEAD_COLUMNS,
     LINE_COLUMNS,
+    RECONCILIATION_COLUMNS,
     SEGMENT_COLUMNS,
     USAGE_COLUMNS,
     ArrowStream,
@@ -251,6 +252,11 @@ class Books:
         """How many of the month's lines follow from fees and usage, or correct earlier months."""
         works: tuple[LineWork, ...] = ("adjustments", "corrections")
         return len(as_table(self._ledger.lines(self.month, works), LINE_COLUMNS))
+
+    @cached_property
+    def compared(self) -> pa.Table:
+        """The month's comparison (`RECONCILIATION_COLUMNS`) as it was recorded."""
+        return as_table(self._ledger.reconciliation(self.month), RECONCILIATION_COLUMNS)
 
     def lines_on_invoices(self) -> ArrowStream:
         """All their lines (`INVOICE_LINE_COLUMNS`), batch after batch."""

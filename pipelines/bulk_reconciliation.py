@@ -4,14 +4,12 @@ Its rows are those of `pipelines.reconciliation`, which also makes the few texts
 somebody is held; this owns only the speed.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,7 +21,7 @@ from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison
 from schemas.period import BillingPeriod
-from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS, TOTAL_COLUMNS
+from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS
 
 _SQL = files("pipelines") / "sql"
 _SEGMENTS = (_SQL / "compare" / "segments.sql").read_text()
@@ -100,31 +98,12 @@ def compare(figures: Figures, invoiced: pa.Array, terms: Terms) -> pa.Table:
         figures.segments, terms.month, terms.catalogs
     )
     names = names_in(tables.values())
-    scripts = (_SEGMENTS, _PARTS, _UNPRICED, _COUNTERS)
-    with _connected({name: numbered(it, names) for name, it in tables.items()}, scripts) as own:
+    with database({name: numbered(it, names) for name, it in tables.items()}) as own:
+        for script in (_SEGMENTS, _PARTS, _UNPRICED, _COUNTERS):
+            own.execute(script)
         asked = {"with_counters": figures.counters is not None}
         found = own.sql(_COMPARE, params=asked).to_arrow_table()
     return _with_reasons(named(found, names))
-
-
-def unpriced(
-    usage: pa.Table, segments: pa.Table, month: BillingPeriod, catalogs: Mapping[int, Catalog]
-) -> pa.Table:
-    """Usage that no invoice line bills (`TOTAL_COLUMNS`), by tenant and meter."""
-    tables = {"usage": usage} | subscribed_tables(segments, month, catalogs)
-    with _connected(tables, (_SEGMENTS, _PARTS, _UNPRICED)) as connection:
-        found = connection.sql("FROM unpriced ORDER BY tenant, meter").to_arrow_table()
-    return as_table(found, TOTAL_COLUMNS)
-
-
-@contextmanager
-def _connected(
-    tables: Mapping[str, pa.Table], scripts: Iterable[str]
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    with database(tables) as connection:
-        for script in scripts:
-            connection.execute(script)
-        yield connection
 
 
 def _compared(figures: Figures, invoiced: pa.Array, terms: Terms) -> dict[str, pa.Table]:

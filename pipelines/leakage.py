@@ -1,11 +1,13 @@
-"""Usage that no invoice bills: findings to read, warnings all; empty where all is well."""
+"""Usage that no invoice bills: findings to read, warnings all; empty where all is well.
+
+They are read off the month's recorded comparison.
+"""
 
 from collections.abc import Iterator
 
 import pyarrow.compute as pc
 
 from pipelines.books import Books
-from pipelines.bulk_reconciliation import unpriced
 from pipelines.tables import rows_of
 from schemas.quantity import format_micro
 
@@ -29,8 +31,8 @@ def unpriced_usage(books: Books) -> list[str]:
 
 
 def _unpriced(books: Books, *, is_subscribed: bool) -> Iterator[tuple[str, str, int]]:
-    found = unpriced(books.usage, books.segments, books.period, books.catalogs)
+    found = books.compared.filter(pc.not_equal(books.compared["unpriced_micro"], 0))
     whose = pc.is_in(found["tenant"], value_set=pc.unique(books.segments["tenant"]))
     chosen = whose if is_subscribed else pc.invert(whose)
-    for row in rows_of(found.filter(pc.and_(chosen, pc.not_equal(found["quantity_micro"], 0)))):
-        yield row["tenant"], row["meter"], row["quantity_micro"]
+    for row in rows_of(found.filter(chosen)):
+        yield row["tenant"], row["meter"], row["unpriced_micro"]
