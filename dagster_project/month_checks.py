@@ -50,7 +50,7 @@ def three_figures_agree(
     """Counter, warehouse and invoice as of the cut; what differs is told by its cause."""
     month = context.partition_key
     with ledger.open() as books:
-        rows = month_ways.as_recorded(month, books)
+        rows = month_ways.as_recorded(Books(month, books))
     lost = [month_ways.in_words(row) for row in rows if row.lost_micro]
     explained = len(rows) - len(lost)
     passed = f"all agree, {explained:,} by late repeats" if explained else "all agree"

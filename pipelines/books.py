@@ -255,7 +255,14 @@ class Books:
 
     @cached_property
     def compared(self) -> pa.Table:
-        """The month's comparison (`RECONCILIATION_COLUMNS`) as it was recorded."""
+        """The month's comparison (`RECONCILIATION_COLUMNS`) as it was recorded.
+
+        Raises:
+            NotFound: the month is still open, and nothing of it was compared.
+        """
+        if not self.is_closed and not self._ledger.is_reconciled(self.month):
+            remedy = f"run `countinghouse close {self.month}`"
+            raise NotFound(f"{self.month}: nothing was compared yet; {remedy}")
         return as_table(self._ledger.reconciliation(self.month), RECONCILIATION_COLUMNS)
 
     def lines_on_invoices(self) -> ArrowStream:

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from pipelines.books import Books
 from pipelines.metering import meters_of
 from pipelines.reconciliation import of_month, rows_of_table
-from pipelines.tables import as_table
 from pipelines.three_way import Readings, ThreeWay, billed_with_corrections, three_way
 from pipelines.usage_reading import quantities, read_totals
 from schemas.closing import CounterComparison, Reconciliation
@@ -19,21 +18,19 @@ from schemas.invoice import Invoice
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger, Log, UsageReader
 from schemas.quantity import format_micro
-from schemas.tables import RECONCILIATION_COLUMNS
 
 CAUSES = ("late", "duplicate", "in flight", "lost")
 
 
-def as_recorded(month: str, ledger: ClosingLedger) -> list[ThreeWay]:
+def as_recorded(books: Books) -> list[ThreeWay]:
     """The figures of the recorded comparison that are not all the same, with each cause.
 
     They are as of the closing's cut: nothing is late or in flight.
     """
-    table = as_table(ledger.reconciliation(month), RECONCILIATION_COLUMNS)
-    rows = rows_of_table(table.filter(_differ(table)))
+    rows = rows_of_table(books.compared.filter(_differ(books.compared)))
     now = {(row.tenant, row.meter): row.warehouse_micro for row in rows}
     billed = {(row.tenant, row.meter): row.billed_micro + row.unpriced_micro for row in rows}
-    counters = list(_counters(rows, BillingPeriod.month(month)))
+    counters = list(_counters(rows, books.period))
     return [row for row in three_way(Readings(now, counters, now, billed)) if row.causes]
 
 

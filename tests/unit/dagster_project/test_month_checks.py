@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from pipelines import month_ways
+from pipelines.books import Books
 from pipelines.reconciliation import rows_of_table, table_of_rows
 from schemas.repeats import RepeatedIds
 from schemas.vector import Vector
@@ -80,7 +81,7 @@ def test_usage_that_the_invoice_has_not_is_lost(month: Month) -> None:
     rows = rows_of_table(month.ledger.reconciliation(MONTH))
     short = [replace(row, billed_micro=row.billed_micro - units(5)) for row in rows]
     month.ledger.record_reconciliation(MONTH, table_of_rows(short))
-    told = [month_ways.in_words(row) for row in month_ways.as_recorded(MONTH, month.ledger)]
+    told = [month_ways.in_words(row) for row in month_ways.as_recorded(Books(MONTH, month.ledger))]
     assert told[0] == "design, tokens: lost 5; counter 760000, warehouse 760000, invoice 759995"
 
 

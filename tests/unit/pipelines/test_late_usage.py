@@ -17,6 +17,7 @@ from pipelines.late_usage import corrections_by
 from schemas.catalog import Catalog
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceState
 from schemas.period import BillingPeriod
+from schemas.ports import Clock
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, llm_tokens, units
@@ -43,18 +44,24 @@ class World:
     def __post_init__(self) -> None:
         self.warehouse = FakeWarehouse(self.events)
 
-    def close(self, month: str, until: int | None = None) -> list[StepReport]:
+    def open(self, month: str, until: int | None = None) -> FakeLog:
         end = Vector({(1, 0): len(self.events) if until is None else until})
-        log, now_ms = FakeLog(end, end), BillingPeriod.month(month).end_ms + HOUR_MS
-        opened = {"code_version": "1", "grace_ms": 0, "without_counters": "not here"}
-        closing.open_closing(month, self.ledger, log, self.warehouse, lambda: now_ms, **opened)  # type: ignore[arg-type]
+        log = FakeLog(end, end)
+        closing.open_closing(
+            month, self.ledger, log, self.warehouse, _clock(month),
+            code_version="1", grace_ms=0, without_counters="not here",
+        )  # fmt: skip
+        return log
+
+    def close(self, month: str, until: int | None = None) -> list[StepReport]:
+        log = self.open(month, until)
         return [
             closing.aggregate_usage(month, self.ledger, self.warehouse),
             closing.rate_charges(month, self.ledger),
             closing.prorate_fees(month, self.ledger),
             closing.draft_invoices(month, self.ledger),
             closing.reconcile(month, self.ledger, self.warehouse, log, max_held=1),
-            closing.finalize(month, self.ledger, lambda: now_ms, seller="seller"),
+            closing.finalize(month, self.ledger, _clock(month), seller="seller"),
         ]
 
     def send(self, *late: tuple[str, str, int]) -> None:
@@ -72,6 +79,10 @@ class World:
             for line in invoice.lines
             if line.kind in CORRECTION_KINDS
         ]
+
+
+def _clock(month: str) -> Clock:
+    return lambda: BillingPeriod.month(month).end_ms + HOUR_MS
 
 
 def _event(tenant: str, time_ms: int, micro: int, offset: int) -> Used:

@@ -1,7 +1,10 @@
 """Usage that nobody is billed for, and a quantity below zero: each in a month that has them."""
 
+import pytest
+
 from pipelines.books import Books
 from pipelines.leakage import unpriced_usage, usage_without_subscription
+from schemas.errors import NotFound
 from tests.builders import a_subscription, llm_tokens
 from tests.fakes import FakeLedger
 from tests.unit.pipelines.test_late_usage import World
@@ -38,3 +41,10 @@ def test_usage_before_the_plan_began_is_unpriced() -> None:
 def test_less_than_nothing_holds_its_tenant() -> None:
     books = closed(("acme", "10-06", -4))
     assert books.live_heads["held"].to_pylist() == ["tokens: the billed quantity -4 is negative"]
+
+
+def test_a_month_that_was_not_compared_says_so_instead_of_nothing() -> None:
+    world = World(FakeLedger({1: llm_tokens()}, []))
+    world.open(MONTH)
+    with pytest.raises(NotFound, match="nothing was compared yet; run `countinghouse close"):
+        usage_without_subscription(Books(MONTH, world.ledger))
