@@ -1,5 +1,6 @@
 """Fixtures for every test: the embedded parts, one of each a session, started when asked for."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("countinghouse")
+
+# Who runs in the background of a shell ignores SIGINT, and where Dagster runs in such a process it
+# ignores SIGTERM as well: so would every process started from here, and none could be ended.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
