@@ -10,11 +10,12 @@ from typing import Any
 import dagster as dg
 
 from dagster_project import charts, metadata
+from schemas.invoice import MonthTotal
 from schemas.money import Money, divide_half_away
 from schemas.period import BillingPeriod
 from schemas.ports import LineWork
 from schemas.quantity import format_micro
-from stores.ledger.overviews import InvoiceRow, LineSum, MonthTotal, Overviews
+from stores.ledger.overviews import InvoiceRow, LineSum, Overviews
 
 MOVERS = 10
 MONTHS = 12
@@ -131,7 +132,7 @@ def of_unpriced(ledger: Overviews, month: str) -> dict[str, Any]:
 
 def month_before(month: str) -> str:
     """The month before a month: 2026-01 → 2025-12."""
-    return BillingPeriod.month_of(BillingPeriod.month(month).start_ms - 1).key
+    return BillingPeriod.month(month).before.key
 
 
 def quantity(micro: int) -> str:

@@ -16,7 +16,8 @@ from dagster_project.resources import (
     now_ms,
 )
 from pipelines.books import Books
-from pipelines.closing import aggregate_usage, compare_counters, open_closing
+from pipelines.closing import aggregate_usage, open_closing
+from pipelines.month_comparison import compare_counters
 from pipelines.plan_records import record_due_transitions
 from schemas.closing import CounterComparison
 from schemas.period import BillingPeriod, format_instant

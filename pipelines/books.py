@@ -86,20 +86,25 @@ class Books:
     @cached_property
     def subscriptions(self) -> list[Subscription]:
         """The same as records, for a few tenants; what is done with all uses `segments`."""
-        found = self._ledger.subscriptions(self._reach, self._tenants)
+        found = self._ledger.subscriptions(self.period.reach, self._tenants)
         names = set(self.subscribed.to_pylist())
         return [each for each in found if each.id in names]
 
-    @property
-    def _reach(self) -> BillingPeriod:
-        """A period that ends in the month may begin in the one before."""
-        before = BillingPeriod.month_of(self.period.start_ms - 1)
-        return BillingPeriod(before.start_ms, self.period.end_ms)
-
     @cached_property
     def segments_around(self) -> pa.Table:
-        """The same of all that may be billed, also of those who have no plan in the month."""
-        return as_table(self._ledger.segments(self._reach, self._tenants), SEGMENT_COLUMNS)
+        """The same of all that may be billed, also of those who have no plan in the month.
+
+        While the month is open they are those by which its usage was split.
+        """
+        if self._tenants is None and not self.is_closed:
+            recorded = self._ledger.billed_segments(self.month)
+            if recorded is not None:
+                return as_table(recorded, SEGMENT_COLUMNS)
+        return as_table(self.current_segments(), SEGMENT_COLUMNS)
+
+    def current_segments(self) -> ArrowStream:
+        """The same as the plans are now."""
+        return self._ledger.segments(self.period.reach, self._tenants)
 
     def billed(self, subscription: Subscription) -> BillingPeriod:
         """The billing period of a subscription that the month's close bills."""

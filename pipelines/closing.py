@@ -14,36 +14,30 @@ from itertools import chain
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines import bulk_rating, bulk_reconciliation, invoicing, reconciliation
+from pipelines import bulk_rating, invoicing, reconciliation
 from pipelines.adjustments import bulk
-from pipelines.adjustments.check import adjustments_hold
 from pipelines.adjustments.concerned import concerned_segments
+from pipelines.ahead import made_ahead
 from pipelines.books import Books
 from pipelines.bulk_drafts import draft_parts
-from pipelines.completeness import cut, ensure_covered, ensure_over
+from pipelines.completeness import cut, ensure_over
 from pipelines.draft_parts import drafts_of
 from pipelines.draft_tables import Part
-from pipelines.invoice_checks import (
-    InvoicesRead,
-    one_invoice_per_subscription,
-    read_invoices,
-    totals_by_currency,
-)
+from pipelines.invoice_checks import totals_by_currency
 from pipelines.late_usage import corrections_by, corrections_table
 from pipelines.metering import meters_of
+from pipelines.month_comparison import compare_figures, failed
 from pipelines.segment_tables import subscriptions_of
-from pipelines.tables import as_table, table_of
-from pipelines.usage_reading import read_totals, read_usage
+from pipelines.tables import table_of
+from pipelines.usage_reading import read_usage
 from schemas.closing import Closing, ClosingState
 from schemas.errors import ReconciliationFailed
 from schemas.invoice import InvoiceState
 from schemas.ports import Clock, ClosingLedger, LineWork, Log, UsageReader
-from schemas.tables import COUNTER_COLUMNS, LINE_COLUMNS
+from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
 
 DUE_DAYS = 14
 _DAY_MS = 86_400_000
-_TOLD = 5
-"""Findings that an error's text names; the checks list all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +107,15 @@ def ask_closing(
 def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> StepReport:
     """Take the month's usage from the warehouse into the ledger, cut by the closing's vector.
 
+    It is split by the plans as they are now, which are kept with it: the month is billed by them.
     By the same cut it finds what months closed before owe for usage that came late.
     """
     books = Books(month, ledger)
     if books.is_closed:
         return _untouched("aggregate_usage", month)
+    # Usage that is split by earlier plans must not be there with these if this ends in between.
+    ledger.replace_usage(month, table_of([], USAGE_COLUMNS))
+    ledger.replace_billed_segments(month, books.current_segments())
     meters, vector = meters_of(books.catalogs), books.closing.vector
     table = read_usage(usage, books.period, vector, books.bounds, meters, books.anchored)
     ledger.replace_usage(month, table)
@@ -174,7 +172,7 @@ def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
         draft_parts(books.on_invoices(), books.segments, rests_on),
         drafts_of(invoicing.draft_notes(books.note_lines, rests_on)),
     )
-    left_alone = ledger.replace_drafts(month, _added_up(parts, totals))
+    left_alone = ledger.replace_drafts(month, made_ahead(_added_up(parts, totals)))
     counts = {"subscriptions": len(books.subscribed), "finalized_left_alone": left_alone}
     told = dict(sorted(totals.items()))
     return StepReport("draft_invoices", month, written=True, counts=counts, totals_minor=told)
@@ -204,9 +202,7 @@ def reconcile(
     if books.is_closed:
         return _untouched("reconcile", month)
     ledger.record_reconciliation(month, reconciliation.table_of_rows([]))
-    read = read_invoices(books)
-    _ensure_sound(books, read)
-    compared = _compare(books, usage, log, read.billed)
+    compared = compare_figures(books, usage, log)
     differing = compared.filter(pc.is_valid(compared["held"]))
     reasons = reconciliation.held_reasons(reconciliation.rows_of_table(differing))
     ledger.hold(month, reasons)
@@ -214,7 +210,7 @@ def reconcile(
     held = sorted(reasons.keys() & set(_among(tenants, reasons)))
     if len(held) > max_held * count:
         told = [f"{tenant}: {reasons[tenant]}" for tenant in held]
-        raise _failed(month, f"{len(held)} of {count} invoices are held", told)
+        raise failed(month, f"{len(held)} of {count} invoices are held", told)
     ledger.record_reconciliation(month, compared)
     counts = {
         "compared": compared.num_rows,
@@ -240,7 +236,7 @@ def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) ->
     books = Books(month, ledger)
     if books.is_closed:
         return _finalized(month, ledger, written=False)
-    if books.live_heads.num_rows and not ledger.is_reconciled(month):
+    if ledger.month_totals(month, month) and not ledger.is_reconciled(month):
         remedy = f"run `countinghouse close {month}`"
         raise ReconciliationFailed(f"{month}: the drafts were not reconciled; {remedy}")
     issued_ms = clock()
@@ -264,53 +260,6 @@ def release_held(
         issued_ms = clock()
         ledger.finalize(month, seller, issued_ms, issued_ms + DUE_DAYS * _DAY_MS)
     return replace(_finalized(month, ledger, written=True), step="release_held")
-
-
-def _ensure_sound(books: Books, read: InvoicesRead) -> None:
-    """No fault that belongs to no single tenant."""
-    findings = one_invoice_per_subscription(books) + read.findings + adjustments_hold(books)
-    if findings:
-        raise _failed(books.month, "the invoices do not add up", findings)
-
-
-def _failed(month: str, reason: str, findings: list[str]) -> ReconciliationFailed:
-    told = "; ".join(findings[:_TOLD])
-    more = f"; and {len(findings) - _TOLD} more" if len(findings) > _TOLD else ""
-    return ReconciliationFailed(f"{month}: nothing is finalized, since {reason}: {told}{more}")
-
-
-def compare_counters(books: Books, usage: UsageReader, log: Log) -> pa.Table:
-    """Every counter of the month's periods beside the warehouse, by the closing's price list.
-
-    `COUNTER_COLUMNS`, by tenant, meter and window.
-
-    Raises:
-        PeriodNotComplete: landing does not come as far as the counters.
-    """
-    catalog = books.catalogs[books.closing.catalog_version]
-    compared = usage.compare_counters(books.span, catalog, log)
-    ensure_covered(compared)
-    return as_table(compared.table, COUNTER_COLUMNS)
-
-
-def _compare(books: Books, usage: UsageReader, log: Log, billed: pa.Table) -> pa.Table:
-    counters = None
-    if books.closing.without_counters is None:
-        counters = compare_counters(books, usage, log)
-    meters, vector = meters_of(books.catalogs), books.closing.vector
-    warehouse = read_totals(usage, books.period, vector, meters, books.anchored)
-    figures = bulk_reconciliation.Figures(
-        counters, warehouse, billed, books.usage, books.segments_around
-    )
-    catalog = books.catalogs[books.closing.catalog_version]
-    terms = bulk_reconciliation.Terms(
-        books.period,
-        books.catalogs,
-        # Each invoiced tenant has a row, also where no meter has a price.
-        catalog.priced_meters or (catalog.meter_list[0].name,),
-        {meter.name for meter in catalog.meter_list if not meter.is_streamed},
-    )
-    return bulk_reconciliation.compare_all(figures, books.live_heads["tenant"], terms)
 
 
 def _correct(books: Books, ledger: ClosingLedger, usage: UsageReader) -> int:
@@ -352,11 +301,13 @@ def _totals(lines: pa.Table) -> dict[str, int]:
 
 
 def _finalized(month: str, ledger: ClosingLedger, *, written: bool) -> StepReport:
-    heads = Books(month, ledger).live_heads
-    final = heads.filter(pc.not_equal(heads["state"], InvoiceState.DRAFT.value))
-    counts = {"finalized": final.num_rows, "held": heads.num_rows - final.num_rows}
-    totals = totals_by_currency(final)
-    return StepReport("finalize", month, written=written, counts=counts, totals_minor=totals)
+    counts, totals = Counter({"finalized": 0, "held": 0}), Counter[str]()
+    for each in ledger.month_totals(month, month):
+        is_draft = each.state is InvoiceState.DRAFT
+        counts["held" if is_draft else "finalized"] += each.invoices
+        if not is_draft:
+            totals[each.currency] += each.total_minor
+    return StepReport("finalize", month, written, dict(counts), dict(totals))
 
 
 def _untouched(step: str, month: str) -> StepReport:

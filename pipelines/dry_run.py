@@ -157,7 +157,7 @@ def _compare(
 
 
 def _last_month(month: str, ledger: ClosingLedger) -> Books | None:
-    before = BillingPeriod.month_of(BillingPeriod.month(month).start_ms - 1).key
+    before = BillingPeriod.month(month).before.key
     closing = ledger.closing(before)
     if closing is None or closing.state is not ClosingState.CLOSED:
         return None

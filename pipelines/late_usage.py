@@ -85,9 +85,7 @@ def reach(closing: Closing, ledger: ClosingLedger) -> BillingPeriod:
     _, catalog = ledger.catalog(closing.catalog_version)
     if any(meter.aggregation == "time_weighted" for meter in catalog.meter_list):
         return BillingPeriod(0, month.end_ms)
-    if catalog.anniversary_billing:
-        return BillingPeriod(BillingPeriod.month_of(month.start_ms - 1).start_ms, month.end_ms)
-    return month
+    return month.reach if catalog.anniversary_billing else month
 
 
 def _order(closing: Closing) -> tuple[int, str]:

@@ -80,8 +80,7 @@ class _Running:
 
     def __init__(self, month: str, ledger: ClosingLedger) -> None:
         self.period = BillingPeriod.month(month)
-        before = BillingPeriod.month_of(self.period.start_ms - 1)
-        around = ledger.subscriptions(BillingPeriod(before.start_ms, self.period.end_ms))
+        around = ledger.subscriptions(self.period.reach)
         self.subscriptions = [each for each in around if each.parts(self._billed(each))]
         self._anchored = {s.tenant: self._billed(s) for s in around if s.anchor_day != 1}
         extras, (newest, _) = ledger.extras(month), ledger.catalog()

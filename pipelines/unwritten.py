@@ -13,11 +13,17 @@ from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing
 from schemas.extras import Extras
-from schemas.invoice import Invoice, InvoiceState
+from schemas.invoice import Invoice, InvoiceState, MonthTotal
 from schemas.period import BillingPeriod
 from schemas.ports import LINE_WORKS, ClosingLedger, LineWork
 from schemas.subscription import Subscription
-from schemas.tables import LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS, ArrowStream
+from schemas.tables import (
+    LINE_COLUMNS,
+    RECONCILIATION_COLUMNS,
+    SEGMENT_COLUMNS,
+    USAGE_COLUMNS,
+    ArrowStream,
+)
 
 _LINE_ORDER = [(name, "ascending") for name in ("tenant", "subscription", "work", "ordinal")]
 _USAGE_ORDER = [(name, "ascending") for name in ("tenant", "meter", "segment", "value")]
@@ -30,6 +36,7 @@ class Unwritten:
         self._closing = closing
         self._ledger = ledger
         self._usage = table_of([], USAGE_COLUMNS)
+        self._segments: pa.Table | None = None
         self._lines: dict[LineWork, pa.Table] = {}
         self._drafts: list[Invoice] = []
         self._reconciled = table_of([], RECONCILIATION_COLUMNS)
@@ -65,6 +72,13 @@ class Unwritten:
     def usage(self, month: str) -> ArrowStream:
         stored: ArrowStream = self._usage
         return stored if self._is_own(month) else self._ledger.usage(month)
+
+    def replace_billed_segments(self, month: str, segments: ArrowStream) -> None:
+        self._segments = as_table(segments, SEGMENT_COLUMNS)
+
+    def billed_segments(self, month: str) -> ArrowStream | None:
+        own: ArrowStream | None = self._segments
+        return own if self._is_own(month) else self._ledger.billed_segments(month)
 
     def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
         self._lines[work] = as_table(lines, LINE_COLUMNS)
@@ -130,6 +144,9 @@ class Unwritten:
         if states and InvoiceState.DRAFT not in states:
             return []
         return [each for each in self._drafts if tenant in (None, each.tenant)]
+
+    def month_totals(self, first: str, last: str) -> list[MonthTotal]:
+        raise NotImplementedError("nothing is finalized in a run that writes nothing")
 
     def invoices_of(self, tenants: Collection[str]) -> list[Invoice]:
         return self._ledger.invoices_of(tenants)

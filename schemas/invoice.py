@@ -144,6 +144,17 @@ class Invoice:
         return max(0, self.total_minor - self.credited_minor)
 
 
+@dataclass(frozen=True, slots=True)
+class MonthTotal:
+    """The invoices of a month, currency and state together; void ones are left out."""
+
+    month: str
+    currency: str
+    state: InvoiceState
+    invoices: int
+    total_minor: int
+
+
 def subtotal_minor(lines: Iterable[InvoiceLine]) -> int:
     """What lines come to before tax on top and credits."""
     outside = ("tax", "credit_applied", "correction_tax")

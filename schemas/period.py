@@ -103,6 +103,16 @@ class BillingPeriod:
         return f"{from_ms(self.start_ms):%Y-%m}"
 
     @property
+    def before(self) -> "BillingPeriod":
+        """The calendar month that ends where this begins, or is under way there."""
+        return BillingPeriod.month_of(self.start_ms - 1)
+
+    @property
+    def reach(self) -> "BillingPeriod":
+        """A calendar month and the one before: every period that ends in it lies in there."""
+        return BillingPeriod(self.before.start_ms, self.end_ms)
+
+    @property
     def duration_ms(self) -> int:
         """Length in milliseconds."""
         return self.end_ms - self.start_ms

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from schemas.catalog import Catalog
 from schemas.closing import Closing, CountersCompared
 from schemas.extras import Extras
-from schemas.invoice import Invoice, InvoiceState
+from schemas.invoice import Invoice, InvoiceState, MonthTotal
 from schemas.late_usage import LateRow
 from schemas.meter import Meter
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
@@ -131,6 +131,12 @@ class ClosingLedger(Protocol):
     def usage(self, month: str) -> ArrowStream:
         """What `replace_usage` stored, in its order; no batch cuts a tenant."""
 
+    def replace_billed_segments(self, month: str, segments: ArrowStream) -> None:
+        """Whose plans the month bills (`SEGMENT_COLUMNS`), as they are when its usage is cut."""
+
+    def billed_segments(self, month: str) -> ArrowStream | None:
+        """What `replace_billed_segments` stored; None before it did."""
+
     def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
         """The month's lines of one kind of work (`LINE_COLUMNS`), whole.
 
@@ -194,6 +200,9 @@ class ClosingLedger(Protocol):
         invoice of zero becomes `paid` at once. The closing becomes `closed`. A tenant without a
         recorded reconciliation is not finalized.
         """
+
+    def month_totals(self, first: str, last: str) -> list[MonthTotal]:
+        """What months from the first to the last come to, by month, currency and state."""
 
     def invoices(
         self,

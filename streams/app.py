@@ -62,8 +62,8 @@ class CountersApp(faust.App):
     metrics: CounterMetrics
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
-        """The intakes start last, when agents listen, and stop first."""
-        return [*super().on_init_dependencies(), self.intake, *self.notices]
+        """The intakes start last, when agents listen, and stop first; that of usage before all."""
+        return [*super().on_init_dependencies(), *self.notices, self.intake]
 
 
 NOBODY = NotifyConfig()

@@ -19,6 +19,7 @@ from streams.bounded import told_to_end
 from streams.counters import CountersConfig
 from streams.journal_reader import now_ms
 from streams.lag import PartitionLag
+from streams.membership import membership
 from streams.metrics import CounterMetrics
 from streams.partition import Batch, Tenure
 
@@ -74,7 +75,7 @@ class Intake(Service):
         )
         consumer.subscribe([config.topics.usage], listener=_Listener(self))
         self._consumer = consumer
-        await self.add_async_context(consumer)
+        await self.add_async_context(membership(consumer))
 
     async def on_stop(self) -> None:
         """Write once more; the group is left after that."""

@@ -22,6 +22,7 @@ from streams.bounded import told_to_end
 from streams.counters import CountersConfig
 from streams.facts import Delivered, Fact, Failed, Outcome, Receiver, Refused
 from streams.journal_reader import now_ms
+from streams.membership import membership
 from streams.notice_metrics import NoticeMetrics
 from streams.progress import Notice, Progress
 
@@ -83,7 +84,7 @@ class NoticeIntake(Service):
         topics = [config.topics.exceeded, config.topics.alerts]
         consumer.subscribe(topics, listener=_Listener(self))
         self._consumer = consumer
-        await self.add_async_context(consumer)
+        await self.add_async_context(membership(consumer))
 
     async def on_stop(self) -> None:
         """Commit what is settled; the rest is delivered by whoever comes next."""

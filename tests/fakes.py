@@ -32,7 +32,7 @@ from schemas.extras import (
     REDEMPTION_COLUMNS,
     Extras,
 )
-from schemas.invoice import Invoice, InvoiceState
+from schemas.invoice import Invoice, InvoiceState, MonthTotal
 from schemas.late_usage import LateRow
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
@@ -44,6 +44,7 @@ from schemas.tables import (
     COUNTER_COLUMNS,
     LINE_COLUMNS,
     RECONCILIATION_COLUMNS,
+    SEGMENT_COLUMNS,
     TOTAL_COLUMNS,
     USAGE_COLUMNS,
     ArrowStream,
@@ -76,6 +77,7 @@ class FakeLedger:
     writes: list[str] = field(default_factory=list)
     closings: dict[str, Closing] = field(default_factory=dict)
     _usage: dict[str, pa.Table] = field(default_factory=dict)
+    _segments: dict[str, pa.Table] = field(default_factory=dict)
     _lines: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
     _invoices: dict[str, Invoice] = field(default_factory=dict)
     _reconciled: dict[str, pa.Table] = field(default_factory=dict)
@@ -133,6 +135,13 @@ class FakeLedger:
     def usage(self, month: str) -> ArrowStream:
         stored: ArrowStream = self._usage.get(month, table_of([], USAGE_COLUMNS))
         return stored
+
+    def replace_billed_segments(self, month: str, segments: ArrowStream) -> None:
+        self._write("replace_billed_segments")
+        self._segments[month] = as_table(segments, SEGMENT_COLUMNS)
+
+    def billed_segments(self, month: str) -> ArrowStream | None:
+        return self._segments.get(month)
 
     def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
         self._write(f"replace_lines {work}")
@@ -231,6 +240,14 @@ class FakeLedger:
             and (not states or invoice.state in states)
         ]
         return sorted(found, key=lambda i: (i.month, i.tenant, i.subscription, i.kind, i.id))
+
+    def month_totals(self, first: str, last: str) -> list[MonthTotal]:
+        live = (i for i in self.invoices() if i.state is not InvoiceState.VOID)
+        amounts: defaultdict[tuple[str, str, InvoiceState], list[int]] = defaultdict(list)
+        for invoice in live:
+            if first <= invoice.month <= last:
+                amounts[invoice.month, invoice.currency, invoice.state].append(invoice.total_minor)
+        return [MonthTotal(*key, len(own), sum(own)) for key, own in sorted(amounts.items())]
 
     def invoices_of(self, tenants: Collection[str]) -> list[Invoice]:
         live = (i for i in self.invoices() if i.state is not InvoiceState.VOID)

@@ -14,14 +14,25 @@ import sqlalchemy as sa
 from schemas.closing import Closing, ClosingState
 from schemas.errors import Conflict
 from schemas.ports import LINE_WORKS, LineWork
-from schemas.tables import LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS, ArrowStream
+from schemas.tables import (
+    LINE_COLUMNS,
+    RECONCILIATION_COLUMNS,
+    SEGMENT_COLUMNS,
+    USAGE_COLUMNS,
+    ArrowStream,
+)
 from schemas.vector import Vector
 from stores.ledger.catalogs import check_catalog_versions
 from stores.ledger.closing_tables import closings
 from stores.ledger.column_slices import ColumnSlice
 from stores.ledger.columns import streamed
 from stores.ledger.merging import merged
-from stores.ledger.month_slices import lines_slice, reconciliation_slice, usage_slice
+from stores.ledger.month_slices import (
+    lines_slice,
+    reconciliation_slice,
+    segments_slice,
+    usage_slice,
+)
 from stores.ledger.outbox import as_json
 from stores.ledger.part import LedgerPart, upsert
 from stores.ledger.slices import check_open
@@ -75,6 +86,23 @@ class Closings(LedgerPart):
     def usage(self, month: str) -> ArrowStream:
         """What `replace_usage` stored, in its order."""
         return streamed(self._batches(usage_slice(month)), USAGE_COLUMNS)
+
+    def replace_billed_segments(self, month: str, segments: ArrowStream) -> None:
+        """Whose plans the month bills (`SEGMENT_COLUMNS`), as they are when its usage is cut.
+
+        Raises:
+            Conflict: the month is closed. InvalidInput: they are not by tenant, subscription and
+                ordinal.
+        """
+        segments_slice(month).replace(self._engine, segments)
+
+    def billed_segments(self, month: str) -> ArrowStream | None:
+        """What `replace_billed_segments` stored; None before it did."""
+        slice_ = segments_slice(month)
+        with self._reading() as connection:
+            if not slice_.marks.is_there(connection):
+                return None
+        return streamed(self._batches(slice_), SEGMENT_COLUMNS)
 
     def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
         """The month's lines of one kind of work (`LINE_COLUMNS`), whole.

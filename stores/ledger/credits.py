@@ -59,22 +59,6 @@ class Credits(LedgerPart):
             rows: Iterable[sa.Row[Any]] = connection.execute(query)
             return [_balance(row, now_ms) for row in rows]
 
-    def give_back_credits(self, invoice: str, who: str) -> int:
-        """Give back what a voided invoice had used; how many credits. A second time it is none.
-
-        What has expired meanwhile is not made longer.
-        """
-        returned = sa.update(credit_applications).where(
-            credit_applications.c.invoice == invoice, credit_applications.c.returned_ms.is_(None)
-        )
-        with self._writing() as connection:
-            now_ms = self._clock()
-            count = connection.execute(returned.values(returned_ms=now_ms)).rowcount
-            if count:
-                told = {invoice: {"credits": count}}
-                audit(connection, now_ms, who, "credits.given_back", told)
-            return count
-
 
 def applied_minor(grants: sa.FromClause) -> sa.ColumnElement[int]:
     """What invoices have used of a grant, and not given back."""

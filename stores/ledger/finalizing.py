@@ -16,7 +16,7 @@ from stores.ledger.credits import apply_credits, grant_negatives
 from stores.ledger.drafts import IS_DRAFT
 from stores.ledger.invoice_tables import invoices, number_series
 from stores.ledger.invoices import drafts_slice
-from stores.ledger.month_slices import reconciliation_slice
+from stores.ledger.month_slices import reconciliation_slice, segments_slice
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, json_object, upsert
 from stores.ledger.record_tables import billing_events
@@ -39,10 +39,11 @@ class Finalizing(LedgerPart):
 
         Raises:
             NotFound: the month was never closed. Conflict: its drafts are not all written, or are
-            older than an item or the use of a credit.
+            older than the change of a plan, an item or the use of a credit.
         """
         with self._writing() as connection:
             _lock_closing(connection, month)
+            _check_plans_stand(connection, month)
             if not drafts_slice(month).is_whole(connection):
                 raise Conflict(
                     f"the drafts of {month} are not all written; run `countinghouse close {month}`"
@@ -103,6 +104,14 @@ def _lock_closing(connection: sa.Connection, month: str) -> None:
     query = sa.select(closings.c.state).where(closings.c.month == month).with_for_update()
     if connection.execute(query).first() is None:
         raise NotFound(f"{month} was never closed; run `countinghouse close {month}`")
+
+
+def _check_plans_stand(connection: sa.Connection, month: str) -> None:
+    if segments_slice(month).marks.is_sent_back(connection):
+        raise Conflict(
+            f"a plan was changed within {month} after its usage was split by plans; "
+            f"run `countinghouse close {month}` again"
+        )
 
 
 def last_number(connection: sa.Connection, month: str, seller: str) -> int:

@@ -35,19 +35,17 @@ class Given(LedgerPart):
 
         Of a credit what no finalized invoice has used, and no draft of an earlier month counts on.
         """
-        period = BillingPeriod.month(month)
-        # A period that ends in the month may have begun in the one before.
-        span = BillingPeriod(BillingPeriod.month_of(period.start_ms - 1).start_ms, period.end_ms)
+        reach = BillingPeriod.month(month).reach
         with self._reading() as connection:
             return Extras(
                 buyers=_read(connection, _buyers(), BUYER_COLUMNS),
                 redemptions=_read(
-                    connection, _within(coupon_redemptions, span), REDEMPTION_COLUMNS
+                    connection, _within(coupon_redemptions, reach), REDEMPTION_COLUMNS
                 ),
                 # A year of an add-on that began before may wait for a plan until now.
                 add_ons=_read(
                     connection,
-                    sa.select(booked_add_ons).where(booked_add_ons.c.starts_ms < span.end_ms),
+                    sa.select(booked_add_ons).where(booked_add_ons.c.starts_ms < reach.end_ms),
                     ADD_ON_COLUMNS,
                 ),
                 items=_read(
@@ -55,7 +53,7 @@ class Given(LedgerPart):
                     sa.select(one_off_items).where(one_off_items.c.month == month),
                     ITEM_COLUMNS,
                 ),
-                credits=_read(connection, _credits(month, span), CREDIT_COLUMNS),
+                credits=_read(connection, _credits(month, reach), CREDIT_COLUMNS),
             )
 
 

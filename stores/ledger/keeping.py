@@ -4,7 +4,7 @@ A month that is closed takes nothing new. The drafts of an open one are sent bac
 finalized before they are made again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,6 +65,15 @@ def check_month_open(connection: sa.Connection, month: str) -> None:
 
 def send_back_drafts(connection: sa.Connection, starts_ms: int = 0) -> None:
     """Let no month be finalized from drafts that do not know yet what begins at an instant."""
+    _send_back(connection, starts_ms, ("drafts",))
+
+
+def send_back_plans(connection: sa.Connection, starts_ms: int) -> None:
+    """The same where a plan is another from an instant on: usage was split by the one before."""
+    _send_back(connection, starts_ms, ("segments", "drafts"))
+
+
+def _send_back(connection: sa.Connection, starts_ms: int, slices: Sequence[str]) -> None:
     month = BillingPeriod.month_of(starts_ms).key
     # Whoever finalizes waits for this, or this for them.
     in_work = sa.select(closings.c.month).where(
@@ -73,6 +82,6 @@ def send_back_drafts(connection: sa.Connection, starts_ms: int = 0) -> None:
     months = list(connection.execute(in_work.with_for_update()).scalars())
     connection.execute(
         sa.update(closing_slices)
-        .where(closing_slices.c.slice == "drafts", closing_slices.c.month.in_(months))
+        .where(closing_slices.c.slice.in_(slices), closing_slices.c.month.in_(months))
         .values(started=closing_slices.c.started + 1)
     )

@@ -1,4 +1,4 @@
-"""Which slices of columns a month has: its usage, its lines of each work, its comparison."""
+"""Which slices of columns a month has: plans, usage, lines of each work, and its comparison."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,12 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from schemas.ports import LineWork
-from schemas.tables import LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS
+from schemas.tables import (
+    LINE_COLUMNS,
+    RECONCILIATION_COLUMNS,
+    SEGMENT_COLUMNS,
+    USAGE_COLUMNS,
+)
 from stores.ledger.bulk_insert import insert_columns
 from stores.ledger.closing_tables import reconciled
 from stores.ledger.column_slices import ColumnSlice
@@ -17,6 +22,12 @@ def usage_slice(month: str) -> ColumnSlice:
     """The month's usage."""
     marks = Slice(month, "usage", until_closed=True)
     return ColumnSlice(marks, USAGE_COLUMNS, ("tenant", "meter", "segment", "value"))
+
+
+def segments_slice(month: str) -> ColumnSlice:
+    """Whose plans the month bills."""
+    marks = Slice(month, "segments", until_closed=True)
+    return ColumnSlice(marks, SEGMENT_COLUMNS, ("tenant", "subscription", "ordinal"))
 
 
 def lines_slice(month: str, work: LineWork) -> ColumnSlice:

@@ -11,24 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from schemas.invoice import InvoiceState
+from schemas.invoice import InvoiceState, MonthTotal
 from schemas.ports import LineWork
 from stores.ledger.column_slices import ColumnSlice
 from stores.ledger.columns import arrow_schema
 from stores.ledger.invoice_tables import invoices
 from stores.ledger.month_slices import lines_slice, reconciliation_slice, usage_slice
 from stores.ledger.part import LedgerPart
-
-
-@dataclass(frozen=True, slots=True)
-class MonthTotal:
-    """The invoices of a month, currency and state together; void ones are left out."""
-
-    month: str
-    currency: str
-    state: InvoiceState
-    invoices: int
-    total_minor: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,10 +61,18 @@ class Slice:
         query = sa.select(closing_slices.c.row_count).where(self._mark)
         return connection.execute(query).scalar() or 0
 
+    def is_there(self, connection: sa.Connection) -> bool:
+        """Was it ever completed?"""
+        return connection.execute(sa.select(self.live_generation)).scalar() is not None
+
     def is_whole(self, connection: sa.Connection) -> bool:
         """Is the slice there, and no later one begun and cut off?"""
-        query = sa.select(closing_slices.c.live == closing_slices.c.started).where(self._mark)
-        return bool(connection.execute(query).scalar())
+        return self.is_there(connection) and not self.is_sent_back(connection)
+
+    def is_sent_back(self, connection: sa.Connection) -> bool:
+        """Was another one begun, or asked for by `send_back`, that is not there yet?"""
+        missing = closing_slices.c.live.is_distinct_from(closing_slices.c.started)
+        return bool(connection.execute(sa.select(missing).where(self._mark)).scalar())
 
     def _check_closing(self, connection: sa.Connection) -> None:
         if self.until_closed:

@@ -21,6 +21,7 @@ from schemas.subscription import Subscription
 from stores.ledger.catalogs import catalogs_of, check_catalog_versions
 from stores.ledger.change_rows import Change, announce_states, record, transition
 from stores.ledger.closing_tables import closings
+from stores.ledger.keeping import send_back_plans
 from stores.ledger.outbox import BillingEvent, announce, as_json, audit
 from stores.ledger.part import insert_all
 from stores.ledger.subscription_rows import description, segment_rows
@@ -69,6 +70,8 @@ def write(
     changed = [each for each in written if each.is_changed]
     segments = (segment for each in changed for segment in each.after.segments)
     check_catalog_versions(connection, {segment.catalog_version for segment in segments})
+    # First, for it waits for whoever is finalizing: then a month that is open stays open.
+    _send_back(connection, changed)
     if not in_closed_months:
         _check_closed(connection, changed)
     _create(connection, [each for each in changed if each.before is None], now_ms)
@@ -79,6 +82,14 @@ def write(
     record(connection, rows)
     announce_states(connection, rows)
     _tell(connection, changed, now_ms)
+
+
+def _send_back(connection: sa.Connection, changed: Sequence[Written]) -> None:
+    found = [(each.before, first_difference(each.before, each.after)) for each in changed]
+    # Who goes on at the very end of a month may have paid in it for the time after it.
+    instants = [at - (before is not None) for before, at in found if at is not None]
+    if instants:
+        send_back_plans(connection, min(instants))
 
 
 def _check_closed(connection: sa.Connection, changed: Sequence[Written]) -> None:

@@ -16,11 +16,10 @@ class Repeats:
 
     def repeated_ids(self, month: BillingPeriod, as_of: Vector) -> list[RepeatedIds]:
         """Ids of the month that came in the month before or after too, up to a cut."""
-        before = BillingPeriod.month_of(month.start_ms - 1)
         after = BillingPeriod.month_of(month.end_ms)
         asked = {
             "month": int(month.key.replace("-", "")),
-            "from_ms": before.start_ms,
+            "from_ms": month.reach.start_ms,
             "until_ms": after.end_ms,
             **cut_parameters(as_of),
         }

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.integration
 
 SPAWN = multiprocessing.get_context("spawn")
 WRITES = [
-    ("replace_usage", 1),
+    ("replace_billed_segments", 1),
+    ("replace_usage", 2),
     ("replace_drafts", 1),
     ("hold", 1),
     ("finalize", 1),

@@ -16,6 +16,8 @@ from schemas.errors import (
     ReconciliationFailed,
 )
 from schemas.invoice import InvoiceState
+from schemas.period import BillingPeriod
+from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, llm_tokens, units
 from tests.fakes import FakeLedger, FakeLog, FakeWarehouse, Killed, Used
@@ -90,6 +92,12 @@ class World:
             closing.reconcile(MONTH, self.ledger, self.warehouse, self.log, max_held=self.max_held),
             closing.finalize(MONTH, self.ledger, self.clock, seller="seller"),
         ]
+
+
+def plan_anew(ledger: FakeLedger, *subscribed: Subscription) -> None:
+    """Other plans under a month that is being closed: no step looks for them by itself."""
+    ledger.subscribed = list(subscribed)
+    ledger.replace_billed_segments(MONTH, ledger.segments(BillingPeriod.month(MONTH).reach))
 
 
 def test_a_month_is_closed_to_the_cent() -> None:
@@ -198,6 +206,31 @@ def test_killed_at_any_write_only_a_finished_comparison_is_recorded(write: int) 
     assert bool(world.ledger.compared(MONTH)) == was_compared
 
 
+def test_a_plan_that_changes_on_the_way_is_billed_as_its_usage_was_split() -> None:
+    undisturbed, world = World(), World()
+    undisturbed.close()
+    world.open()
+    closing.aggregate_usage(MONTH, world.ledger, world.warehouse)
+    world.ledger.subscribed[1] = a_subscription("free 09-01, pro 10-16, free 10-20", "design")
+    closing.rate_charges(MONTH, world.ledger)
+    closing.prorate_fees(MONTH, world.ledger)
+    closing.draft_invoices(MONTH, world.ledger)
+    assert [i.document for i in world.ledger.invoices(MONTH)] == [
+        i.document for i in undisturbed.ledger.invoices(MONTH)
+    ]
+
+
+def test_a_close_that_begins_again_is_by_the_plans_of_now() -> None:
+    changed, world = World(), World()
+    for each in (changed, world):
+        if each is world:
+            each.open()
+            closing.aggregate_usage(MONTH, each.ledger, each.warehouse)
+        each.ledger.subscribed[1] = a_subscription("free 09-01, pro 10-16, free 10-20", "design")
+        each.close()
+    assert world.ledger.invoices(MONTH) == changed.ledger.invoices(MONTH)
+
+
 def test_a_tenant_whose_counter_differs_is_held_and_the_others_go_on() -> None:
     world = World(max_held=0.5)
     world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
@@ -284,7 +317,7 @@ def test_a_comparison_that_fails_drops_the_one_before() -> None:
     world.open()
     _until_drafts(world)
     closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=0)
-    world.ledger.subscribed.append(a_subscription("pro 09-01", "new"))
+    plan_anew(world.ledger, *world.ledger.subscribed, a_subscription("pro 09-01", "new"))
     with pytest.raises(ReconciliationFailed, match="there is no invoice"):
         closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=0)
     with pytest.raises(ReconciliationFailed, match="not reconciled"):
@@ -295,7 +328,7 @@ def test_a_missing_invoice_stops_the_run() -> None:
     world = World()
     world.open()
     _until_drafts(world)
-    world.ledger.subscribed.append(a_subscription("pro 09-01", "new"))
+    plan_anew(world.ledger, *world.ledger.subscribed, a_subscription("pro 09-01", "new"))
     with pytest.raises(ReconciliationFailed, match="sub_new: there is no invoice"):
         closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=1)
 
@@ -304,7 +337,8 @@ def test_lines_that_are_not_the_invoices_lines_stop_the_run() -> None:
     world = World()
     world.open()
     _until_drafts(world)
-    world.ledger.subscribed[0] = a_subscription("pro 09-01, enterprise 10-12", "upgrade")
+    changed = a_subscription("pro 09-01, enterprise 10-12", "upgrade")
+    plan_anew(world.ledger, changed, *world.ledger.subscribed[1:])
     closing.prorate_fees(MONTH, world.ledger)
     with pytest.raises(ReconciliationFailed, match="USD: invoices add up to"):
         closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=1)
