@@ -1,5 +1,5 @@
 -- A month's usage by tenant and meter from the deliveries themselves: the first delivery of each
--- event, found by grouping and not by the engine. Shares no table with usage.sql. Of a delivery that
+-- event, found by its order and not by the engine. Shares no table with usage.sql. Of a delivery that
 -- was written again for a new meter, the row with more meters counts. It adds up; `others` are the
 -- meters that do not: totals_running.sql and totals_gauges.sql.
 SELECT
@@ -10,7 +10,9 @@ FROM
 (
     SELECT
         tenant,
-        argMin((meters, quantities, usage_events.time), (position, item, -length(meters) - length(left_out))) AS first
+        meters,
+        quantities,
+        time
     FROM usage_events
     WHERE toYYYYMM(time) >= toYYYYMM(fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC'))
         AND toYYYYMM(time) <= toYYYYMM(fromUnixTimestamp64Milli({end_ms:Int64} - 1, 'UTC'))
@@ -21,13 +23,13 @@ FROM
             {ends:Array(UInt64)},
             toUInt64(0)
         )
-    GROUP BY tenant, event_key, toYYYYMM(usage_events.time)
+    ORDER BY tenant, event_key, position, item, length(meters) + length(left_out) DESC
+    LIMIT 1 BY tenant, event_key, toYYYYMM(time)
 )
 ARRAY JOIN
-    first.1 AS metered,
-    first.2 AS quantity
+    meters AS metered,
+    quantities AS quantity
 WHERE NOT has({others:Array(String)}, metered)
-    AND first.3 >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
-    AND first.3 < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
+    AND time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
+    AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
 GROUP BY tenant, meter
-SETTINGS optimize_aggregation_in_order = 1
