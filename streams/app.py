@@ -21,6 +21,7 @@ from streams.metrics import CounterMetrics
 from streams.notice_log import LogReceiver
 from streams.notice_metrics import NoticeMetrics
 from streams.notices import NoticeIntake
+from streams.stopping import end_in_time
 from streams.webhooks import NotifyConfig, receivers
 
 __all__ = ["CounterTopics", "CountersApp", "CountersConfig", "NotifyConfig", "build", "run"]
@@ -64,6 +65,13 @@ class CountersApp(faust.App):
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         """The intakes start last, when agents listen, and stop first; that of usage before all."""
         return [*super().on_init_dependencies(), *self.notices, self.intake]
+
+
+class _Worker(faust.Worker):
+    async def stop(self) -> None:
+        """Stop the services, and the process after a while whatever they wait for."""
+        end_in_time()
+        await super().stop()
 
 
 NOBODY = NotifyConfig()
@@ -154,6 +162,6 @@ def run(config: CountersConfig, notify: NotifyConfig = NOBODY) -> None:
     """
     logging.config.dictConfig(LOGGING)
     calm_collector()
-    worker = faust.Worker(build(config, notify), quiet=True, override_logging=False)
+    worker = _Worker(build(config, notify), quiet=True, override_logging=False)
     worker.spinner = None  # it writes to the terminal, logs or not
     worker.execute_from_commandline()

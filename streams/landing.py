@@ -30,6 +30,7 @@ from streams.health import serving
 from streams.isolation import Isolation, tells_of_a_value
 from streams.landing_batch import Batch, BatchUnderWay, Rules
 from streams.landing_health import LandingHealth
+from streams.stopping import end_in_time
 from streams.warehouse_sink import InsertUnderWay, WarehouseSink
 
 GROUP = "countinghouse-landing"
@@ -81,6 +82,8 @@ def run(config: LandingConfig) -> None:
     stop = threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        if not stop.is_set():
+            end_in_time()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
