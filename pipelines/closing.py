@@ -115,6 +115,7 @@ def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> St
         return _untouched("aggregate_usage", month)
     # Usage that is split by earlier plans must not be there with these if this ends in between.
     ledger.replace_usage(month, table_of([], USAGE_COLUMNS))
+    # They are read when the slice has begun: a change that comes from then on sends it back.
     ledger.replace_billed_segments(month, books.current_segments())
     meters, vector = meters_of(books.catalogs), books.closing.vector
     table = read_usage(usage, books.period, vector, books.bounds, meters, books.anchored)
@@ -236,7 +237,7 @@ def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) ->
     books = Books(month, ledger)
     if books.is_closed:
         return _finalized(month, ledger, written=False)
-    if ledger.month_totals(month, month) and not ledger.is_reconciled(month):
+    if not ledger.is_reconciled(month) and ledger.month_totals(month, month):
         remedy = f"run `countinghouse close {month}`"
         raise ReconciliationFailed(f"{month}: the drafts were not reconciled; {remedy}")
     issued_ms = clock()

@@ -37,5 +37,6 @@ async def _say_goodbye(consumer: AIOKafkaConsumer) -> None:
 
 async def _break_off(consumer: AIOKafkaConsumer) -> None:
     """What `stop` would have done next; there is no public way to it."""
-    await consumer._fetcher.close()
+    if consumer._fetcher is not None:  # it never came that far
+        await consumer._fetcher.close()
     await consumer._client.close()

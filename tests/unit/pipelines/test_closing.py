@@ -206,31 +206,6 @@ def test_killed_at_any_write_only_a_finished_comparison_is_recorded(write: int) 
     assert bool(world.ledger.compared(MONTH)) == was_compared
 
 
-def test_a_plan_that_changes_on_the_way_is_billed_as_its_usage_was_split() -> None:
-    undisturbed, world = World(), World()
-    undisturbed.close()
-    world.open()
-    closing.aggregate_usage(MONTH, world.ledger, world.warehouse)
-    world.ledger.subscribed[1] = a_subscription("free 09-01, pro 10-16, free 10-20", "design")
-    closing.rate_charges(MONTH, world.ledger)
-    closing.prorate_fees(MONTH, world.ledger)
-    closing.draft_invoices(MONTH, world.ledger)
-    assert [i.document for i in world.ledger.invoices(MONTH)] == [
-        i.document for i in undisturbed.ledger.invoices(MONTH)
-    ]
-
-
-def test_a_close_that_begins_again_is_by_the_plans_of_now() -> None:
-    changed, world = World(), World()
-    for each in (changed, world):
-        if each is world:
-            each.open()
-            closing.aggregate_usage(MONTH, each.ledger, each.warehouse)
-        each.ledger.subscribed[1] = a_subscription("free 09-01, pro 10-16, free 10-20", "design")
-        each.close()
-    assert world.ledger.invoices(MONTH) == changed.ledger.invoices(MONTH)
-
-
 def test_a_tenant_whose_counter_differs_is_held_and_the_others_go_on() -> None:
     world = World(max_held=0.5)
     world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
