@@ -1,13 +1,15 @@
 """The embedded broker and the warehouse front for tests: started on free ports, stopped after."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -45,12 +47,30 @@ class FrontProcess:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on at this moment."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Ports that nothing uses at this moment, and that this process has not given out before.
+
+    They lie below those that a system gives to outgoing connections (32768 and above on Linux), and
+    test processes side by side share none: the port of a server that a test kills and starts again
+    must not be another's in between.
+    """
+    return list(islice(filter(_is_free, _PORTS), count))
+
+
+def _ports_of_this_process() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ours = range(10_000 + worker, 32_000, workers)
+    return cycle(random.SystemRandom().sample(ours, len(ours)))
+
+
+_PORTS = _ports_of_this_process()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 @contextmanager

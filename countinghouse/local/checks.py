@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ from countinghouse.settings import Settings
 DISK_BYTES = 2 * 10**9
 MEMORY_BYTES = 3 * 10**9
 TRIES = 3
+LETTING_GO_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,17 @@ def port_checks(processes: Sequence[Process]) -> Iterator[Check]:
     for process in processes:
         for setting, port in zip(process.port_settings, process.ports, strict=True):
             yield _port_check(f"COUNTINGHOUSE_{setting.upper()}", port)
+
+
+def wait_for_ports(processes: Sequence[Process]) -> None:
+    """Wait a moment for ports that are in use.
+
+    A process that was killed lets go of its ports after it can no longer be found by its mark.
+    """
+    deadline = time.monotonic() + LETTING_GO_SECONDS
+    ports = [port for process in processes for port in process.ports]
+    while not all(map(_is_free, ports)) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _busy_ports(processes: Sequence[Process]) -> Iterator[Check]:

@@ -17,7 +17,7 @@ from typing import Self
 
 import psutil
 
-from countinghouse.local.checks import start_checks
+from countinghouse.local.checks import start_checks, wait_for_ports
 from countinghouse.local.dagster_home import ready_home
 from countinghouse.local.environment import child_environment, settings_environment
 from countinghouse.local.front.token import ensure_token
@@ -148,6 +148,7 @@ class LocalStack:
     def _launch(self, report: Report) -> None:
         if left := stop_orphans(self.home):
             report(f"stopped {left} processes that a killed stack had left")
+        wait_for_ports(self._wanted)
         for check in start_checks(self.settings, self._wanted):
             if not check.ok:
                 raise DependencyUnreachable(str(check))

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -15,6 +16,7 @@ from countinghouse.local.checks import (
     port_checks,
     port_owner,
     python_check,
+    wait_for_ports,
 )
 from countinghouse.local.processes import stack_processes
 from countinghouse.settings import Settings
@@ -57,6 +59,23 @@ def test_a_busy_port_names_its_owner_and_the_setting(busy_port: int) -> None:
     assert not check.ok
     assert f"(process {os.getpid()})" in str(check)
     assert "set COUNTINGHOUSE_API_PORT to a free port" in str(check)
+
+
+def test_a_port_that_is_let_go_in_a_moment_is_waited_for() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    processes = stack_processes(Settings(api_port=server.getsockname()[1]), only=["api"])
+    Timer(0.3, server.close).start()
+    wait_for_ports(processes)
+    assert all(check.ok for check in port_checks(processes))
+
+
+def test_a_port_that_stays_busy_is_waited_for_no_longer(
+    busy_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "LETTING_GO_SECONDS", 0.1)
+    processes = stack_processes(Settings(api_port=busy_port), only=["api"])
+    wait_for_ports(processes)
+    assert not all(check.ok for check in port_checks(processes))
 
 
 def test_a_free_port_is_free(busy_port: int) -> None:
