@@ -99,7 +99,7 @@ def specify(tenants: int) -> float:
     charges, fees = month.specified()
     rests_on = invoicing.basis(Closing(KEY, CUT, 1, "1", MONTH.end_ms), month.catalogs)
     lines = dict(fees)
-    for (name, own), each in zip(charges, month.subscriptions, strict=True):
+    for (name, own), each in zip(charges, month.subscriptions(), strict=True):
         invoicing.draft(each, lines[name] + own, rests_on)
     return (time.perf_counter() - began) / tenants
 

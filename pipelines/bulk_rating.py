@@ -10,13 +10,14 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.ahead import side_by_side
 from pipelines.coding import Codes
 from pipelines.engine import database
 from pipelines.fee_terms import has_only_usual, is_usual
+from pipelines.line_order import in_order
 from pipelines.numbering import Numbered, between, numbered, used
 from pipelines.plan_tables import card_table, divisor_table, fee_table, policy_table
 from pipelines.price_table import matrix_table
@@ -29,7 +30,7 @@ from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, SEGMENT_COLUMNS, ArrowStream
 
-AT_ONCE = 125_000
+AT_ONCE = 62_500
 """Subscriptions whose usage is rated together."""
 
 _SQL = files("pipelines") / "sql"
@@ -40,20 +41,6 @@ _TEXTS = {
         *("part_charges", "plain_charges", "fees", "plain_fees"),
     )
 }
-_WHOLE = """
-SELECT * FROM (
-{several})
-UNION ALL
-SELECT * FROM (
-{plain})
-ORDER BY subscription, {order}
-"""
-_CHARGES = _WHOLE.format(
-    several=_TEXTS["part_charges"],
-    plain=_TEXTS["plain_charges"],
-    order="meter, segment, is_given_back, of_value, kind_order",
-)
-_FEES = _WHOLE.format(several=_TEXTS["fees"], plain=_TEXTS["plain_fees"], order="ordinal")
 
 
 def rate_charges(
@@ -112,15 +99,16 @@ class BulkRating:
         whose, names = self._numbered, self._codes.names
         uses = used(usage, whose.tenants, names["meter"])
         whose = whose.the_long_way(self._valued(uses))
-        scripts = [_TEXTS[name] for name in ("parts", "piece_cost", self._splits())]
-        with database(self._offered()) as connection:
-            connection.execute(_TEXTS["offered"])
-            for first in range(0, max(len(whose.tenants), 1), self._at_once):
-                tables = self._some(whose, first) | {
-                    "usage": between(uses, "tenant", first, self._at_once)
-                }
-                lines = _run(connection, scripts, _CHARGES, tables)
-                yield self._codes.lines(lines, whose)
+        scripts = "offered", "parts", "piece_cost", self._splits()
+        offered = self._offered()
+
+        def some(first: int) -> pa.Table:
+            own = {"usage": between(uses, "tenant", first, self._at_once)}
+            tables = offered | own | self._in_force(whose, first)
+            lines = _made(tables, scripts, ("plain_charges", "part_charges"), by="place")
+            return self._codes.lines(lines, whose)
+
+        yield from side_by_side(some, self._firsts(whose))
 
     def fees(self) -> Iterator[pa.Table]:
         """The fee lines of `prorate_fees`; in one part where some are not usual."""
@@ -139,13 +127,19 @@ class BulkRating:
 
     def _usual_fees(self, whose: Numbered) -> Iterator[pa.Table]:
         fees = self._codes.coded(fee_table(self._catalogs))
-        with database({"fees": fees}) as connection:
-            for first in range(0, max(len(whose.tenants), 1), self._at_once):
-                tables = self._some(whose, first)
-                lines = _run(connection, [_TEXTS["parts"]], _FEES, tables)
-                yield self._codes.lines(lines, whose)
 
-    def _some(self, whose: Numbered, first: int) -> dict[str, pa.Table]:
+        def some(first: int) -> pa.Table:
+            tables = {"fees": fees} | self._in_force(whose, first)
+            lines = _made(tables, ["parts"], ("plain_fees", "fees"), by="subscription")
+            return self._codes.lines(lines, whose)
+
+        yield from side_by_side(some, self._firsts(whose))
+
+    def _firsts(self, whose: Numbered) -> range:
+        """The first number of each part; there is one also of nobody."""
+        return range(0, max(len(whose.tenants), 1), self._at_once)
+
+    def _in_force(self, whose: Numbered, first: int) -> dict[str, pa.Table]:
         """What is in force for some subscriptions, from a number on."""
         plain, segments = (
             self._codes.coded(between(table, "subscription", first, self._at_once))
@@ -193,19 +187,15 @@ def _specified(
         yield *whose, ordinal, *what, line.fee_minor, line.amount_minor, *nothing
 
 
-def _run(
-    connection: duckdb.DuckDBPyConnection,
-    scripts: Iterable[str],
-    statement: str,
-    tables: Mapping[str, pa.Table],
+def _made(
+    tables: Mapping[str, pa.Table], scripts: Iterable[str], statements: tuple[str, str], by: str
 ) -> pa.Table:
-    """Lines by number, those of several plans and of one, in their order; it leaves no table."""
-    connection.begin()
-    for name, table in tables.items():
-        connection.register(name, table)
-    connection.execute("CREATE TABLE plain AS FROM one_plan")
-    for script in scripts:
-        connection.execute(script)
-    lines = connection.sql(statement).to_arrow_table()
-    connection.rollback()
-    return lines
+    """Lines by number, in order: those of one plan, and those of the few who had several."""
+    with database(tables) as connection:
+        connection.execute("CREATE TABLE plain AS FROM one_plan")
+        for script in scripts:
+            connection.execute(_TEXTS[script])
+        of_one, of_several = (
+            connection.sql(_TEXTS[statement]).to_arrow_table() for statement in statements
+        )
+    return in_order(of_one, of_several, by)

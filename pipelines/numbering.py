@@ -18,6 +18,7 @@ from schemas.period import BillingPeriod
 from schemas.tables import SEGMENT_COLUMNS, USAGE_COLUMNS, ArrowStream
 
 _KEYS = ("tenant", "subscription", "ordinal")
+_TURNED_TO_OTHERS = (*_KEYS, "anchor_day", "interval", "phase")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +53,12 @@ def numbered(segments: ArrowStream, month: BillingPeriod) -> Numbered:
     rows = _in_order(as_table(segments, SEGMENT_COLUMNS))
     is_first = begins(rows["subscription"])
     heads = rows.select(["tenant", "subscription"]).filter(is_first)
-    rows = _in_force(_of_numbers(rows, is_first, month))
-    is_whole = pc.and_(
-        pc.and_(
-            pc.less_equal(rows["starts_ms"], rows["period_start_ms"]),
-            pc.fill_null(pc.greater_equal(rows["ends_ms"], rows["period_end_ms"]), True),
-        ),
-        pc.invert(rows["is_trial"]),
-    )
     tenants, subscriptions = (heads[name].combine_chunks() for name in heads.column_names)
-    others = rows.filter(pc.invert(is_whole))
-    return Numbered(tenants, subscriptions, rows.filter(is_whole), others)
+    found = _of_numbers(rows, is_first, month)
+    in_force, is_whole = _in_force(found, rows["phase"]), _is_whole(found)
+    plain = found.filter(pc.and_(in_force, is_whole))
+    others = found.filter(pc.and_(in_force, pc.invert(is_whole)))
+    return Numbered(tenants, subscriptions, plain, others)
 
 
 def used(usage: ArrowStream, tenants: pa.Array, meters: pa.Array) -> pa.Table:
@@ -103,19 +99,25 @@ def _of_numbers(rows: pa.Table, is_first: pa.Array, month: BillingPeriod) -> pa.
     """The segments by the number of their subscription, with its billing period."""
     numbers = pc.subtract(pc.cumulative_sum(is_first.cast(pa.int32())), pa.scalar(1, pa.int32()))
     starts, ends = periods_of(rows["anchor_day"], month)
-    columns = {name: rows[name] for name in rows.column_names if name not in _KEYS}
+    columns = {name: rows[name] for name in rows.column_names if name not in _TURNED_TO_OTHERS}
     whose = {"tenant": numbers, "subscription": numbers}
     is_trial = pc.equal(rows["phase"], "trial")
     billed = {"is_trial": is_trial, "period_start_ms": starts, "period_end_ms": ends}
     return pa.table({**whose, **columns, **billed})
 
 
-def _in_force(rows: pa.Table) -> pa.Table:
-    """The rows that reach into their period and are not paused."""
+def _in_force(rows: pa.Table, phases: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which rows reach into their period and are not paused."""
     ends_after = pc.fill_null(pc.greater(rows["ends_ms"], rows["period_start_ms"]), True)
     reaches = pc.and_(pc.less(rows["starts_ms"], rows["period_end_ms"]), ends_after)
-    found = rows.filter(pc.and_(reaches, pc.not_equal(rows["phase"], "paused")))
-    return found.drop_columns(["anchor_day", "interval", "phase"])
+    return pc.and_(reaches, pc.not_equal(phases, "paused"))
+
+
+def _is_whole(rows: pa.Table) -> pa.ChunkedArray:
+    """Which rows are in force for the whole of their period, and no trial."""
+    from_start = pc.less_equal(rows["starts_ms"], rows["period_start_ms"])
+    to_end = pc.fill_null(pc.greater_equal(rows["ends_ms"], rows["period_end_ms"]), True)
+    return pc.and_(pc.and_(from_start, to_end), pc.invert(rows["is_trial"]))
 
 
 def _places(names: pa.ChunkedArray, known: pa.Array) -> pa.ChunkedArray:

@@ -102,6 +102,7 @@ lines AS (
     FROM priced
 )
 SELECT
+    subscription::BIGINT * 65536 AS place, -- as in plain_charges.sql; within, in this order
     subscription,
     currency,
     kind,
@@ -113,9 +114,6 @@ SELECT
     line_micro::BIGINT AS quantity_micro,
     line_price_pico AS unit_price_pico,
     NULL::BIGINT AS fee_minor,
-    line_minor::BIGINT AS amount_minor,
-    segment,
-    lines.quantity_micro < 0 AS is_given_back,
-    value AS of_value,
-    kind_order
+    line_minor::BIGINT AS amount_minor
 FROM lines
+ORDER BY subscription, meter, segment, lines.quantity_micro < 0, lines.value, kind_order

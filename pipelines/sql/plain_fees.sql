@@ -1,9 +1,7 @@
 -- The fee where one plan is in force for the whole period: all of it. Tables: plain, fees.
 SELECT
-    subscription AS tenant,
     subscription,
     currency,
-    0 AS ordinal,
     'base_fee' AS kind,
     NULL::VARCHAR AS meter,
     NULL::VARCHAR AS value,

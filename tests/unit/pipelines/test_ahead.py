@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.ahead import made_ahead
+from pipelines.ahead import made_ahead, side_by_side
 
 
 def test_the_items_and_their_order_are_the_same() -> None:
@@ -40,4 +40,27 @@ def test_what_breaks_is_raised_after_the_items_before_it() -> None:
     found = made_ahead(items())
     assert next(found) == 1
     with pytest.raises(ValueError, match="broken"):
+        next(found)
+
+
+def test_side_by_side_the_order_stays_and_few_wait() -> None:
+    begun: list[int] = []
+    both = threading.Barrier(2)
+
+    def work(number: int) -> int:
+        begun.append(number)
+        both.wait(5)  # two are under way at the same time, or this breaks
+        return number * number
+
+    found = side_by_side(work, range(6))
+    assert next(found) == 0
+    assert set(begun) <= {0, 1, 2}
+    assert list(found) == [1, 4, 9, 16, 25]
+    assert list(side_by_side(work, ())) == []
+
+
+def test_side_by_side_what_breaks_is_raised_in_its_place() -> None:
+    found = side_by_side(lambda number: 6 // number, (3, 2, 0))
+    assert [next(found), next(found)] == [2, 3]
+    with pytest.raises(ZeroDivisionError):
         next(found)
