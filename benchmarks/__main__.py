@@ -37,6 +37,8 @@ def main() -> None:
             clickhouse = Settings.model_validate({"home": Path(folder), **ports}).clickhouse_url
             _run("landing", *kafka, "--clickhouse", clickhouse, "--events", "1000000")
             _run("explain", "--clickhouse", clickhouse, "--events", "1000000")
+            _run("aggregate", "--clickhouse", clickhouse, "--rows", "20000000")
+            _run("closing", "--clickhouse", clickhouse, "--tenants", "100000", "--months", "2")
         _run("rating", "--tenants", "1000000")
         _run("gate", "--tenants", "100000")
 

@@ -17,8 +17,8 @@ from pipelines.ahead import side_by_side
 from pipelines.coding import Codes
 from pipelines.engine import database
 from pipelines.fee_terms import has_only_usual, is_usual
-from pipelines.line_order import in_order
 from pipelines.numbering import Numbered, between, numbered, used
+from pipelines.ordering import in_order, merged
 from pipelines.plan_tables import card_table, divisor_table, fee_table, policy_table
 from pipelines.price_table import matrix_table
 from pipelines.proration import prorate_fees as specified_fees
@@ -122,8 +122,8 @@ class BulkRating:
             (usual if is_usual(each, period, self._catalogs) else others).append(each)
         rows = [row for each in others for row in _specified(each, self._month, self._catalogs)]
         lines = self._usual_fees(numbered(segment_table(usual), self._month))
-        order = [(name, "ascending") for name in ("tenant", "subscription", "ordinal")]
-        yield pa.concat_tables([*lines, table_of(rows, LINE_COLUMNS)]).sort_by(order)
+        together = pa.concat_tables([*lines, table_of(rows, LINE_COLUMNS)])
+        yield in_order(together, ("tenant", "subscription", "ordinal"))
 
     def _usual_fees(self, whose: Numbered) -> Iterator[pa.Table]:
         fees = self._codes.coded(fee_table(self._catalogs))
@@ -198,4 +198,4 @@ def _made(
         of_one, of_several = (
             connection.sql(_TEXTS[statement]).to_arrow_table() for statement in statements
         )
-    return in_order(of_one, of_several, by)
+    return merged(of_one, of_several, by)

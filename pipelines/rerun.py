@@ -14,9 +14,6 @@ from schemas.closing import ClosingState
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, NOTHING, Extras
 from schemas.ports import ClosingLedger, UsageReader
 
-_IN_ORDER = [(name, "ascending") for name in ("tenant", "subscription", "work", "ordinal")]
-_USAGE_ORDER = [(name, "ascending") for name in ("tenant", "meter", "segment", "value")]
-
 
 def rerun(month: str, ledger: ClosingLedger, usage: UsageReader) -> Books:
     """The month's books as the close makes them now, by the stored vector and price lists.

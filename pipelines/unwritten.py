@@ -9,7 +9,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from pipelines.draft_parts import documents_of, heads_of, invoices_of, lines_of
+from pipelines.ordering import in_order
 from pipelines.tables import as_table, table_of
+from pipelines.usage_reading import ORDER
 from schemas.catalog import Catalog
 from schemas.closing import Closing
 from schemas.extras import Extras
@@ -25,8 +27,7 @@ from schemas.tables import (
     ArrowStream,
 )
 
-_LINE_ORDER = [(name, "ascending") for name in ("tenant", "subscription", "work", "ordinal")]
-_USAGE_ORDER = [(name, "ascending") for name in ("tenant", "meter", "segment", "value")]
+_LINE_ORDER = ("tenant", "subscription", "work", "ordinal")
 
 
 class Unwritten:
@@ -67,7 +68,7 @@ class Unwritten:
         self._closing = closing
 
     def replace_usage(self, month: str, usage: ArrowStream) -> None:
-        self._usage = as_table(usage, USAGE_COLUMNS).sort_by(_USAGE_ORDER)
+        self._usage = in_order(as_table(usage, USAGE_COLUMNS), ORDER)
 
     def usage(self, month: str) -> ArrowStream:
         stored: ArrowStream = self._usage
@@ -94,7 +95,7 @@ class Unwritten:
         if not tagged:
             nothing: ArrowStream = table_of([], LINE_COLUMNS)
             return nothing
-        found: ArrowStream = pa.concat_tables(tagged).sort_by(_LINE_ORDER).drop_columns("work")
+        found: ArrowStream = in_order(pa.concat_tables(tagged), _LINE_ORDER).drop_columns("work")
         return found
 
     def replace_drafts(self, month: str, parts: Iterable[tuple[ArrowStream, ArrowStream]]) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.ordering import in_order
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
@@ -20,7 +21,8 @@ from schemas.vector import Vector
 Anchored = Mapping[str, BillingPeriod]
 """The billing periods of tenants for whom it is not the calendar month."""
 
-_ORDER = [(name, "ascending") for name in ("tenant", "meter", "segment", "value")]
+ORDER = ("tenant", "meter", "segment", "value")
+"""Of usage; of totals it is the first two."""
 
 
 def read_usage(
@@ -31,15 +33,15 @@ def read_usage(
     meters: Iterable[Meter],
     anchored: Anchored,
 ) -> pa.Table:
-    """The usage (`USAGE_COLUMNS`) of all tenants; see `UsageReader.usage`."""
+    """The usage (`USAGE_COLUMNS`) of all tenants, in `ORDER`; see `UsageReader.usage`."""
     meters = list(meters)
     by_calendar = {t: own for t, own in bounds.items() if t not in anchored}
     table = as_table(reader.usage(month, as_of, by_calendar, meters), USAGE_COLUMNS)
-    if not anchored:
-        return table
-    named = pc.is_in(table["tenant"], value_set=pa.array(list(anchored), pa.string()))
-    own = read_usage_of(reader, anchored, as_of, bounds, meters)
-    return pa.concat_tables([table.filter(pc.invert(named)), own]).sort_by(_ORDER)
+    if anchored:
+        named = pc.is_in(table["tenant"], value_set=pa.array(list(anchored), pa.string()))
+        own = read_usage_of(reader, anchored, as_of, bounds, meters)
+        table = pa.concat_tables([table.filter(pc.invert(named)), own])
+    return in_order(table, ORDER)
 
 
 def read_usage_of(
@@ -56,7 +58,7 @@ def read_usage_of(
         own = {t: bounds[t] for t in tenants if t in bounds}
         read = reader.usage(period, as_of, own, meters, tenants)
         found.append(as_table(read, USAGE_COLUMNS))
-    return pa.concat_tables(found).sort_by(_ORDER)
+    return in_order(pa.concat_tables(found), ORDER)
 
 
 def read_totals(
@@ -69,13 +71,11 @@ def read_totals(
     """Usage by tenant and meter (`TOTAL_COLUMNS`), read independently; see `UsageReader.totals`."""
     meters = list(meters)
     totals = as_table(reader.totals(month, as_of, meters), TOTAL_COLUMNS)
-    if not anchored:
-        return totals
     named = pc.is_in(totals["tenant"], value_set=pa.array(list(anchored), pa.string()))
     found = [totals.filter(pc.invert(named))]
     for period, tenants in by_period(anchored):
         found.append(as_table(reader.totals(period, as_of, meters, tenants), TOTAL_COLUMNS))
-    return pa.concat_tables(found).sort_by(_ORDER[:2])
+    return in_order(pa.concat_tables(found), ORDER[:2])
 
 
 def quantities(totals: ArrowStream) -> dict[tuple[str, str], int]:

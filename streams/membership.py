@@ -1,14 +1,20 @@
-"""Being a member of a consumer group, and leaving it without waiting for the others."""
+"""Being a member of a consumer group: joining when there is a broker, leaving without a wait."""
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError
 
 from schemas.errors import DependencyUnreachable
 from streams.bounded import within
 
+_log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1
 GOODBYE_SECONDS = 2
 """In the middle of a rebalance the client would wait for members that are gone: a group does
 without a word of goodbye, it is told by a missing heartbeat."""
@@ -16,15 +22,26 @@ without a word of goodbye, it is told by a missing heartbeat."""
 
 @asynccontextmanager
 async def membership(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
-    """The consumer, started; at the end it is stopped, or left behind after a while.
+    """The consumer, started once a broker answers; at the end stopped, or left behind in time.
 
     Raises:
-        KafkaError: the broker does not answer.
+        KafkaError: the broker refuses it.
     """
     async with contextlib.AsyncExitStack() as started:
         started.push_async_callback(_say_goodbye, consumer)
-        await consumer.start()
+        await _start(consumer)
         yield consumer
+
+
+async def _start(consumer: AIOKafkaConsumer) -> None:
+    while True:
+        try:
+            await consumer.start()
+        except KafkaConnectionError as silence:
+            _log.warning("%s; trying again", silence)
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return
 
 
 async def _say_goodbye(consumer: AIOKafkaConsumer) -> None:

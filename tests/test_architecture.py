@@ -21,7 +21,7 @@ PACKAGES = {
 
 THIRD_PARTY = {
     "schemas": {"pydantic", "pydantic_core", "msgspec"},
-    "pipelines": {"pydantic", "pydantic_core", "msgspec", "duckdb", "pyarrow", "yaml"},
+    "pipelines": {"pydantic", "pydantic_core", "msgspec", "duckdb", "numpy", "pyarrow", "yaml"},
 }
 """The only packages from outside that the pure core may import."""
 

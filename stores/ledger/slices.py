@@ -44,11 +44,14 @@ class Slice:
         return int(connection.execute(opened.values(new).returning(started)).scalar_one())
 
     def check_owner(self, connection: sa.Connection, generation: int) -> None:
-        """Raise Conflict if another run has begun the same slice, or closed it, meanwhile."""
+        """Raise Conflict if the slice was begun anew, sent back or closed meanwhile."""
         self._check_closing(connection)
         query = sa.select(closing_slices.c.started).where(self._mark).with_for_update()
         if connection.execute(query).scalar() != generation:
-            raise Conflict(f"another run writes the {self.name} of {self.month}; let it finish")
+            raise Conflict(
+                f"the {self.name} of {self.month} were begun anew meanwhile, by another run or "
+                "because a plan has changed: let it finish, then close the month again"
+            )
 
     def complete(self, connection: sa.Connection, generation: int, row_count: int) -> None:
         """Mark a generation as the slice."""

@@ -87,15 +87,15 @@ def ask(client: Client, name: str, parameters: Mapping[str, object] | None = Non
 
 
 def ask_table(
-    client: Client, name: str, parameters: Mapping[str, object], columns: Mapping[str, str]
+    client: Client, text: str, parameters: Mapping[str, object], columns: Mapping[str, str]
 ) -> pa.Table:
-    """What a query file answers with as a table of these columns, in the order of its own.
+    """What a query answers with as a table of these columns, in the order of its own.
 
     Raises:
         DependencyUnreachable: the warehouse does not answer.
     """
     with reachable(client.uri):
-        found = client.query_arrow(statement(name), parameters=dict(parameters))
+        found = client.query_arrow(text, parameters=dict(parameters))
     schema = pa.schema([(each, pa.type_for_alias(kind)) for each, kind in columns.items()])
     # An empty answer may come without columns.
     return (

@@ -27,7 +27,6 @@ from stores.warehouse.repeats import Repeats
 
 _TYPES = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64()}
 USAGE_SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in USAGE_COLUMNS.items()])
-USAGE_ORDER = ("tenant", "meter", "segment", "value")
 
 
 class WarehouseUsage(LateUsage, Repeats):
@@ -82,7 +81,7 @@ class WarehouseUsage(LateUsage, Repeats):
                 asked = {**_month(month), **cut_parameters(as_of), **chosen, **own}
                 table = self._client.query_arrow(statement(f"usage{kind}"), parameters=asked)
                 found.append(_as_schema(table, USAGE_SCHEMA))
-        return pa.concat_tables(found).sort_by([(name, "ascending") for name in USAGE_ORDER])
+        return pa.concat_tables(found)
 
     def compare_counters(
         self, month: BillingPeriod, catalog: Catalog, log: Log
@@ -122,7 +121,7 @@ class WarehouseUsage(LateUsage, Repeats):
         meters: Iterable[Meter],
         tenants: Collection[str] | None = None,
     ) -> pa.Table:
-        """Usage by tenant and meter (`TOTAL_COLUMNS`), in order, from the deliveries themselves.
+        """Usage by tenant and meter (`TOTAL_COLUMNS`) from the deliveries themselves.
 
         It is an independent check.
         """
@@ -131,8 +130,9 @@ class WarehouseUsage(LateUsage, Repeats):
             chosen = {"slice": names, "is_chosen": tenants is not None}
             for kind, own in statement_parameters(meters):
                 asked = {**_month(month), **cut_parameters(as_of), **chosen, **own}
-                found.append(ask_table(self._client, f"totals{kind}", asked, TOTAL_COLUMNS))
-        return pa.concat_tables(found).sort_by([("tenant", "ascending"), ("meter", "ascending")])
+                text = statement(f"totals{kind}")
+                found.append(ask_table(self._client, text, asked, TOTAL_COLUMNS))
+        return pa.concat_tables(found)
 
 
 def _as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:

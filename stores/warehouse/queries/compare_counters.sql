@@ -12,7 +12,7 @@
 -- the first of its month, but not counted (`uncounted`, see uncounted.sql). Firsts below the cut are
 -- added up, by the longest part of time (`granules`) that a meter's windows consist of, before they
 -- meet their counters. Of meters that do not add up, the same deliveries make their greatest, latest
--- or distinct values.
+-- or distinct values: what stands between `{others` and `}` is left out where all meters add up.
 WITH
     deliveries AS
     (
@@ -81,11 +81,13 @@ WITH
             ) AS after,
             piece,
             if(piece = 0, 0, position) AS at,
-            sum(value) AS total,
+            -- {others
             maxIf(value, kind = 'max') AS largest,
             maxIf((time, position, item), kind = 'latest') AS last,
             argMaxIf(value, (time, position, item), kind = 'latest') AS latest,
-            uniqExactStateIf(member, kind = 'unique_count') AS seen
+            uniqExactStateIf(member, kind = 'unique_count') AS seen,
+            -- }
+            sum(value) AS total
         FROM
         (
             SELECT
@@ -168,11 +170,13 @@ WITH
             after,
             piece,
             at,
-            total,
+            -- {others
             largest,
             last,
             latest,
-            seen
+            seen,
+            -- }
+            total
         FROM pieces
         LEFT ANY JOIN periods USING (tenant, meter)
     ),
@@ -217,22 +221,32 @@ SELECT
     toUnixTimestamp64Milli(window_start) AS start_ms,
     toInt64(any(c.used) * 1000000) AS counter_micro,
     toInt64(
+        -- {others
         multiIf(
             aggregation = 'max', maxIf(u.largest, is_stored),
             aggregation = 'latest', argMaxIf(u.latest, u.last, is_stored),
             aggregation = 'unique_count',
             toDecimal64(least(uniqExactMergeIf(u.seen, is_stored), 1000), 6),
-            sumIf(u.total, is_stored)
-        ) * 1000000
+        -- }
+        sumIf(u.total, is_stored)
+        -- {others
+        )
+        -- }
+        * 1000000
     ) AS warehouse_micro,
     toInt64(
+        -- {others
         multiIf(
             aggregation = 'max', maxIf(u.largest, is_counted),
             aggregation = 'latest', argMaxIf(u.latest, u.last, is_counted),
             aggregation = 'unique_count',
             toDecimal64(least(uniqExactMergeIf(u.seen, is_counted), 1000), 6),
-            sumIf(u.total, is_counted)
-        ) * 1000000
+        -- }
+        sumIf(u.total, is_counted)
+        -- {others
+        )
+        -- }
+        * 1000000
     ) - warehouse_micro AS beyond_window_micro
 FROM used AS u
 FULL JOIN counted AS c USING (tenant, meter, window_kind, window_start)

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError
 
 from streams import membership as module
 from streams.membership import membership
@@ -65,5 +66,26 @@ def test_where_nobody_is_waited_for_it_says_goodbye() -> None:
         await asyncio.wait_for(left(consumer), 30)
         assert consumer.is_stopped
         assert not consumer._client.is_closed
+
+    asyncio.run(act())
+
+
+def test_it_waits_for_a_broker_that_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+
+    class Waiting(InRebalance):
+        tries = 0
+
+        async def start(self) -> None:
+            self.tries += 1
+            if self.tries < 3:
+                raise KafkaConnectionError("no broker")
+
+    async def act() -> None:
+        joined = asyncio.Event()
+        joined.set()
+        consumer = Waiting(joined)
+        await left(consumer)
+        assert consumer.tries == 3
 
     asyncio.run(act())

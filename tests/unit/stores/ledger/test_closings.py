@@ -136,7 +136,7 @@ def test_of_two_runs_at_once_the_later_one_wins(ledger: Ledger) -> None:
         mine = usage_slice(MONTH).marks.begin(connection)
     ledger.replace_usage(MONTH, SECOND)
     with (
-        pytest.raises(Conflict, match="another run writes the usage of 2026-10"),
+        pytest.raises(Conflict, match="the usage of 2026-10 were begun anew meanwhile"),
         writing(ledger._engine) as connection,
     ):
         usage_slice(MONTH).marks.complete(connection, mine, 1)

@@ -89,7 +89,7 @@ def test_a_run_overtaken_by_another_says_so(ledger: Ledger) -> None:
         ledger.replace_drafts(MONTH, drafts_of([a_draft("bolt")]))
         yield a_draft("acme")
 
-    with pytest.raises(Conflict, match="another run writes the drafts"):
+    with pytest.raises(Conflict, match="the drafts of 2026-10 were begun anew meanwhile"):
         ledger.replace_drafts(MONTH, drafts_of(overtaken()))
     assert ledger.invoices(MONTH) == [a_draft("bolt")]
 
