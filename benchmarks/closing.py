@@ -15,16 +15,14 @@ import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing as closing_of
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
+from benchmarks.alone import alone
 from benchmarks.dagster_close import Read, close_in_dagster
 from benchmarks.month_fill import CUT, fill_ledger, fill_warehouse
 from benchmarks.rating import MONTH, Month
@@ -34,8 +32,6 @@ from stores import ledger
 from stores.warehouse.client import connect
 from stores.warehouse.usage import WarehouseUsage
 
-P = ParamSpec("P")
-R = TypeVar("R")
 KEY = MONTH.key
 DAY_MS = 86_400_000
 
@@ -114,7 +110,7 @@ def _place(given: argparse.Namespace, tenants: int, folder: Path) -> Iterator[Pl
         try:
             place = Place(given.clickhouse.rpartition("/")[0] + f"/{name}", url, tenants)
             began = time.perf_counter()
-            _alone(_fill, place, given.months)
+            alone(_fill, place, given.months)
             print(f"\n{tenants:,} tenants, filled in {time.perf_counter() - began:.0f} s")
             yield place
         finally:
@@ -132,12 +128,6 @@ def _fill(place: Place, months: int) -> None:
     with connect(place.clickhouse) as client:
         fill_warehouse(client, place.tenants, months)
     fill_ledger(place.ledger, place.tenants)
-
-
-def _alone(work: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
-    """Run it in a process of its own, so that its memory is its own."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(work, *args, **named).result()
 
 
 def _row(step: Step) -> str:
@@ -163,9 +153,9 @@ def main() -> None:
             with _place(given, tenants, Path(folder)) as place:
                 print(f"{'step':<24}{'seconds':>9}{'CPU s':>9}{'peak MiB':>11}")
                 again = _copied(place) if given.dagster else None
-                steps = _alone(close, place)
+                steps = alone(close, place)
                 if again:
-                    seconds = _alone(close_in_dagster, KEY, again.clickhouse, again.ledger)
+                    seconds = alone(close_in_dagster, KEY, again.clickhouse, again.ledger)
                     print(f"by Dagster's jobs, checks and events kept: {seconds:.2f} s")
             whole = sum(step.seconds for step in steps)
             each.append(whole / tenants)
@@ -173,8 +163,8 @@ def main() -> None:
     print(
         f"\na tenant: {each[-1] * 1e6:.1f} µs, {each[-1] / each[0]:.2f} times as in the small month"
     )
-    alone = _alone(specify, given.small)
-    print(f"by the specification in memory, nothing stored or compared: {alone * 1e6:.1f} µs")
+    specified = alone(specify, given.small)
+    print(f"by the specification in memory, nothing stored or compared: {specified * 1e6:.1f} µs")
 
 
 if __name__ == "__main__":
