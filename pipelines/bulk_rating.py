@@ -30,7 +30,7 @@ from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, SEGMENT_COLUMNS, ArrowStream
 
-AT_ONCE = 62_500
+AT_ONCE = 50_000
 """Subscriptions whose usage is rated together."""
 
 _SQL = files("pipelines") / "sql"
@@ -191,7 +191,7 @@ def _made(
     tables: Mapping[str, pa.Table], scripts: Iterable[str], statements: tuple[str, str], by: str
 ) -> pa.Table:
     """Lines by number, in order: those of one plan, and those of the few who had several."""
-    with database(tables) as connection:
+    with database(tables, threads=1) as connection:
         connection.execute("CREATE TABLE plain AS FROM one_plan")
         for script in scripts:
             connection.execute(_TEXTS[script])

@@ -38,7 +38,7 @@ def _by(places: NDArray[np.integer], table: pa.Table) -> pa.Table:
         return table
     # This kind of sort takes one pass for each doubling of the number of rising runs.
     order = np.argsort(places, kind="stable")
-    return table.combine_chunks().take(pa.array(order))
+    return table.take(pa.array(order))
 
 
 def _ranks(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
