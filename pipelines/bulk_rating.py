@@ -30,7 +30,7 @@ from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, SEGMENT_COLUMNS, ArrowStream
 
-AT_ONCE = 50_000
+AT_ONCE = 40_000
 """Subscriptions whose usage is rated together."""
 
 _SQL = files("pipelines") / "sql"
