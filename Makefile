@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m uv pip
 ARGS ?=
-# Where it is set, every process compiles every module anew: tests and the stack take twice the time.
+# Where it is set, every process of the tests and of the stack compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 # Processes that test side by side, each with a broker and a warehouse of its own.
 TESTERS ?= 2

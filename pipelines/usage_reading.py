@@ -39,8 +39,8 @@ def read_usage(
     table = as_table(reader.usage(month, as_of, by_calendar, meters), USAGE_COLUMNS)
     if anchored:
         named = pc.is_in(table["tenant"], value_set=pa.array(list(anchored), pa.string()))
-        own = read_usage_of(reader, anchored, as_of, bounds, meters)
-        table = pa.concat_tables([table.filter(pc.invert(named)), own])
+        own = _read_of(reader, anchored, as_of, bounds, meters)
+        table = pa.concat_tables([table.filter(pc.invert(named)), *own])
     return in_order(table, ORDER)
 
 
@@ -52,13 +52,20 @@ def read_usage_of(
     meters: Iterable[Meter],
 ) -> pa.Table:
     """The usage (`USAGE_COLUMNS`) of these tenants alone, each for a period of its own."""
-    meters = list(meters)
-    found = [table_of([], USAGE_COLUMNS)]
+    found = _read_of(reader, periods, as_of, bounds, list(meters))
+    return in_order(pa.concat_tables([table_of([], USAGE_COLUMNS), *found]), ORDER)
+
+
+def _read_of(
+    reader: UsageReader,
+    periods: Mapping[str, BillingPeriod],
+    as_of: Vector,
+    bounds: Mapping[str, Sequence[int]],
+    meters: Sequence[Meter],
+) -> Iterator[pa.Table]:
     for period, tenants in by_period(periods):
         own = {t: bounds[t] for t in tenants if t in bounds}
-        read = reader.usage(period, as_of, own, meters, tenants)
-        found.append(as_table(read, USAGE_COLUMNS))
-    return in_order(pa.concat_tables(found), ORDER)
+        yield as_table(reader.usage(period, as_of, own, meters, tenants), USAGE_COLUMNS)
 
 
 def read_totals(

@@ -30,7 +30,7 @@ MANY_TENANTS = 1_000
 """More than these do not differ for ids that come in two months: no need to look for them."""
 
 _OF_OTHERS = re.compile(r"-- \{others\n.*?-- \}\n", re.DOTALL)
-"""What is kept for meters that do not add up takes two thirds of the statement's time."""
+"""What the statement keeps of every counter for meters that do not add up."""
 
 _OFFSETS = (1 << OFFSET_BITS) - 1
 _NEVER_MS = 1 << 62

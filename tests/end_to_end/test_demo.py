@@ -91,7 +91,6 @@ def test_each_hard_limit_is_announced_once(first: Run) -> None:
     reached = {tenant for tenant, _, _ in facts}
     assert max(facts.values()) <= 2  # a raised limit crossed again is a new fact
     assert len(reached) > 40
-    assert all(b["latency_ms"] >= 0 for b in breaches)  # how soon, benchmarks/latency.py measures
 
 
 def test_tenants_without_a_subscription_are_reported_not_invoiced(first: Run) -> None:
