@@ -24,7 +24,7 @@ from schemas.tables import DRAFT_COLUMNS, INVOICE_LINE_COLUMNS, RECONCILIATION_C
 from schemas.vector import Vector
 from stores import ledger
 from stores.ledger.connection import open_engine, writing
-from stores.ledger.invoice_tables import invoice_documents, invoices
+from stores.ledger.invoice_tables import invoices
 
 MONTH = "2026-10"
 AT_ONCE = 50_000
@@ -128,11 +128,18 @@ def write_plainly(url: str, count: int) -> None:
         for serial, document in enumerate(drafts["document"].to_pylist(), start=1)
     ]
     with writing(open_engine(url)) as connection:
-        plain = _plain_lines()
-        plain.create(connection)
+        plain_lines, plain_documents = _plain_lines(), _plain_documents()
+        for table in (plain_lines, plain_documents):
+            table.create(connection)
         connection.execute(sa.insert(invoices), heads)
-        connection.execute(sa.insert(invoice_documents), documents)
-        connection.execute(sa.insert(plain), lines.to_pylist())
+        connection.execute(sa.insert(plain_documents), documents)
+        connection.execute(sa.insert(plain_lines), lines.to_pylist())
+
+
+def _plain_documents() -> sa.Table:
+    """A row for each document, by the invoice's serial."""
+    serial = sa.Column("invoice", sa.Integer, primary_key=True)
+    return sa.Table("plain_documents", sa.MetaData(), serial, sa.Column("document", sa.BLOB))
 
 
 def _plain_lines() -> sa.Table:

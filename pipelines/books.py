@@ -21,7 +21,7 @@ from schemas.errors import Conflict, NotFound
 from schemas.extras import Extras, Given
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, InvoiceState
 from schemas.period import BillingPeriod
-from schemas.ports import RATED, ClosingLedger, LineWork
+from schemas.ports import EVERYBODY, RATED, ClosingLedger, LineWork, TenantRange
 from schemas.subscription import Subscription
 from schemas.tables import (
     HEAD_COLUMNS,
@@ -270,13 +270,13 @@ class Books:
             raise NotFound(f"{self.month}: nothing was compared yet; {remedy}")
         return as_table(self._ledger.reconciliation(self.month), RECONCILIATION_COLUMNS)
 
-    def lines_on_invoices(self) -> ArrowStream:
+    def lines_on_invoices(self, tenants: TenantRange = EVERYBODY) -> ArrowStream:
         """All their lines (`INVOICE_LINE_COLUMNS`), batch after batch."""
-        return self._ledger.invoice_lines(self.month)
+        return self._ledger.invoice_lines(self.month, tenants)
 
-    def documents(self) -> ArrowStream:
+    def documents(self, tenants: TenantRange = EVERYBODY) -> ArrowStream:
         """All their documents (`DOCUMENT_COLUMNS`), batch after batch."""
-        return self._ledger.invoice_documents(self.month)
+        return self._ledger.invoice_documents(self.month, tenants)
 
     @cached_property
     def invoices(self) -> list[Invoice]:

@@ -10,6 +10,7 @@ from pipelines.line_parts import AT_ONCE
 from pipelines.tables import as_table, line_of, rows_of, table_of
 from schemas.errors import InvalidInput
 from schemas.invoice import Invoice, InvoiceState
+from schemas.ports import TenantRange
 from schemas.tables import (
     DOCUMENT_COLUMNS,
     DRAFT_COLUMNS,
@@ -43,6 +44,16 @@ def invoices_of(drafts: ArrowStream, lines: ArrowStream) -> Iterator[Invoice]:
     for row in rows_of(as_table(drafts, DRAFT_COLUMNS)):
         del row["total_minor"]
         yield Invoice(**row, lines=own.get(row["id"], ()))
+
+
+def among(invoices: Iterable[Invoice], tenants: TenantRange) -> list[Invoice]:
+    """The invoices of a range of tenants, in their order."""
+    first, end = tenants
+    return [
+        it
+        for it in invoices
+        if (first is None or it.tenant >= first) and (end is None or it.tenant < end)
+    ]
 
 
 def heads_of(invoices: Iterable[Invoice]) -> pa.Table:

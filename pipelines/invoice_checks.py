@@ -4,104 +4,22 @@ Each check is a list of findings to read, empty where all is well. `pipelines.ch
 that look at prices.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.resources import files
-from itertools import groupby
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.books import Books
-from pipelines.draft_tables import line_table, lines_of
 from pipelines.engine import database
-from pipelines.line_parts import parts_of
-from pipelines.tables import as_table, lines_by_subscription, rows_of
-from schemas.invoice import late_note_id, month_billed
+from pipelines.stored_invoices import read_invoices
+from pipelines.tables import rows_of
 from schemas.money import Money
-from schemas.tables import TOTAL_COLUMNS
 
 SURPRISING_FACTOR = 3
 SURPRISING_MINOR = 1_000
 """A total is surprising when it changed by more than this factor and more than this amount."""
 
-_SQL = files("pipelines") / "sql" / "checks"
-_STATEMENTS = (
-    "mark", "expected", "read_lines", "invoices", "wrong", "currencies", "billed", "surprising",
-)  # fmt: skip
-_TEXTS = {name: (_SQL / f"{name}.sql").read_text() for name in _STATEMENTS}
-_TABLES = """
-CREATE TABLE expected (invoice VARCHAR, lines BIGINT, marks UBIGINT);
-CREATE TABLE line_totals (currency VARCHAR, amount_minor HUGEINT);
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class InvoicesRead:
-    """All invoices read once: what is wrong with them, and what they bill (`TOTAL_COLUMNS`)."""
-
-    findings: list[str]
-    billed: pa.Table
-
-
-def read_invoices(books: Books) -> InvoicesRead:
-    """Hold the invoices to the ledger's lines, and add up what they bill by tenant and meter.
-
-    They have exactly the ledger's lines, and every total is the exact sum of them. A line is
-    compared by a mark of 64 bits of all that it says.
-    """
-    with database() as connection:
-        for statement in (_TABLES, _TEXTS["mark"]):
-            connection.execute(statement)
-        _expect(connection, books)
-        connection.register("heads", _in_order(books.heads))
-        connection.register("invoice_lines", books.lines_on_invoices())
-        connection.register("documents", books.documents())
-        for name in ("read_lines", "invoices"):
-            connection.execute(_TEXTS[name])
-        billed = as_table(connection.sql(_TEXTS["billed"]).to_arrow_table(), TOTAL_COLUMNS)
-        return InvoicesRead([*_wrong(connection), *_currencies(connection)], billed)
-
-
-def _expect(connection: duckdb.DuckDBPyConnection, books: Books) -> None:
-    """What the ledger's lines make of the close's invoices and notes."""
-    for part in parts_of(books.line_stream()):
-        connection.register("part", part.select(["currency", "amount_minor"]))
-        connection.execute(
-            "INSERT INTO line_totals SELECT currency, sum(amount_minor) FROM part GROUP BY currency"
-        )
-        on_invoices, on_notes = books.told_apart(part)
-        for lines in (lines_of(on_invoices, books.month), _of_notes(on_notes, books.month)):
-            if lines.num_rows:
-                connection.register("invoice_lines", lines)
-                connection.execute(_TEXTS["expected"])
-
-
-def _of_notes(lines: pa.Table, month: str) -> pa.Table:
-    return line_table(
-        (late_note_id(row["subscription"], corrected, month), tuple(of_month))
-        for row, own in lines_by_subscription(lines)
-        for corrected, of_month in groupby(own, key=month_billed)
-    )
-
-
-def _wrong(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    for row in rows_of(connection.sql(_TEXTS["wrong"]).to_arrow_table()):
-        if not row["has_its_lines"]:
-            yield f"{row['id']}: its lines are not those of the ledger"
-        if row["sum_minor"] != row["total_minor"]:
-            yield f"{row['id']}: its lines add up to {row['sum_minor']}, not {row['total_minor']}"
-        if row["stated_minor"] != row["total_minor"]:
-            yield f"{row['id']}: the document says {row['stated_minor']}, not {row['total_minor']}"
-
-
-def _currencies(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    for row in rows_of(connection.sql(_TEXTS["currencies"]).to_arrow_table()):
-        yield (
-            f"{row['currency']}: invoices add up to {row['of_invoices']}, "
-            f"lines to {row['of_lines']}"
-        )
+_SURPRISING = (files("pipelines") / "sql" / "checks" / "surprising.sql").read_text()
 
 
 def lines_sum_to_totals(books: Books) -> list[str]:
@@ -135,7 +53,7 @@ def no_surprising_change(books: Books, previous: Books) -> list[str]:
     heads = {"now": _in_order(books.live_heads), "before": previous.live_heads}
     with database(heads) as connection:
         asked = {"factor": SURPRISING_FACTOR, "minor": SURPRISING_MINOR}
-        found = connection.sql(_TEXTS["surprising"], params=asked).to_arrow_table()
+        found = connection.sql(_SURPRISING, params=asked).to_arrow_table()
     return [
         f"{row['tenant']}: {Money(row['total_minor'], row['currency'])}, after "
         f"{Money(row['before_minor'], row['currency'])} the month before"

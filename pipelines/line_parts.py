@@ -1,4 +1,4 @@
-"""Tables in parts of whole tenants or invoices, so that memory does not grow with their number."""
+"""Tables in parts of whole tenants, so that memory does not grow with their number."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -8,17 +8,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.tables import schema_of
+from schemas.ports import TenantRange
 from schemas.tables import LINE_COLUMNS, ArrowStream
 
 AT_ONCE = 50_000
-"""Invoices that are made or checked together."""
+"""Tenants whose invoices are made or checked together."""
 
 _LINES_OF_ONE = 20
-"""Where invoices have more lines than this, a part holds fewer of them."""
+"""Where tenants have more lines than this, a part holds fewer of them."""
 
 
 def parts_of(lines: ArrowStream, at_once: int = AT_ONCE) -> Iterator[pa.Table]:
-    """Lines (`LINE_COLUMNS`, a subscription's together) as tables of at most so many whole ones."""
+    """Lines (`LINE_COLUMNS`, by tenant) as tables of at most so many whole tenants."""
     schema = schema_of(LINE_COLUMNS)
     rest = schema.empty_table()
     for batch in pa.RecordBatchReader.from_stream(lines):
@@ -27,6 +28,18 @@ def parts_of(lines: ArrowStream, at_once: int = AT_ONCE) -> Iterator[pa.Table]:
         yield from whole
     if rest.num_rows:
         yield rest
+
+
+def ranges_of(lines: ArrowStream, at_once: int = AT_ONCE) -> Iterator[tuple[TenantRange, pa.Table]]:
+    """The same parts, each with a range of tenants; every tenant there may be is in one of them."""
+    first, last = None, schema_of(LINE_COLUMNS).empty_table()
+    for part in parts_of(lines, at_once):
+        if last.num_rows:
+            end = part["tenant"][0].as_py()
+            yield (first, end), last
+            first = end
+        last = part
+    yield (first, None), last
 
 
 def begins(names: pa.ChunkedArray) -> pa.Array:
@@ -50,7 +63,7 @@ def between(table: pa.Table, first: str | None, end: str | None) -> pa.Table:
 
 def _cut(lines: pa.Table, at_once: int) -> list[pa.Table]:
     """Parts of the lines; more may follow of the last."""
-    starts = pc.indices_nonzero(begins(lines["subscription"])).to_pylist()
+    starts = pc.indices_nonzero(begins(lines["tenant"])).to_pylist()
     bounds = [0, *_bounds(starts, at_once), lines.num_rows]
     return [lines.slice(start, end - start) for start, end in pairwise(bounds)]
 

@@ -12,8 +12,9 @@ from pipelines import bulk_reconciliation
 from pipelines.adjustments.check import adjustments_hold
 from pipelines.books import Books
 from pipelines.completeness import ensure_covered
-from pipelines.invoice_checks import InvoicesRead, one_invoice_per_subscription, read_invoices
+from pipelines.invoice_checks import one_invoice_per_subscription
 from pipelines.metering import meters_of
+from pipelines.stored_invoices import StoredInvoices, read_invoices
 from pipelines.tables import as_table
 from pipelines.usage_reading import read_totals
 from schemas.errors import ReconciliationFailed
@@ -64,7 +65,7 @@ def failed(month: str, reason: str, findings: list[str]) -> ReconciliationFailed
     return ReconciliationFailed(f"{month}: nothing is finalized, since {reason}: {told}{more}")
 
 
-def _ensure_sound(books: Books, read: InvoicesRead) -> None:
+def _ensure_sound(books: Books, read: StoredInvoices) -> None:
     """No fault that belongs to no single tenant."""
     findings = one_invoice_per_subscription(books) + read.findings + adjustments_hold(books)
     if findings:

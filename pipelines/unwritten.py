@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from pipelines.draft_parts import documents_of, heads_of, invoices_of, lines_of
+from pipelines.draft_parts import among, documents_of, heads_of, invoices_of, lines_of
 from pipelines.ordering import in_order
 from pipelines.tables import as_table, table_of
 from pipelines.usage_reading import ORDER
@@ -17,7 +17,7 @@ from schemas.closing import Closing
 from schemas.extras import Extras
 from schemas.invoice import Invoice, InvoiceState, MonthTotal
 from schemas.period import BillingPeriod
-from schemas.ports import LINE_WORKS, ClosingLedger, LineWork
+from schemas.ports import EVERYBODY, LINE_WORKS, ClosingLedger, LineWork, TenantRange
 from schemas.subscription import Subscription
 from schemas.tables import (
     LINE_COLUMNS,
@@ -106,13 +106,13 @@ class Unwritten:
         own: ArrowStream = heads_of(self._drafts)
         return own if self._is_own(month) else self._ledger.invoice_heads(month)
 
-    def invoice_documents(self, month: str) -> ArrowStream:
-        own: ArrowStream = documents_of(self._drafts)
-        return own if self._is_own(month) else self._ledger.invoice_documents(month)
+    def invoice_documents(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
+        own: ArrowStream = documents_of(among(self._drafts, tenants))
+        return own if self._is_own(month) else self._ledger.invoice_documents(month, tenants)
 
-    def invoice_lines(self, month: str) -> ArrowStream:
-        own: ArrowStream = lines_of(self._drafts)
-        return own if self._is_own(month) else self._ledger.invoice_lines(month)
+    def invoice_lines(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
+        own: ArrowStream = lines_of(among(self._drafts, tenants))
+        return own if self._is_own(month) else self._ledger.invoice_lines(month, tenants)
 
     def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
         self._reconciled = as_table(rows, RECONCILIATION_COLUMNS)

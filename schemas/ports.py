@@ -26,6 +26,10 @@ LINE_WORKS: tuple[LineWork, ...] = ("prorations", "charges", "adjustments", "cor
 RATED: tuple[LineWork, ...] = ("prorations", "charges")
 """What adjustments follow from."""
 
+TenantRange = tuple[str | None, str | None]
+"""Tenants from the first to before the second, by name; None has no bound."""
+EVERYBODY: TenantRange = (None, None)
+
 
 class Clock(Protocol):
     """Now, in epoch milliseconds UTC."""
@@ -165,10 +169,10 @@ class ClosingLedger(Protocol):
         By tenant, subscription, kind and id.
         """
 
-    def invoice_lines(self, month: str) -> ArrowStream:
+    def invoice_lines(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
         """Their lines (`INVOICE_LINE_COLUMNS`); those of an invoice are together and in order."""
 
-    def invoice_documents(self, month: str) -> ArrowStream:
+    def invoice_documents(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
         """Their documents (`DOCUMENT_COLUMNS`)."""
 
     def record_reconciliation(self, month: str, rows: ArrowStream) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.draft_parts import documents_of, heads_of, invoices_of, lines_of
+from pipelines.draft_parts import among, documents_of, heads_of, invoices_of, lines_of
 from pipelines.metering import Metered, meter_usage
 from pipelines.reconciliation import rows_of_table
 from pipelines.segment_tables import segment_table
@@ -36,7 +36,7 @@ from schemas.invoice import Invoice, InvoiceState, MonthTotal
 from schemas.late_usage import LateRow
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
-from schemas.ports import LINE_WORKS, LineWork, Log
+from schemas.ports import EVERYBODY, LINE_WORKS, LineWork, Log, TenantRange
 from schemas.quota import WindowKind
 from schemas.repeats import RepeatedIds
 from schemas.subscription import Subscription
@@ -172,12 +172,12 @@ class FakeLedger:
         heads: ArrowStream = heads_of(self.invoices(month))
         return heads
 
-    def invoice_documents(self, month: str) -> ArrowStream:
-        documents: ArrowStream = documents_of(self.invoices(month))
+    def invoice_documents(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
+        documents: ArrowStream = documents_of(among(self.invoices(month), tenants))
         return documents
 
-    def invoice_lines(self, month: str) -> ArrowStream:
-        lines: ArrowStream = lines_of(self.invoices(month))
+    def invoice_lines(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
+        lines: ArrowStream = lines_of(among(self.invoices(month), tenants))
         return lines
 
     def record_reconciliation(self, month: str, rows: ArrowStream) -> None:

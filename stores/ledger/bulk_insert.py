@@ -20,7 +20,7 @@ def insert_columns(
     """Insert rows that stand in columns, in the transaction that has begun on the connection."""
     there = {name: own for name, own in columns.items() if own.null_count < len(own)}
     names = ", ".join(there)
-    rows = zip(*(_values(column) for column in there.values()), strict=True)
+    rows = zip(*(column.to_pylist() for column in there.values()), strict=True)
     driver: Any = connection.connection.driver_connection
     if is_sqlite(connection):
         for some in chunks(rows, _ROWS_A_STATEMENT):
@@ -34,9 +34,3 @@ def insert_columns(
     ):
         for row in rows:
             copy.write_row(row)
-
-
-def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """The driver for SQLite takes a bytearray as it is; of bytes it asks what else they may be."""
-    values: list[Any] = column.to_pylist()
-    return list(map(bytearray, values)) if pa.types.is_binary(column.type) else values

@@ -13,7 +13,9 @@ from schemas.tables import DRAFT_COLUMNS, INVOICE_LINE_COLUMNS, ArrowStream
 from stores.ledger.bulk_insert import insert_columns
 from stores.ledger.columns import storable, typed
 from stores.ledger.connection import is_sqlite, reading, writing
-from stores.ledger.invoice_tables import invoice_documents, invoices
+from stores.ledger.documents import pack_documents
+from stores.ledger.invoice_chunks import delete_chunks
+from stores.ledger.invoice_tables import document_chunks, invoices
 from stores.ledger.lines import delete_lines, pack
 from stores.ledger.slices import Slice
 
@@ -75,6 +77,7 @@ def write_part(engine: sa.Engine, slice_: Slice, generation: int, part: Part) ->
     if not part.drafts.num_rows:
         return 0
     lines = pack(part.drafts["id"].combine_chunks(), part.lines)
+    documents = pack_documents(part.drafts)
     with writing(engine) as connection:
         slice_.check_owner(connection, generation)
         earlier = sa.and_(part.own(), IS_DRAFT, invoices.c.generation < generation)
@@ -82,6 +85,7 @@ def write_part(engine: sa.Engine, slice_: Slice, generation: int, part: Part) ->
         first = next_serial(connection)
         _insert(connection, part.drafts, first, generation)
         lines.insert(connection, part.month, first)
+        documents.insert(connection, document_chunks, part.month, first)
     return int(part.drafts.num_rows)
 
 
@@ -99,10 +103,9 @@ def delete_invoices(connection: sa.Connection, which: sa.ColumnElement[bool]) ->
     ).one()
     if first is None:
         return
-    own = sa.select(serial).where(which)
-    connection.execute(sa.delete(invoice_documents).where(invoice_documents.c.invoice.in_(own)))
     connection.execute(sa.delete(invoices).where(which))
-    delete_lines(connection, (first, last))
+    delete_lines(connection, first, last)
+    delete_chunks(connection, document_chunks, first, last)
 
 
 def _insert(connection: sa.Connection, drafts: pa.Table, first: int, generation: int) -> None:
@@ -111,8 +114,6 @@ def _insert(connection: sa.Connection, drafts: pa.Table, first: int, generation:
     repeated = {name: pa.repeat(value, drafts.num_rows) for name, value in fixed.items()}
     heads = {name: drafts[name] for name in _HEADS}
     insert_columns(connection, invoices, {"serial": serials, **heads, **repeated})
-    documents = {"invoice": serials, "document": drafts["document"]}
-    insert_columns(connection, invoice_documents, documents)
 
 
 def next_serial(connection: sa.Connection) -> int:

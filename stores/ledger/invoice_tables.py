@@ -72,25 +72,24 @@ invoices = Table(
     ),
 )
 
-# Without foreign keys: they are written and deleted with their invoices, and each would be looked
-# up again.
-invoice_documents = Table(
-    "invoice_documents",
-    metadata,
-    Column("invoice", SERIAL, primary_key=True, autoincrement=False),
-    Column("document", LargeBinary, nullable=False),
-)
 
-line_chunks = Table(
-    "line_chunks",
-    metadata,
-    key("month"),
-    # the lines of the invoices with these serials, also of such as are gone
-    Column("first_serial", BigInteger, primary_key=True, autoincrement=False),
-    big("last_serial"),
-    # an Arrow IPC stream, compressed, of `schemas.tables.INVOICE_LINE_COLUMNS`
-    Column("rows", LargeBinary, nullable=False),
-)
+def _chunks(name: str) -> Table:
+    """Rows of the invoices with these serials, also of such as are gone, packed as columns."""
+    return Table(
+        name,
+        metadata,
+        key("month"),
+        Column("first_serial", BigInteger, primary_key=True, autoincrement=False),
+        big("last_serial"),
+        # an Arrow IPC stream, compressed
+        Column("rows", LargeBinary, nullable=False),
+    )
+
+
+# Without foreign keys: they are written and deleted with their invoices, and each would be looked
+# up again. Their rows are `INVOICE_LINE_COLUMNS` and `DOCUMENT_COLUMNS` of `schemas.tables`.
+line_chunks = _chunks("line_chunks")
+document_chunks = _chunks("document_chunks")
 
 # What is added up by the ledger itself: lines of used credits and of one-off items.
 counted_lines = Table(

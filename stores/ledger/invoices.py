@@ -11,11 +11,14 @@ import sqlalchemy as sa
 
 from schemas.errors import InvalidInput, NotFound
 from schemas.invoice import Invoice, InvoiceState
+from schemas.ports import EVERYBODY, TenantRange
 from schemas.tables import DOCUMENT_COLUMNS, HEAD_COLUMNS, INVOICE_LINE_COLUMNS, ArrowStream
 from stores.ledger.columns import read_batches, streamed
+from stores.ledger.documents import pack_documents
 from stores.ledger.drafts import IS_DRAFT, Part, delete_invoices, next_serial, write_part
-from stores.ledger.invoice_tables import invoice_documents, invoices
-from stores.ledger.lines import lines_of_month, pack
+from stores.ledger.invoice_chunks import rows_where
+from stores.ledger.invoice_tables import document_chunks, invoices, line_chunks
+from stores.ledger.lines import pack
 from stores.ledger.part import IN_CHUNK, LedgerPart, chunks
 from stores.ledger.review import words_of_holds
 from stores.ledger.rows import head_row, line_table, load_invoices
@@ -23,7 +26,7 @@ from stores.ledger.slices import Slice
 
 
 class Invoices(LedgerPart):
-    """The tables `invoices`, `invoice_documents`, and lines by invoice."""
+    """The table `invoices`, and what invoices say: lines and documents."""
 
     def replace_drafts(self, month: str, parts: Iterable[tuple[ArrowStream, ArrowStream]]) -> int:
         """Replace the month's drafts; invoices finalized already are left alone and counted.
@@ -73,25 +76,20 @@ class Invoices(LedgerPart):
         order = (its.tenant, its.subscription, its.kind, its.id)
         return streamed(self._read(query.order_by(*order), HEAD_COLUMNS), HEAD_COLUMNS)
 
-    def invoice_lines(self, month: str) -> ArrowStream:
+    def invoice_lines(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
         """Their lines (`INVOICE_LINE_COLUMNS`); those of an invoice are together and in order."""
-        return streamed(self._month_lines(month), INVOICE_LINE_COLUMNS)
+        return streamed(self._said(line_chunks, month, tenants), INVOICE_LINE_COLUMNS)
 
-    def _month_lines(self, month: str) -> Iterator[pa.RecordBatch]:
-        with self._reading() as connection:
-            yield from lines_of_month(connection, month)
-
-    def invoice_documents(self, month: str) -> ArrowStream:
+    def invoice_documents(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
         """Their documents (`DOCUMENT_COLUMNS`)."""
-        query = (
-            sa.select(invoices.c.id.label("invoice"), invoice_documents.c.document)
-            .join_from(
-                invoices, invoice_documents, invoice_documents.c.invoice == invoices.c.serial
-            )
-            .where(invoices.c.month == month)
-            .order_by(invoices.c.serial)
-        )
-        return streamed(self._read(query, DOCUMENT_COLUMNS), DOCUMENT_COLUMNS)
+        return streamed(self._said(document_chunks, month, tenants), DOCUMENT_COLUMNS)
+
+    def _said(self, table: sa.Table, month: str, tenants: TenantRange) -> Iterator[pa.RecordBatch]:
+        first, end = tenants
+        after = sa.true() if first is None else invoices.c.tenant >= first
+        before = sa.true() if end is None else invoices.c.tenant < end
+        with self._reading() as connection:
+            yield from rows_where(connection, table, month, sa.and_(after, before))
 
     def _read(self, query: sa.Select[Any], columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
         with self._reading() as connection:
@@ -154,7 +152,7 @@ def insert_issued(connection: sa.Connection, issued: Invoice, seller: str) -> No
     row = head_row(issued) | {"state": issued.state.value, "seller": seller, "serial": serial}
     named = {"number": issued.number, "issued_ms": issued.issued_ms, "due_ms": issued.due_ms}
     connection.execute(sa.insert(invoices).values(row | named | {"generation": 0, "version": 1}))
-    document = {"invoice": serial, "document": issued.document}
-    connection.execute(sa.insert(invoice_documents).values(document))
-    lines = pack(pa.array([issued.id], pa.string()), line_table(issued))
-    lines.insert(connection, issued.month, serial)
+    ids = pa.array([issued.id], pa.string())
+    pack(ids, line_table(issued)).insert(connection, issued.month, serial)
+    document = pa.table({"id": ids, "document": pa.array([issued.document], pa.binary())})
+    pack_documents(document).insert(connection, document_chunks, issued.month, serial)

@@ -1,7 +1,9 @@
 """Invoices and their lines between rows and values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -12,8 +14,9 @@ from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.period import BillingPeriod
 from schemas.tables import DRAFT_COLUMNS, INVOICE_LINE_COLUMNS
 from stores.ledger.columns import arrow_schema
-from stores.ledger.invoice_tables import invoice_documents, invoices
-from stores.ledger.lines import lines_of
+from stores.ledger.documents import documents_of
+from stores.ledger.invoice_chunks import rows_of
+from stores.ledger.invoice_tables import invoices, line_chunks
 
 _OF_HEAD = tuple(name for name in DRAFT_COLUMNS if name != "document")
 
@@ -43,16 +46,26 @@ def load_invoices(
 ) -> list[tuple[Invoice, int]]:
     """Invoices with their lines and the version of their row, by month, tenant, subscription."""
     its = invoices.c
-    documented = sa.select(invoices, invoice_documents.c.document).join_from(
-        invoices, invoice_documents, invoice_documents.c.invoice == its.serial
-    )
     order = (its.month, its.tenant, its.subscription, its.kind, its.id)
-    rows = connection.execute(documented.where(condition).order_by(*order)).all()
+    rows = connection.execute(sa.select(invoices).where(condition).order_by(*order)).all()
+    return [
+        each
+        for month, own in groupby(rows, key=attrgetter("month"))
+        for each in _of_month(connection, month, list(own))
+    ]
+
+
+def _of_month(
+    connection: sa.Connection, month: str, rows: Sequence[sa.Row[Any]]
+) -> Iterator[tuple[Invoice, int]]:
+    named = [(row.serial, row.id) for row in rows]
+    documents = documents_of(connection, month, named)
     lines: dict[str, list[InvoiceLine]] = {}
-    for table in lines_of(connection, ((row.month, row.serial, row.id) for row in rows)):
+    for table in rows_of(connection, line_chunks, month, named):
         for line in table.to_pylist():
             lines.setdefault(line.pop("invoice"), []).append(_line(line))
-    return [(_invoice(row, lines.pop(row.id, ())), row.version) for row in rows]
+    for row in rows:
+        yield _invoice(row, lines.pop(row.id, ()), documents.pop(row.id)), row.version
 
 
 def _line(row: dict[str, Any]) -> InvoiceLine:
@@ -61,7 +74,7 @@ def _line(row: dict[str, Any]) -> InvoiceLine:
     return InvoiceLine(**row, period=period)
 
 
-def _invoice(row: sa.Row[Any], lines: Iterable[InvoiceLine]) -> Invoice:
+def _invoice(row: sa.Row[Any], lines: Iterable[InvoiceLine], document: bytes) -> Invoice:
     invoice = Invoice(
         id=row.id,
         tenant=row.tenant,
@@ -69,7 +82,7 @@ def _invoice(row: sa.Row[Any], lines: Iterable[InvoiceLine]) -> Invoice:
         month=row.month,
         currency=row.currency,
         lines=tuple(lines),
-        document=row.document,
+        document=document,
         document_hash=row.document_hash,
         state=InvoiceState(row.state),
         number=row.number,

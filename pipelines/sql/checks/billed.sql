@@ -1,12 +1,11 @@
 -- What the lines of invoices that are not void bill, by tenant and meter.
--- Tables: heads, read_lines.
-SELECT heads.tenant, read_lines.meter, sum(read_lines.quantity_micro)::BIGINT AS quantity_micro
-FROM (
-    SELECT place, meter, sum(quantity_micro) AS quantity_micro
-    FROM read_lines
-    WHERE quantity_micro IS NOT NULL AND meter IS NOT NULL
-    GROUP BY place, meter
-) AS read_lines
-JOIN heads USING (place)
-GROUP BY heads.tenant, read_lines.meter
-ORDER BY heads.tenant, read_lines.meter
+-- Tables: heads, invoice_lines.
+SELECT heads.tenant, invoice_lines.meter, sum(invoice_lines.quantity_micro)::BIGINT AS quantity_micro
+FROM invoice_lines
+JOIN heads ON heads.id = invoice_lines.invoice
+WHERE invoice_lines.kind IN ('included', 'overage', 'not_billed')
+    AND invoice_lines.quantity_micro IS NOT NULL
+    AND invoice_lines.meter IS NOT NULL
+    AND heads.state <> 'void'
+GROUP BY heads.tenant, invoice_lines.meter
+ORDER BY heads.tenant, invoice_lines.meter

@@ -1,17 +1,13 @@
--- Currencies whose lines and invoices come to different sums. What was made void or made after the
--- close changes nothing about what the close made. Tables: line_totals, found (from invoices.sql).
-WITH
-of_lines AS (
-    SELECT currency, sum(amount_minor) AS amount_minor FROM line_totals GROUP BY currency
-),
-of_invoices AS (
-    SELECT currency, sum(total_minor) AS amount_minor FROM found WHERE NOT is_later GROUP BY currency
-)
+-- What the ledger's lines and the invoices of the close come to, by currency. What was made void or
+-- made after the close changes nothing about what the close made.
+-- Tables: lines, found (from found.sql).
 SELECT
     currency,
-    coalesce(of_invoices.amount_minor, 0)::BIGINT AS of_invoices,
-    coalesce(of_lines.amount_minor, 0)::BIGINT AS of_lines
-FROM of_lines
-FULL JOIN of_invoices USING (currency)
-WHERE coalesce(of_invoices.amount_minor, 0) <> coalesce(of_lines.amount_minor, 0)
-ORDER BY currency
+    coalesce(sum(of_lines), 0) AS of_lines,
+    coalesce(sum(of_invoices), 0) AS of_invoices
+FROM (
+    SELECT currency, amount_minor AS of_lines, NULL AS of_invoices FROM lines
+    UNION ALL
+    SELECT currency, NULL, total_minor FROM found WHERE NOT is_later
+)
+GROUP BY currency

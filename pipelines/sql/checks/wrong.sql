@@ -1,10 +1,11 @@
--- The invoices of which something does not hold, in their order. Table: found (from invoices.sql).
+-- The invoices of which something does not hold, in their order.
+-- Tables: found (from found.sql), differing (from differing.sql).
 SELECT
     id,
     total_minor,
     sum_minor,
     stated_minor,
-    is_same OR (is_later AND NOT is_expected) AS has_its_lines
+    id NOT IN (FROM differing) AS has_its_lines
 FROM found
 WHERE NOT is_void
     AND (
@@ -12,4 +13,4 @@ WHERE NOT is_void
         OR total_minor <> sum_minor
         OR total_minor IS DISTINCT FROM stated_minor
     )
-ORDER BY place
+ORDER BY found.rowid
