@@ -27,6 +27,9 @@ _FOUND, _DIFFERING, _WRONG, _CURRENCIES, _BILLED = (
     for name in ("found", "differing", "wrong", "currencies", "billed")
 )
 
+AT_ONCE = 20_000
+"""Tenants whose invoices are read together: of more, memory grows and time does not shrink."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredInvoices:
@@ -50,14 +53,14 @@ class _Sums:
                 yield f"{currency}: invoices add up to {invoices}, lines to {lines}"
 
 
-def read_invoices(books: Books) -> StoredInvoices:
+def read_invoices(books: Books, at_once: int = AT_ONCE) -> StoredInvoices:
     """Hold the invoices to the ledger's lines, and add up what they bill by tenant and meter.
 
     They have exactly the ledger's lines, every total is the exact sum of them and stands in the
     document, and all of a currency come to what the lines come to.
     """
     findings, billed, sums = list[str](), [table_of([], TOTAL_COLUMNS)], _Sums()
-    for tenants, lines in ranges_of(books.line_stream()):
+    for tenants, lines in ranges_of(books.line_stream(), at_once):
         heads = between(books.heads, *tenants)
         expected = _expected(lines, books)
         stored = as_table(books.lines_on_invoices(tenants), INVOICE_LINE_COLUMNS)

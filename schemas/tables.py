@@ -112,11 +112,9 @@ HEAD_COLUMNS = {
     "total_minor": "int64",
     "state": "string",
     "kind": "string",
-    "corrects": "string",
     "held": "string",
-    "document_hash": "string",
 }
-"""Invoices in any state, without their lines and documents."""
+"""What checks need of invoices in any state, beside their lines and documents."""
 
 DOCUMENT_COLUMNS = {"invoice": "string", "document": "binary"}
 """Documents of invoices, by the invoice's id."""

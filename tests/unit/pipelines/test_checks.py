@@ -16,6 +16,7 @@ from pipelines.invoice_checks import (
     one_invoice_per_subscription,
 )
 from pipelines.segment_tables import segment_table
+from pipelines.stored_invoices import read_invoices
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing
@@ -114,6 +115,20 @@ def test_a_cent_too_much_is_found_by_both_checks(world: World) -> None:
         "sub_design:2026-10: its lines are not those of the ledger",
         "USD: invoices add up to 17897, lines to 17898",
     ]
+
+
+def test_however_many_tenants_are_read_together_the_same_is_found(world: World) -> None:
+    change(world, "design", 2, amount_minor=157)
+    of_nobody = replace(_an_invoice(MONTH, 2), id="z", tenant="zz", document=b'{"total_minor":2,')
+    world.ledger.put(of_nobody)
+    together = read_invoices(books(world))
+    assert together.findings == [
+        "sub_design:2026-10: its lines are not those of the ledger",
+        "z: its lines are not those of the ledger",
+        "USD: invoices add up to 17899, lines to 17898",
+    ]
+    assert read_invoices(books(world), at_once=1) == together
+    assert together.billed.num_rows > 1
 
 
 def test_usage_that_is_on_no_line_is_found(world: World) -> None:

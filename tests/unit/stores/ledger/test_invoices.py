@@ -39,6 +39,22 @@ def test_in_bulk_they_are_read_as_one_by_one(ledger: Ledger) -> None:
     assert pa.table(ledger.invoice_documents(MONTH)).equals(documents_of(drafts))
 
 
+def test_of_a_range_of_tenants_only_theirs_are_read(ledger: Ledger) -> None:
+    drafts = [a_draft(tenant, cents) for tenant, cents in (("acme", 1), ("bolt", 2), ("core", 3))]
+    ledger.replace_drafts(MONTH, drafts_of(drafts))
+    for range_, own in (
+        ((None, None), drafts),
+        ((None, "bolt"), drafts[:1]),
+        (("bolt", "core"), drafts[1:2]),
+        (("b", None), drafts[1:]),
+        (("bolt0", "core"), []),
+    ):
+        lines = pa.table(ledger.invoice_lines(MONTH, range_))
+        documents = pa.table(ledger.invoice_documents(MONTH, range_))
+        assert lines.equals(lines_of(own))
+        assert documents.equals(documents_of(own))
+
+
 def test_a_part_whose_lines_are_of_no_draft_is_refused(ledger: Ledger) -> None:
     [(drafts, _)], [(_, lines)] = drafts_of([a_draft("acme")]), drafts_of([a_draft("bolt")])
     with pytest.raises(InvalidInput, match="1 lines are of no draft, one of them of sub_bolt"):
