@@ -262,10 +262,13 @@ class Books:
     def compared(self) -> pa.Table:
         """The month's comparison (`RECONCILIATION_COLUMNS`) as it was recorded.
 
+        Of a month without invoices and usage it is empty.
+
         Raises:
             NotFound: the month is still open, and nothing of it was compared.
         """
-        if not self.is_closed and not self._ledger.is_reconciled(self.month):
+        is_recorded = self.is_closed or self._ledger.is_reconciled(self.month)
+        if not is_recorded and self.live_heads.num_rows:
             remedy = f"run `countinghouse close {self.month}`"
             raise NotFound(f"{self.month}: nothing was compared yet; {remedy}")
         return as_table(self._ledger.reconciliation(self.month), RECONCILIATION_COLUMNS)

@@ -45,13 +45,16 @@ class _Billed:
 
 
 def corrections_by(closing: Closing, ledger: ClosingLedger, usage: UsageReader) -> list[Correction]:
-    """What a month's close finds to correct in the months closed before it, as of its own cut.
+    """What a month's close finds to correct in earlier months closed before, as of its own cut.
 
     Only what closings opened before this one have billed and corrected counts, so that a month
-    that is computed again finds the same. By month, tenant and subscription.
+    that is computed again finds the same. A month that is closed after a later one corrects
+    nothing of that: its invoices are about a time in which there was nothing to correct.
+    By month, tenant and subscription.
     """
     earlier = [each for each in ledger.opened_closings() if _order(each) < _order(closing)]
-    targets = [each for each in earlier if each.state is ClosingState.CLOSED]
+    closed = [each for each in earlier if each.state is ClosingState.CLOSED]
+    targets = [each for each in closed if each.month < closing.month]
     return corrections(targets, {each.month for each in earlier}, closing.vector, ledger, usage)
 
 

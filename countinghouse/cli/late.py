@@ -88,4 +88,5 @@ def _parts(days: int, hours: int, minutes: int) -> Iterator[str]:
 
 def _tell(found: list[LateTenant]) -> None:
     tenants = len({each.tenant for each in found})
-    typer.echo(f"{tenants:,} tenants with late usage of closed months", err=True)
+    whose = "1 tenant" if tenants == 1 else f"{tenants:,} tenants"
+    typer.echo(f"{whose} with late usage of closed months", err=True)

@@ -135,6 +135,17 @@ def test_too_many_differences_stop_the_run_and_nothing_can_be_finalized(month: M
     assert closing.state is ClosingState.OPEN
 
 
+def test_a_month_before_anybody_came_is_closed_without_invoices(month: Month) -> None:
+    drafted = month.run(*CLOSE, key="2025-12")
+    assert drafted.success
+    assert all(each.passed for each in drafted.get_asset_check_evaluations())
+    assert month.run("finalized_invoices", key="2025-12").success
+    closing = month.ledger.closing("2025-12")
+    assert closing is not None
+    assert closing.state is ClosingState.CLOSED
+    assert month.ledger.invoices("2025-12") == []
+
+
 def test_a_month_that_is_not_landed_is_not_opened(month: Month) -> None:
     month.log.landing = Vector({(1, 0): 7})
     closed = month.run(*CLOSE)

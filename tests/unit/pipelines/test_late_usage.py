@@ -40,6 +40,7 @@ class World:
 
     ledger: FakeLedger
     events: list[Used] = field(default_factory=list)
+    now_ms: int = 0
 
     def __post_init__(self) -> None:
         self.warehouse = FakeWarehouse(self.events)
@@ -48,7 +49,7 @@ class World:
         end = Vector({(1, 0): len(self.events) if until is None else until})
         log = FakeLog(end, end)
         closing.open_closing(
-            month, self.ledger, log, self.warehouse, _clock(month),
+            month, self.ledger, log, self.warehouse, self._clock(month),
             code_version="1", grace_ms=0, without_counters="not here",
         )  # fmt: skip
         return log
@@ -61,8 +62,12 @@ class World:
             closing.prorate_fees(month, self.ledger),
             closing.draft_invoices(month, self.ledger),
             closing.reconcile(month, self.ledger, self.warehouse, log, max_held=1),
-            closing.finalize(month, self.ledger, _clock(month), seller="seller"),
+            closing.finalize(month, self.ledger, self._clock(month), seller="seller"),
         ]
+
+    def _clock(self, month: str) -> Clock:
+        """An hour after the month's end, or when the world says."""
+        return lambda: max(BillingPeriod.month(month).end_ms + HOUR_MS, self.now_ms)
 
     def send(self, *late: tuple[str, str, int]) -> None:
         for tenant, when, tokens in late:
@@ -79,10 +84,6 @@ class World:
             for line in invoice.lines
             if line.kind in CORRECTION_KINDS
         ]
-
-
-def _clock(month: str) -> Clock:
-    return lambda: BillingPeriod.month(month).end_ms + HOUR_MS
 
 
 def _event(tenant: str, time_ms: int, micro: int, offset: int) -> Used:
@@ -125,6 +126,16 @@ def test_a_negative_correction_is_given_back() -> None:
     world.send(("acme", "10-31", -300_000))
     world.close("2026-11")
     assert world.corrections("2026-11") == [("correction", -300_000, -240)]
+
+
+def test_a_month_that_is_closed_after_a_later_one_corrects_nothing_of_it() -> None:
+    world = a_world()
+    world.send(("acme", "10-31", 250_000))
+    world.now_ms = BillingPeriod.month("2026-10").end_ms + 2 * HOUR_MS
+    world.close("2026-09")
+    assert world.corrections("2026-09") == []
+    world.close("2026-11")
+    assert world.corrections("2026-11") == [("correction", 250_000, 200)]
 
 
 def test_closing_again_and_being_killed_anywhere_change_nothing() -> None:
