@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 
+from pipelines.usage_reading import bounds_of
 from schemas.period import BillingPeriod
 from schemas.vector import Vector
 from stores.warehouse.by_day import fill_by_day
@@ -116,7 +117,7 @@ def _measure(client: Client) -> None:
     bounds = {f"tenant-{n}": (OCTOBER.start_ms, OCTOBER.end_ms) for n in range(TENANTS)}
     bounds[LARGE] = (OCTOBER.start_ms, OCTOBER.end_ms)
     span = {"start_ms": OCTOBER.start_ms}
-    _timed("exact, in unmerged parts", lambda: reader.usage(OCTOBER, CUT, bounds, []))
+    _timed("exact, in unmerged parts", lambda: reader.usage(OCTOBER, CUT, bounds_of(bounds), []))
     _timed("repeats counted twice", lambda: client.command(COUNTED_TWICE, parameters=span))
     small = (f"tenant-{n}" for n in count(10))
     _timed("page of a tenant", lambda: _page(client, next(small)), 5)
@@ -125,7 +126,7 @@ def _measure(client: Client) -> None:
     _timed("page of the largest, kept", lambda: _page(client, LARGE, "usage_by_day"), 5)
     client.command("SYSTEM START MERGES metered_usage")
     client.command("OPTIMIZE TABLE metered_usage FINAL")
-    _timed("exact, merged", lambda: reader.usage(OCTOBER, CUT, bounds, []))
+    _timed("exact, merged", lambda: reader.usage(OCTOBER, CUT, bounds_of(bounds), []))
     _timed("page of the largest, merged", lambda: _page(client, LARGE), 5)
 
 

@@ -111,10 +111,9 @@ class Books:
         return subscription.billed_in(self.period)
 
     @cached_property
-    def bounds(self) -> dict[str, list[int]]:
-        """The instants at which each tenant's parts begin and end, rising."""
-        table = bounds_table(self.segments, self.period)
-        return dict(zip(table["tenant"].to_pylist(), table["bounds"].to_pylist(), strict=True))
+    def bounds(self) -> pa.Table:
+        """The instants at which each tenant's parts begin and end, rising, by tenant."""
+        return bounds_table(self.segments, self.period)
 
     @cached_property
     def anchored(self) -> Mapping[str, BillingPeriod]:

@@ -10,6 +10,7 @@ from pipelines.engine import database
 from pipelines.metering import meters_of
 from pipelines.segments import bounds
 from pipelines.tables import as_table
+from pipelines.usage_reading import bounds_of
 from schemas.evidence import DIGEST_COLUMNS, EventReader
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
@@ -35,12 +36,12 @@ def _digests(books: Books, events: EventReader) -> pa.Table:
         by_period[each.billed_in(month)].append(each)
     own = by_period.pop(month, [])
     cuts = {each.tenant: bounds(each, month) for each in own}
-    found = [as_table(events.digests(month, vector, cuts, meters), DIGEST_COLUMNS)]
+    found = [as_table(events.digests(month, vector, bounds_of(cuts), meters), DIGEST_COLUMNS)]
     others = pa.array([s.tenant for each in by_period.values() for s in each], pa.string())
     if len(others):
         found[0] = found[0].filter(pc.invert(pc.is_in(found[0]["tenant"], value_set=others)))
     for period, subscriptions in sorted(by_period.items(), key=lambda item: item[0]):
         cuts = {each.tenant: bounds(each, period) for each in subscriptions}
-        read = events.digests(period, vector, cuts, meters, only_bounded=True)
+        read = events.digests(period, vector, bounds_of(cuts), meters, only_bounded=True)
         found.append(as_table(read, DIGEST_COLUMNS))
     return pa.concat_tables(found)

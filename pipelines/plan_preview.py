@@ -17,6 +17,7 @@ from pipelines.proration import prorate_fees
 from pipelines.rating import Usage, rate_usage
 from pipelines.segments import bounds
 from pipelines.tables import as_table, rows_of
+from pipelines.usage_reading import bounds_of
 from schemas.catalog import Catalog
 from schemas.extras import NOTHING, Given
 from schemas.invoice import InvoiceLine
@@ -112,7 +113,7 @@ class _Rater:
 
     def _usage(self, subscription: Subscription, catalogs: Mapping[int, Catalog]) -> Usage:
         cuts = {subscription.tenant: bounds(subscription, self._period)}
-        found = self._reader.usage(self._period, self._as_of, cuts, meters_of(catalogs))
+        found = self._reader.usage(self._period, self._as_of, bounds_of(cuts), meters_of(catalogs))
         return {
             (row["meter"], row["segment"], row["value"]): row["quantity_micro"]
             for row in rows_of(as_table(found, USAGE_COLUMNS))

@@ -16,7 +16,7 @@ from pipelines.month_lines import month_lines
 from pipelines.movements import totals_of
 from pipelines.projection import pace_bounds, pace_period, projected
 from pipelines.segments import bounds
-from pipelines.usage_reading import read_usage
+from pipelines.usage_reading import bounds_of, read_usage
 from schemas.catalog import Catalog
 from schemas.money import Money
 from schemas.period import BillingPeriod
@@ -98,13 +98,13 @@ class _Running:
         """The month's usage so far."""
         cuts = {s.tenant: bounds(s, self._billed(s)) for s in self.subscriptions}
         meters = meters_of(self._catalogs)
-        return read_usage(usage, self.period, as_of, cuts, meters, self._anchored)
+        return read_usage(usage, self.period, as_of, bounds_of(cuts), meters, self._anchored)
 
     def projected(self, used: pa.Table, usage: UsageReader, as_of: Vector, now_ms: int) -> pa.Table:
         """The same to the end of every billing period, at the pace of the last days."""
         meters = [meter for meter in meters_of(self._catalogs) if meter.is_additive]
         cuts = pace_bounds(self.subscriptions, now_ms)
-        recent = usage.usage(pace_period(now_ms), as_of, cuts, meters)
+        recent = usage.usage(pace_period(now_ms), as_of, bounds_of(cuts), meters)
         additive = [meter.name for meter in meters]
         return projected(used, recent, self.subscriptions, self.period, now_ms, additive)
 

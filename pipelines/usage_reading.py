@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.billed_segments import BOUNDS
 from pipelines.ordering import in_order
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.meter import Meter
@@ -29,18 +30,17 @@ def read_usage(
     reader: UsageReader,
     month: BillingPeriod,
     as_of: Vector,
-    bounds: Mapping[str, Sequence[int]],
+    bounds: pa.Table,
     meters: Iterable[Meter],
     anchored: Anchored,
 ) -> pa.Table:
     """The usage (`USAGE_COLUMNS`) of all tenants, in `ORDER`; see `UsageReader.usage`."""
     meters = list(meters)
-    by_calendar = {t: own for t, own in bounds.items() if t not in anchored}
+    by_calendar, others = _told_apart(bounds, anchored)
     table = as_table(reader.usage(month, as_of, by_calendar, meters), USAGE_COLUMNS)
     if anchored:
-        named = pc.is_in(table["tenant"], value_set=pa.array(list(anchored), pa.string()))
-        own = _read_of(reader, anchored, as_of, bounds, meters)
-        table = pa.concat_tables([table.filter(pc.invert(named)), *own])
+        own = _read_of(reader, anchored, as_of, _as_mapping(others), meters)
+        table = pa.concat_tables([_told_apart(table, anchored)[0], *own])
     return in_order(table, ORDER)
 
 
@@ -64,8 +64,26 @@ def _read_of(
     meters: Sequence[Meter],
 ) -> Iterator[pa.Table]:
     for period, tenants in by_period(periods):
-        own = {t: bounds[t] for t in tenants if t in bounds}
-        yield as_table(reader.usage(period, as_of, own, meters, tenants), USAGE_COLUMNS)
+        own = bounds_of({tenant: bounds.get(tenant, ()) for tenant in tenants})
+        yield as_table(reader.usage(period, as_of, own, meters, only_bounded=True), USAGE_COLUMNS)
+
+
+def bounds_of(bounds: Mapping[str, Sequence[int]]) -> pa.Table:
+    """The bounds of a few tenants, as `UsageReader.usage` takes them."""
+    columns = {"tenant": list(bounds), "bounds": [list(rising) for rising in bounds.values()]}
+    return pa.table(columns, schema=BOUNDS)
+
+
+def _as_mapping(bounds: pa.Table) -> dict[str, Sequence[int]]:
+    return dict(zip(bounds["tenant"].to_pylist(), bounds["bounds"].to_pylist(), strict=True))
+
+
+def _told_apart(rows: pa.Table, anchored: Anchored) -> tuple[pa.Table, pa.Table]:
+    """The rows of tenants whose billing period is the calendar month, and those of the others."""
+    if not anchored:
+        return rows, rows.slice(0, 0)
+    named = pc.is_in(rows["tenant"], value_set=pa.array(list(anchored), pa.string()))
+    return rows.filter(pc.invert(named)), rows.filter(named)
 
 
 def read_totals(
@@ -78,8 +96,7 @@ def read_totals(
     """Usage by tenant and meter (`TOTAL_COLUMNS`), read independently; see `UsageReader.totals`."""
     meters = list(meters)
     totals = as_table(reader.totals(month, as_of, meters), TOTAL_COLUMNS)
-    named = pc.is_in(totals["tenant"], value_set=pa.array(list(anchored), pa.string()))
-    found = [totals.filter(pc.invert(named))]
+    found = [_told_apart(totals, anchored)[0]]
     for period, tenants in by_period(anchored):
         found.append(as_table(reader.totals(period, as_of, meters, tenants), TOTAL_COLUMNS))
     return in_order(pa.concat_tables(found), ORDER[:2])

@@ -3,7 +3,7 @@
 Owns what their digest is made of, so that whoever has the events can compute it again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,7 +69,7 @@ class EventReader(Protocol):
         self,
         period: BillingPeriod,
         as_of: Vector,
-        bounds: Mapping[str, Sequence[int]],
+        bounds: ArrowStream,
         meters: Iterable[Meter],
         *,
         only_bounded: bool = False,

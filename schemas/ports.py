@@ -60,16 +60,18 @@ class UsageReader(Protocol):
         self,
         month: BillingPeriod,
         as_of: Vector,
-        bounds: Mapping[str, Sequence[int]],
+        bounds: ArrowStream,
         meters: Iterable[Meter],
-        tenants: Collection[str] | None = None,
+        *,
+        only_bounded: bool = False,
     ) -> ArrowStream:
         """Exact usage by tenant, meter, segment and value (`USAGE_COLUMNS`), cut by the vector.
 
-        `bounds` are instants per tenant, rising; an event's segment is the number of bounds at or
-        before its time. A tenant that is not named has segment 0 only. `meters` say how each is
-        aggregated (see `pipelines.metering`); one that is not among them is added up. `tenants`
-        are all, or those alone that are named; `month` may be any billing period.
+        `bounds` have a row a tenant: `tenant`, and `bounds`, a list of instants that rise; an
+        event's segment is the number of bounds at or before its time. A tenant without a row has
+        segment 0 only, or with `only_bounded` none. `meters` say how each is aggregated (see
+        `pipelines.metering`); one that is not among them is added up. `month` may be any billing
+        period.
         """
 
     def compare_counters(

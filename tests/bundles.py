@@ -1,6 +1,6 @@
 """A month's bundle in a folder, and what its own script says of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class NoEvents:
         self,
         period: BillingPeriod,
         as_of: Vector,
-        bounds: Mapping[str, Sequence[int]],
+        bounds: ArrowStream,
         meters: Iterable[Meter],
         *,
         only_bounded: bool = False,

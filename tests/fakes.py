@@ -15,6 +15,7 @@ from pipelines.metering import Metered, meter_usage
 from pipelines.reconciliation import rows_of_table
 from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table, rows_of, table_of
+from pipelines.usage_reading import bounds_of
 from schemas.catalog import Catalog
 from schemas.closing import (
     Closing,
@@ -313,10 +314,12 @@ class FakeWarehouse:
         self,
         month: BillingPeriod,
         as_of: Vector,
-        bounds: Mapping[str, Sequence[int]],
+        bounds: ArrowStream,
         meters: Iterable[Meter],
-        tenants: Collection[str] | None = None,
+        *,
+        only_bounded: bool = False,
     ) -> ArrowStream:
+        cuts = {row["tenant"]: row["bounds"] for row in rows_of(pa.table(bounds))}
         aggregations = {meter.name: meter.aggregation for meter in meters}
         read: defaultdict[tuple[str, str], list[Metered]] = defaultdict(list)
         for event in self._events(month, as_of):
@@ -327,10 +330,10 @@ class FakeWarehouse:
         rows = (
             (tenant, meter, segment, value, *quantity)
             for (tenant, meter), events in sorted(read.items())
-            if tenants is None or tenant in tenants
+            if not only_bounded or tenant in cuts
             for (segment, value), quantity in sorted(
                 meter_usage(
-                    aggregations.get(meter, "sum"), events, month, bounds.get(tenant, ())
+                    aggregations.get(meter, "sum"), events, month, cuts.get(tenant, ())
                 ).items()
             )
         )
@@ -344,7 +347,9 @@ class FakeWarehouse:
         meters: Iterable[Meter],
         tenants: Collection[str] | None = None,
     ) -> ArrowStream:
-        table = as_table(self.usage(month, as_of, {}, meters, tenants), USAGE_COLUMNS)
+        own = bounds_of(dict.fromkeys(tenants or (), ()))
+        read = self.usage(month, as_of, own, meters, only_bounded=tenants is not None)
+        table = as_table(read, USAGE_COLUMNS)
         totals: Counter[tuple[str, str]] = Counter()
         for row in rows_of(table):
             totals[row["tenant"], row["meter"]] += row["quantity_micro"]

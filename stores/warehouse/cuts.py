@@ -1,16 +1,18 @@
 """How statements are told of cuts through the log, and of the bounds of many tenants at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
+from schemas.tables import ArrowStream
 from schemas.vector import Vector
 from stores.warehouse.client import reachable
 
 _MOMENT = pa.timestamp("ms", "UTC")
+_INSTANTS = pa.list_(pa.int64())
 
 
 def as_arrays(cut: Vector) -> tuple[list[int], list[int]]:
@@ -25,30 +27,37 @@ def cut_parameters(as_of: Vector) -> dict[str, list[int]]:
     return {"keys": keys, "ends": ends}
 
 
+def unbounded(tenants: Iterable[str]) -> pa.Table:
+    """These tenants as bounds: without any."""
+    names = pa.array(tenants, pa.string())
+    return pa.table({"tenant": names, "bounds": pa.array([[]] * len(names), _INSTANTS)})
+
+
+def nobody() -> pa.Table:
+    """The bounds of no tenant."""
+    return unbounded(())
+
+
 @contextmanager
-def bounds_slice(client: Client, bounds: Mapping[str, Sequence[int]]) -> Iterator[str]:
+def bounds_slice(client: Client, bounds: ArrowStream) -> Iterator[str]:
     """A slice of `closing_bounds` with these tenants' bounds, for as long as the block.
 
     Raises:
         DependencyUnreachable: the warehouse does not answer.
     """
-    name = uuid4().hex
-    if bounds:
+    name, rows = uuid4().hex, pa.table(bounds)
+    if rows.num_rows:
         with reachable(client.uri):
-            client.insert_arrow("closing_bounds", _table(name, bounds))
+            client.insert_arrow("closing_bounds", _of_slice(name, rows))
     try:
         yield name
     finally:
-        if bounds:
+        if rows.num_rows:
             with reachable(client.uri):
                 client.command(f"ALTER TABLE closing_bounds DROP PARTITION '{name}'")
 
 
-def _table(name: str, bounds: Mapping[str, Sequence[int]]) -> pa.Table:
-    instants = pa.array([list(rising) for rising in bounds.values()], pa.list_(pa.int64()))
-    columns = {
-        "slice": pa.array([name] * len(bounds), pa.string()),
-        "tenant": pa.array(list(bounds), pa.string()),
-        "bounds": instants.cast(pa.list_(_MOMENT)),
-    }
-    return pa.table(columns)
+def _of_slice(name: str, bounds: pa.Table) -> pa.Table:
+    moments = bounds["bounds"].cast(_INSTANTS).cast(pa.list_(_MOMENT))
+    slice_ = pa.repeat(name, bounds.num_rows)
+    return pa.table({"slice": slice_, "tenant": bounds["tenant"], "bounds": moments})

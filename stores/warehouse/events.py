@@ -3,7 +3,7 @@
 Implements `schemas.evidence.EventReader`; every read is as of a cut through the log.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
@@ -11,6 +11,7 @@ from clickhouse_connect.driver.client import Client
 from schemas.evidence import DIGEST_COLUMNS, EVENT_COLUMNS, EventsOf, Evidence, digest
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
+from schemas.tables import ArrowStream
 from schemas.vector import Vector
 from stores.warehouse.client import ask, reachable, statement
 from stores.warehouse.cuts import bounds_slice, cut_parameters
@@ -47,7 +48,7 @@ class WarehouseEvents:
         self,
         period: BillingPeriod,
         as_of: Vector,
-        bounds: Mapping[str, Sequence[int]],
+        bounds: ArrowStream,
         meters: Iterable[Meter],
         *,
         only_bounded: bool = False,

@@ -4,7 +4,7 @@ Implements `schemas.ports.UsageReader`. Every sum is made by the warehouse in de
 over as integers of 1e-6 units.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 
 import pyarrow as pa
@@ -16,11 +16,11 @@ from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import Log
 from schemas.rebuild import Chosen, Part, PartitionCut
-from schemas.tables import TOTAL_COLUMNS, USAGE_COLUMNS
+from schemas.tables import TOTAL_COLUMNS, USAGE_COLUMNS, ArrowStream
 from schemas.vector import Vector
 from stores.warehouse.client import ask, ask_table, reachable, statement
 from stores.warehouse.comparison import Comparison, counted_positions
-from stores.warehouse.cuts import bounds_slice, cut_parameters
+from stores.warehouse.cuts import bounds_slice, cut_parameters, nobody, unbounded
 from stores.warehouse.late import LateUsage
 from stores.warehouse.metering import meter_parameters, statement_parameters
 from stores.warehouse.repeats import Repeats
@@ -53,30 +53,30 @@ class WarehouseUsage(LateUsage, Repeats):
         self,
         month: BillingPeriod,
         as_of: Vector,
-        bounds: Mapping[str, Sequence[int]],
+        bounds: ArrowStream,
         meters: Iterable[Meter],
-        tenants: Collection[str] | None = None,
+        *,
+        only_bounded: bool = False,
     ) -> pa.Table:
         """Usage by tenant, meter, segment and value (`USAGE_COLUMNS`), cut by the vector."""
-        return self._read(month, as_of, bounds, statement_parameters(meters), tenants)
+        return self._read(month, as_of, bounds, statement_parameters(meters), only_bounded)
 
     def others(self, month: BillingPeriod, as_of: Vector, meters: Iterable[Meter]) -> pa.Table:
         """As `usage`, of those of the meters that do not add up, the period uncut."""
         _, *statements = statement_parameters(meters)
-        return self._read(month, as_of, {}, statements)
+        return self._read(month, as_of, nobody(), statements, only_bounded=False)
 
     def _read(
         self,
         month: BillingPeriod,
         as_of: Vector,
-        bounds: Mapping[str, Sequence[int]],
+        bounds: ArrowStream,
         statements: Iterable[tuple[str, Mapping[str, object]]],
-        tenants: Collection[str] | None = None,
+        only_bounded: bool,
     ) -> pa.Table:
         found = []
-        named = bounds if tenants is None else {each: bounds.get(each, ()) for each in tenants}
-        with reachable(self._client.uri), bounds_slice(self._client, named) as segments:
-            chosen = {"slice": segments, "is_chosen": tenants is not None}
+        with reachable(self._client.uri), bounds_slice(self._client, bounds) as segments:
+            chosen = {"slice": segments, "is_chosen": only_bounded}
             for kind, own in statements:
                 asked = {**_month(month), **cut_parameters(as_of), **chosen, **own}
                 table = self._client.query_arrow(statement(f"usage{kind}"), parameters=asked)
@@ -126,7 +126,7 @@ class WarehouseUsage(LateUsage, Repeats):
         It is an independent check.
         """
         found = []
-        with bounds_slice(self._client, dict.fromkeys(tenants or (), ())) as names:
+        with bounds_slice(self._client, unbounded(tenants or ())) as names:
             chosen = {"slice": names, "is_chosen": tenants is not None}
             for kind, own in statement_parameters(meters):
                 asked = {**_month(month), **cut_parameters(as_of), **chosen, **own}

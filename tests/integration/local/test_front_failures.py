@@ -13,6 +13,7 @@ import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from pipelines.usage_reading import bounds_of
 from schemas.errors import DependencyUnreachable
 from stores.warehouse import client as warehouse
 from stores.warehouse.cuts import bounds_slice
@@ -141,7 +142,10 @@ def test_a_second_front_on_the_folder_names_the_first(tmp_path: Path) -> None:
 def test_a_front_that_dies_under_a_read_is_said_to_be_away(tmp_path: Path) -> None:
     with running_front(tmp_path) as front, warehouse.connect(front.url) as client:
         warehouse.migrate(client)
-        with pytest.raises(DependencyUnreachable), bounds_slice(client, {"acme": (0, 1)}):
+        with (
+            pytest.raises(DependencyUnreachable),
+            bounds_slice(client, bounds_of({"acme": (0, 1)})),
+        ):
             kill(front)
 
 

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from pipelines.metering import Metered, meter_usage
-from pipelines.usage_reading import quantities
+from pipelines.usage_reading import bounds_of, quantities
 from schemas.catalog import Catalog
 from schemas.event import Event
 from schemas.period import BillingPeriod
@@ -183,7 +183,7 @@ def test_the_warehouse_meters_as_the_specification_does(warehouse: Client, seed:
     reader = WarehouseUsage(warehouse, 10)
     for cut in (Vector({(1, p): 999 for p in range(4)}), Vector({(1, 1): 20, (1, 2): 40})):
         expected = month.expected(cut)
-        table = reader.usage(OCTOBER, cut, month.bounds, CATALOG.meter_list)
+        table = reader.usage(OCTOBER, cut, bounds_of(month.bounds), CATALOG.meter_list)
         rows = {
             (row["tenant"], row["meter"], row["segment"], row["value"]): (
                 row["quantity_micro"],
@@ -208,7 +208,8 @@ def test_some_tenants_are_metered_for_a_period_of_their_own(warehouse: Client, s
     reader = WarehouseUsage(warehouse, 10)
     everyone = month.expected(cut, SIXTEENTH)
     expected = {key: quantity for key, quantity in everyone.items() if key[0] in chosen}
-    table = reader.usage(SIXTEENTH, cut, month.bounds, CATALOG.meter_list, chosen)
+    own = bounds_of({tenant: month.bounds[tenant] for tenant in chosen})
+    table = reader.usage(SIXTEENTH, cut, own, CATALOG.meter_list, only_bounded=True)
     assert {
         (row["tenant"], row["meter"], row["segment"], row["value"]): (
             row["quantity_micro"],
@@ -231,7 +232,7 @@ def test_a_resend_is_not_metered_where_a_filter_left_the_first_out(warehouse: Cl
     month.land(warehouse)
     everything = Vector({(1, 0): 9})
     reader = WarehouseUsage(warehouse, 10)
-    [row] = reader.usage(OCTOBER, everything, {}, CATALOG.meter_list).to_pylist()
+    [row] = reader.usage(OCTOBER, everything, bounds_of({}), CATALOG.meter_list).to_pylist()
     assert (row["meter"], row["quantity_micro"], row["events"]) == ("sum", MICRO, 1)
     assert quantities(reader.totals(OCTOBER, everything, CATALOG.meter_list)) == {
         ("a", "sum"): MICRO
@@ -261,7 +262,7 @@ def test_a_quantity_that_no_invoice_can_hold_is_an_error_and_never_wraps(
     month.land(warehouse)
     reader = WarehouseUsage(warehouse, 10)
     with pytest.raises(DatabaseError, match=r"[Oo]verflow|CANNOT_CONVERT_TYPE"):
-        reader.usage(OCTOBER, Vector({(1, 0): 99}), {}, CATALOG.meter_list)
+        reader.usage(OCTOBER, Vector({(1, 0): 99}), bounds_of({}), CATALOG.meter_list)
 
 
 def an_event(values: tuple[tuple[int, int], ...], id_: str = "x") -> Event:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from pipelines.usage_reading import quantities
+from pipelines.usage_reading import bounds_of, quantities
 from schemas.period import BillingPeriod, parse_instant
 from schemas.quantity import MICRO
 from schemas.tables import USAGE_COLUMNS
@@ -24,7 +24,7 @@ def tokens(
     client: Client, as_of: Vector, bounds: Mapping[str, list[int]] = NO_BOUNDS
 ) -> dict[tuple[str, int], tuple[int, int]]:
     """Units and events of the meter `tokens` by tenant and segment."""
-    table = WarehouseUsage(client, 10).usage(OCTOBER, as_of, bounds, CATALOG.meter_list)
+    table = WarehouseUsage(client, 10).usage(OCTOBER, as_of, bounds_of(bounds), CATALOG.meter_list)
     return {
         (row["tenant"], row["segment"]): (row["quantity_micro"] // MICRO, row["events"])
         for row in table.to_pylist()
@@ -126,13 +126,15 @@ def test_negative_usage_and_the_largest_quantities_are_exact(warehouse: Client) 
 def test_the_second_statement_agrees_and_reads_other_tables(warehouse: Client) -> None:
     deliver(warehouse, *(Delivery(n, f"{n % 40}", n, tenant=f"t{n % 3}") for n in range(100)))
     reader = WarehouseUsage(warehouse, 10)
-    rows = reader.usage(OCTOBER, cut(80), NO_BOUNDS, CATALOG.meter_list).to_pylist()
+    rows = reader.usage(OCTOBER, cut(80), bounds_of(NO_BOUNDS), CATALOG.meter_list).to_pylist()
     summed = {(row["tenant"], row["meter"]): row["quantity_micro"] for row in rows}
     assert summed == quantities(reader.totals(OCTOBER, cut(80), CATALOG.meter_list))
 
 
 def test_the_columns_are_those_of_the_contract_even_without_rows(warehouse: Client) -> None:
-    table = WarehouseUsage(warehouse, 10).usage(OCTOBER, Vector(), NO_BOUNDS, CATALOG.meter_list)
+    table = WarehouseUsage(warehouse, 10).usage(
+        OCTOBER, Vector(), bounds_of(NO_BOUNDS), CATALOG.meter_list
+    )
     assert {name: str(table.schema.field(name).type) for name in table.schema.names} == (
         USAGE_COLUMNS
     )
