@@ -1,6 +1,8 @@
 """The month's invoices: drafts, their reconciliation, and the numbered final ones."""
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from dagster_project import glances, metadata
 from dagster_project.charges import prorations
@@ -14,7 +16,8 @@ from pipelines.adjustments import check
 from pipelines.books import Books
 from pipelines.closing import draft_invoices, finalize, reconcile
 from pipelines.reconciliation import rows_of_table
-from schemas.closing import Reconciliation
+from pipelines.tables import as_table
+from schemas.tables import RECONCILIATION_COLUMNS
 
 
 @dg.asset(
@@ -105,7 +108,7 @@ def reconciliation(
     with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
         report = reconcile(month, books, usage, usage_log, max_held=Environment().max_held)
         shown = {**glances.of_held(books, month), **glances.of_unpriced(books, month)}
-        compared = rows_of_table(books.reconciliation(month))
+        compared = as_table(books.reconciliation(month), RECONCILIATION_COLUMNS)
     shown["figures"] = metadata.table(_as_rows(compared))
     return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
 
@@ -132,9 +135,11 @@ def finalized_invoices(
     return dg.MaterializeResult(metadata=shown | metadata.of_step(report))
 
 
-def _as_rows(rows: list[Reconciliation]) -> list[metadata.Row]:
+def _as_rows(compared: pa.Table) -> list[metadata.Row]:
     """The rows of an operator's table: held first, then the most used."""
-    ordered = sorted(rows, key=lambda row: (row.held is None, -row.warehouse_micro))
+    marked = compared.append_column("goes_on", pc.is_null(compared["held"]))
+    order = [("goes_on", "ascending"), ("warehouse_micro", "descending")]
+    first = marked.sort_by(order).slice(0, metadata.MOST_ROWS).drop_columns("goes_on")
     return [
         {
             "tenant": row.tenant,
@@ -146,5 +151,5 @@ def _as_rows(rows: list[Reconciliation]) -> list[metadata.Row]:
             "not priced": glances.quantity(row.unpriced_micro),
             "held": row.held or "",
         }
-        for row in ordered[: metadata.MOST_ROWS]
+        for row in rows_of_table(first)
     ]

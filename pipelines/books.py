@@ -267,10 +267,17 @@ class Books:
             NotFound: the month is still open, and nothing of it was compared.
         """
         is_recorded = self.is_closed or self._ledger.is_reconciled(self.month)
-        if not is_recorded and self.live_heads.num_rows:
+        if not is_recorded and not self._is_empty:
             remedy = f"run `countinghouse close {self.month}`"
             raise NotFound(f"{self.month}: nothing was compared yet; {remedy}")
         return as_table(self._ledger.reconciliation(self.month), RECONCILIATION_COLUMNS)
+
+    @property
+    def _is_empty(self) -> bool:
+        """Was usage taken, and is there nothing of the month, so that nothing is compared?"""
+        was_taken = self._ledger.billed_segments(self.month) is not None
+        there = self.segments_around, self.usage, self.live_heads
+        return was_taken and not any(table.num_rows for table in there)
 
     def lines_on_invoices(self, tenants: TenantRange = EVERYBODY) -> ArrowStream:
         """All their lines (`INVOICE_LINE_COLUMNS`), batch after batch."""

@@ -32,6 +32,8 @@ def unpriced_usage(books: Books) -> list[str]:
 
 def _unpriced(books: Books, *, is_subscribed: bool) -> Iterator[tuple[str, str, int]]:
     found = books.compared.filter(pc.not_equal(books.compared["unpriced_micro"], 0))
+    if not found.num_rows:
+        return
     whose = pc.is_in(found["tenant"], value_set=pc.unique(books.segments["tenant"]))
     chosen = whose if is_subscribed else pc.invert(whose)
     for row in rows_of(found.filter(chosen)):
