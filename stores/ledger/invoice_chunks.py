@@ -4,10 +4,9 @@ Owns the tables `line_chunks` and `document_chunks`, which are alike: a chunk ho
 invoices with some serials, each row with the id of its invoice, also of such as are gone.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +17,6 @@ from stores.ledger.columns import packed, unpacked
 from stores.ledger.invoice_tables import invoices
 
 CHUNK_INVOICES = 1_000
-
-Named = tuple[int, str]
-"""An invoice by serial and id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +47,16 @@ class Chunks:
 
 
 def rows_of(
-    connection: sa.Connection, table: sa.Table, month: str, found: Iterable[Named]
+    connection: sa.Connection, table: sa.Table, month: str, serials: Iterable[int]
 ) -> Iterator[pa.Table]:
     """The rows of some invoices of a month, by serial, chunk by chunk."""
-    own, start = sorted(found), 0
+    own, start = sorted(serials), 0
     while start < len(own):
-        rows, first, last = _chunk(connection, table, month, own[start][0])
-        end = bisect_right(own, last, start, key=itemgetter(0))
+        rows, first, last = _chunk(connection, table, month, own[start])
+        end = bisect_right(own, last, start)
         is_whole = end - start == last - first + 1
-        yield rows if is_whole else _of_ids(rows, [name for _, name in own[start:end]])
+        yield rows if is_whole else _among(connection, rows, own[start:end])
         start = end
-
-
-def rows_where(
-    connection: sa.Connection, table: sa.Table, month: str, own: sa.ColumnElement[bool]
-) -> Iterator[pa.RecordBatch]:
-    """The rows of all invoices of a month of which a condition holds, by serial."""
-    wanted = sa.select(invoices.c.serial).where(invoices.c.month == month, own)
-    serials = sorted(connection.execute(wanted).scalars().all())
-    if not serials:
-        return
-    chunk = table.c
-    query = (
-        sa.select(chunk.first_serial, chunk.last_serial, chunk.rows)
-        .where(chunk.month == month)
-        .where(chunk.last_serial >= serials[0], chunk.first_serial <= serials[-1])
-        .order_by(chunk.first_serial)
-    )
-    for first, last, stored in connection.execute(query.execution_options(yield_per=20)):
-        found = serials[bisect_left(serials, first) : bisect_right(serials, last)]
-        rows = pa.Table.from_batches(unpacked(stored))
-        if len(found) < last - first + 1:
-            ids = sa.select(invoices.c.id).where(invoices.c.serial.in_(found))
-            rows = _of_ids(rows, connection.execute(ids).scalars().all())
-        yield from rows.to_batches()
 
 
 def delete_chunks(connection: sa.Connection, table: sa.Table, first: int, last: int) -> None:
@@ -111,5 +83,8 @@ def _chunk(
     return pa.Table.from_batches(unpacked(stored)), first, last
 
 
-def _of_ids(rows: pa.Table, ids: Sequence[str]) -> pa.Table:
+def _among(connection: sa.Connection, rows: pa.Table, serials: Sequence[int]) -> pa.Table:
+    """The rows of these invoices alone."""
+    query = sa.select(invoices.c.id).where(invoices.c.serial.in_(serials))
+    ids = connection.execute(query).scalars().all()
     return rows.filter(pc.is_in(rows["invoice"], value_set=pa.array(ids, pa.string())))

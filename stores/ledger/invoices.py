@@ -16,7 +16,7 @@ from schemas.tables import DOCUMENT_COLUMNS, HEAD_COLUMNS, INVOICE_LINE_COLUMNS,
 from stores.ledger.columns import read_batches, streamed
 from stores.ledger.documents import pack_documents
 from stores.ledger.drafts import IS_DRAFT, Part, delete_invoices, next_serial, write_part
-from stores.ledger.invoice_chunks import rows_where
+from stores.ledger.invoice_chunks import rows_of
 from stores.ledger.invoice_tables import document_chunks, invoices, line_chunks
 from stores.ledger.lines import pack
 from stores.ledger.part import IN_CHUNK, LedgerPart, chunks
@@ -86,10 +86,13 @@ class Invoices(LedgerPart):
 
     def _said(self, table: sa.Table, month: str, tenants: TenantRange) -> Iterator[pa.RecordBatch]:
         first, end = tenants
-        after = sa.true() if first is None else invoices.c.tenant >= first
-        before = sa.true() if end is None else invoices.c.tenant < end
+        query = sa.select(invoices.c.serial).where(invoices.c.month == month)
+        query = query if first is None else query.where(invoices.c.tenant >= first)
+        query = query if end is None else query.where(invoices.c.tenant < end)
         with self._reading() as connection:
-            yield from rows_where(connection, table, month, sa.and_(after, before))
+            serials = connection.execute(query).scalars().all()
+            for rows in rows_of(connection, table, month, serials):
+                yield from rows.to_batches()
 
     def _read(self, query: sa.Select[Any], columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
         with self._reading() as connection:

@@ -58,10 +58,10 @@ def load_invoices(
 def _of_month(
     connection: sa.Connection, month: str, rows: Sequence[sa.Row[Any]]
 ) -> Iterator[tuple[Invoice, int]]:
-    named = [(row.serial, row.id) for row in rows]
-    documents = documents_of(connection, month, named)
+    serials = [row.serial for row in rows]
+    documents = documents_of(connection, month, serials)
     lines: dict[str, list[InvoiceLine]] = {}
-    for table in rows_of(connection, line_chunks, month, named):
+    for table in rows_of(connection, line_chunks, month, serials):
         for line in table.to_pylist():
             lines.setdefault(line.pop("invoice"), []).append(_line(line))
     for row in rows:

@@ -33,11 +33,6 @@ def unbounded(tenants: Iterable[str]) -> pa.Table:
     return pa.table({"tenant": names, "bounds": pa.array([[]] * len(names), _INSTANTS)})
 
 
-def nobody() -> pa.Table:
-    """The bounds of no tenant."""
-    return unbounded(())
-
-
 @contextmanager
 def bounds_slice(client: Client, bounds: ArrowStream) -> Iterator[str]:
     """A slice of `closing_bounds` with these tenants' bounds, for as long as the block.

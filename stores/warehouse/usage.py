@@ -20,7 +20,7 @@ from schemas.tables import TOTAL_COLUMNS, USAGE_COLUMNS, ArrowStream
 from schemas.vector import Vector
 from stores.warehouse.client import ask, ask_table, reachable, statement
 from stores.warehouse.comparison import Comparison, counted_positions
-from stores.warehouse.cuts import bounds_slice, cut_parameters, nobody, unbounded
+from stores.warehouse.cuts import bounds_slice, cut_parameters, unbounded
 from stores.warehouse.late import LateUsage
 from stores.warehouse.metering import meter_parameters, statement_parameters
 from stores.warehouse.repeats import Repeats
@@ -64,7 +64,7 @@ class WarehouseUsage(LateUsage, Repeats):
     def others(self, month: BillingPeriod, as_of: Vector, meters: Iterable[Meter]) -> pa.Table:
         """As `usage`, of those of the meters that do not add up, the period uncut."""
         _, *statements = statement_parameters(meters)
-        return self._read(month, as_of, nobody(), statements, only_bounded=False)
+        return self._read(month, as_of, unbounded(()), statements, only_bounded=False)
 
     def _read(
         self,

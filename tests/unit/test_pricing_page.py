@@ -10,7 +10,8 @@ from schemas.invoice import Invoice, InvoiceLine
 from tests.billing import label, usage_of
 from tests.builders import a_subscription, at
 from tests.cases import bill_of, cards_of, catalog_of, whole_plans
-from tests.fakes import FakeLedger, Used
+from tests.fake_warehouse import Used
+from tests.fakes import FakeLedger
 from tests.pages import Example, examples, minor, rounded
 from tests.unit.pipelines.test_late_usage import World
 

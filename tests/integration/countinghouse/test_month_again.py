@@ -39,7 +39,7 @@ from stores.warehouse.events import WarehouseEvents
 from stores.warehouse.usage import WarehouseUsage
 from tests.builders import a_subscription, at
 from tests.embedded import running_front
-from tests.fakes import FakeLog
+from tests.fake_warehouse import FakeLog
 from tests.warehouses import CATALOG, Delivery, deliver, own_warehouse
 
 pytestmark = pytest.mark.integration

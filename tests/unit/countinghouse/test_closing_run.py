@@ -31,7 +31,7 @@ from schemas.errors import (
 )
 from schemas.vector import Vector
 from tests.builders import at, units
-from tests.fakes import Used
+from tests.fake_warehouse import Used
 from tests.unit.dagster_project.months import MONTH, Month, a_month
 from tests.unit.payments.fakes import Killed
 

@@ -16,7 +16,7 @@ from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.repeats import RepeatedIds
 from schemas.vector import Vector
 from tests.builders import at, units
-from tests.fakes import FakeLog, FakeWarehouse, Used
+from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
 from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare
 
 DESIGN, UPGRADE = "2026-10-000001", "2026-10-000002"

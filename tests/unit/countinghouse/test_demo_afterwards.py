@@ -11,7 +11,7 @@ from countinghouse.demo.input import DemoInput
 from countinghouse.settings import Settings
 from schemas.vector import Vector
 from tests.builders import at, units
-from tests.fakes import FakeWarehouse, Used
+from tests.fake_warehouse import FakeWarehouse, Used
 from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare
 
 DEMO = DemoInput(month=MONTH)

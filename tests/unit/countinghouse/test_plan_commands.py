@@ -16,7 +16,7 @@ from schemas.errors import BillingError, ChangeRefused, InvalidInput, NotFound, 
 from schemas.vector import Vector
 from stores.ledger import Ledger, connect
 from tests.builders import units
-from tests.fakes import FakeLog, FakeWarehouse, Used
+from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
 from tests.plan_lives import when, written
 from tests.unit.stores.ledger.builders import a_draft, prepare_month
 

@@ -34,7 +34,7 @@ from stores import ledger as ledgers
 from stores.ledger import Ledger
 from tests.builders import a_subscription, at, llm_tokens, units
 from tests.bundles import NoEvents
-from tests.fakes import FakeLog, FakeWarehouse, Used
+from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
 from tests.unit.payments.fakes import ProviderInMemory
 
 MONTH = "2026-10"

@@ -10,7 +10,7 @@ from schemas.period import BillingPeriod
 from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
 from schemas.vector import Vector
 from tests.builders import units
-from tests.fakes import DAY_MS, FakeLog, FakeWarehouse, Used
+from tests.fake_warehouse import DAY_MS, FakeLog, FakeWarehouse, Used
 from tests.unit.dagster_project.months import CLOSE, Month, an_empty_month, close_bare
 
 pytestmark = pytest.mark.integration  # twelve runs of Dagster

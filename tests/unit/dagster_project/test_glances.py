@@ -10,7 +10,7 @@ import pytest
 from dagster_project import charts, glances
 from schemas.money import Money
 from tests.builders import at, units
-from tests.fakes import Used
+from tests.fake_warehouse import Used
 from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare
 
 BEFORE = "2026-09"

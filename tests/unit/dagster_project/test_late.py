@@ -8,7 +8,7 @@ import pytest
 from dagster_project import late
 from schemas.vector import Vector
 from tests.builders import at, units
-from tests.fakes import Used
+from tests.fake_warehouse import Used
 from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare, metadata_of
 
 

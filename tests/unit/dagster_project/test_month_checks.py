@@ -12,7 +12,7 @@ from pipelines.reconciliation import rows_of_table, table_of_rows
 from schemas.repeats import RepeatedIds
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, units
-from tests.fakes import Used
+from tests.fake_warehouse import Used
 from tests.unit.dagster_project.months import (
     CLOSE,
     MONTH,

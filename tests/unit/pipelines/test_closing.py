@@ -20,7 +20,8 @@ from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, llm_tokens, units
-from tests.fakes import FakeLedger, FakeLog, FakeWarehouse, Killed, Used
+from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
+from tests.fakes import FakeLedger, Killed
 
 MONTH = "2026-10"
 HOUR_MS = 3_600_000

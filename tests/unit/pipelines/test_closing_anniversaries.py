@@ -10,7 +10,8 @@ from schemas.catalog import Catalog
 from schemas.invoice import Invoice
 from schemas.vector import Vector
 from tests.builders import llm_tokens, units
-from tests.fakes import FakeLedger, FakeLog, FakeWarehouse, Used
+from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
+from tests.fakes import FakeLedger
 from tests.plan_lives import a_life, when
 
 HOUR_MS = 3_600_000

@@ -9,7 +9,8 @@ from schemas.money import Money
 from schemas.quantity import format_micro
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, units
-from tests.fakes import FakeLedger, FakeWarehouse, Used
+from tests.fake_warehouse import FakeWarehouse, Used
+from tests.fakes import FakeLedger
 from tests.unit.pipelines.test_closing import MONTH, World
 
 CATALOG = Catalog.model_validate(

@@ -8,7 +8,7 @@ from pipelines.completeness import cut, ensure_over
 from schemas.errors import PeriodNotComplete, PeriodNotOver
 from schemas.vector import Vector
 from tests.builders import at
-from tests.fakes import FakeLog, FakeWarehouse
+from tests.fake_warehouse import FakeLog, FakeWarehouse
 
 HOUR_MS = 3_600_000
 

@@ -12,7 +12,8 @@ from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, llm_tokens, units
-from tests.fakes import FakeLedger, FakeWarehouse, Used
+from tests.fake_warehouse import FakeWarehouse, Used
+from tests.fakes import FakeLedger
 from tests.plan_lives import a_life
 from tests.unit.pipelines.test_closing_meters import CATALOG as OFFICE
 from tests.unit.pipelines.test_late_usage import MONTHS, World, billed

@@ -21,7 +21,8 @@ from schemas.ports import Clock
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, llm_tokens, units
-from tests.fakes import FakeLedger, FakeLog, FakeWarehouse, Killed, Used
+from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
+from tests.fakes import FakeLedger, Killed
 from tests.strategies import VALUES, catalogs, quantities, subscriptions
 from tests.unit.pipelines.adjustments import strategies as adjusted
 

@@ -16,7 +16,8 @@ from schemas.quantity import format_micro
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import llm_tokens, units
-from tests.fakes import FakeLedger, FakeLog, FakeWarehouse, Used
+from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
+from tests.fakes import FakeLedger
 from tests.plan_lives import a_life, when
 from tests.plan_orders import cancel, change, pause, start, to_trial_end, withdraw
 

@@ -12,7 +12,8 @@ from pipelines.projection import projected
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import OCTOBER, a_subscription, at, llm_tokens, units, usage_table
-from tests.fakes import FakeLedger, FakeWarehouse, Used
+from tests.fake_warehouse import FakeWarehouse, Used
+from tests.fakes import FakeLedger
 
 AS_OF = Vector({(1, 0): 100})
 NOW = "10-24"

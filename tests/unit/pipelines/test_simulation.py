@@ -16,7 +16,8 @@ from schemas.ports import ClosingLedger
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import OCTOBER, a_subscription
-from tests.fakes import FakeLedger, FakeLog, FakeWarehouse, Used
+from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
+from tests.fakes import FakeLedger
 from tests.unit.pipelines.adjustments.builders import METERS
 from tests.unit.pipelines.adjustments.strategies import _has, catalogs, lives
 from tests.unit.pipelines.test_closing import MONTH

@@ -7,7 +7,7 @@ import pytest
 from pipelines.verification import Difference, verify
 from schemas.errors import NotFound
 from tests.builders import at, units
-from tests.fakes import Used
+from tests.fake_warehouse import Used
 from tests.unit.pipelines.test_closing import MONTH, World
 from tests.unit.pipelines.test_closing_adjusted import Adjusted
 

@@ -13,7 +13,7 @@ from schemas.invoice import Invoice
 from schemas.tax import Buyer
 from schemas.vector import Vector
 from stores.ledger import Ledger, connect
-from tests.fakes import FakeLog, FakeWarehouse, Used
+from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
 from tests.unit.pipelines.adjustments.builders import a_catalog
 from tests.unit.stores.ledger.builders import NOW, SELLER, a_subscription, at
 
