@@ -10,7 +10,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from schemas.errors import Conflict, Fenced
+from aiokafka.errors import KafkaError
+
+from schemas.errors import Conflict, DependencyUnreachable, Fenced
 from schemas.quota import INTERNAL, QuotaState, StatePosition
 from schemas.rebuild import Part, PartitionCut
 from streams.counters import CountersConfig
@@ -58,18 +60,33 @@ class Rebuilt:
 async def rebuild_partition(plan: RebuildPlan, partition: int) -> Rebuilt:
     """Make the chosen counters of a partition anew, in one transaction.
 
+    What became of a transaction that the broker answered with an error is unknown: it is begun
+    again from what is committed then, which comes to the same whether the first was or not.
+
     Raises:
         Conflict: its owner runs another price list, or takes the partition back each time.
-        KafkaError: the broker does not answer.
+        DependencyUnreachable: the broker does not answer, or refuses each time.
     """
+    failure: KafkaError | Fenced = Fenced()
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return await _rebuild(plan, partition)
-        except Fenced:
-            logger.warning("partition %d was taken back (attempt %d)", partition, attempt)
-    raise Conflict(
-        f"partition {partition} was taken back by its owner {ATTEMPTS} times before its counters "
-        "were written: name fewer meters or tenants at once, or stop the counters meanwhile"
+        except (KafkaError, Fenced) as told:
+            failure = told
+            logger.warning("partition %d, attempt %d: %r", partition, attempt, told)
+    raise _given_up(plan, partition, failure) from failure
+
+
+def _given_up(plan: RebuildPlan, partition: int, last: KafkaError | Fenced) -> Exception:
+    if isinstance(last, Fenced):
+        return Conflict(
+            f"partition {partition} was taken back by its owner {ATTEMPTS} times before its "
+            "counters were written: name fewer meters or tenants at once, or stop the counters "
+            "meanwhile"
+        )
+    return DependencyUnreachable(
+        f"Kafka at {plan.remaking.config.kafka_servers} did not take the counters of partition "
+        f"{partition} ({last!r}): check the broker, then rebuild again; partitions done stay done"
     )
 
 

@@ -9,8 +9,12 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownError
 from confluent_kafka import Producer
 
+from countinghouse.rebuild import rebuild
+from schemas.errors import DependencyUnreachable
 from schemas.topics import QUOTA_STATE
 from tests.embedded import ROOT
 from tests.plants import (
@@ -124,6 +128,43 @@ def test_a_rebuild_that_is_killed_changes_nothing_or_all(plant: Plant, traffic: 
         assert (code, [r for r in found if r["difference"] != "0"]) == (0, []), told
     assert used(plant, "tokens") == {**traffic.tokens, "ghost": 0}
     assert set(announced(plant).values()) == {1}
+
+
+@pytest.mark.parametrize("has_committed", [True, False])
+def test_a_commit_of_unknown_outcome_is_made_again(
+    plant: Plant, traffic: Traffic, monkeypatch: pytest.MonkeyPatch, has_committed: bool
+) -> None:
+    """A broker whose coordinator changes under it may answer the end of a transaction so."""
+    commit = AIOKafkaProducer.commit_transaction
+    failed: list[AIOKafkaProducer] = []
+
+    async def commit_and_fail_once(producer: AIOKafkaProducer) -> None:
+        is_first = not failed and not producer._txn_manager.is_empty_transaction()
+        if not is_first or has_committed:
+            await commit(producer)
+        if is_first:
+            failed.append(producer)
+            raise UnknownError
+
+    before = used(plant, "tokens")
+    corrupt(plant)
+    monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", commit_and_fail_once)
+    done = list(rebuild(plant.settings))
+    assert failed
+    assert len(done) == plant.settings.partitions
+    assert used(plant, "tokens") == before
+    assert set(announced(plant).values()) == {1}
+
+
+def test_a_broker_that_refuses_each_time_is_told(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(producer: AIOKafkaProducer) -> None:
+        raise UnknownError
+
+    monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", refuse)
+    with pytest.raises(DependencyUnreachable, match=r"partition 0 .*rebuild again"):
+        list(rebuild(plant.settings))
 
 
 def test_an_unknown_meter_is_told(plant: Plant) -> None:
