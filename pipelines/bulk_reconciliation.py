@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.ahead import side_by_side
 from pipelines.engine import database
 from pipelines.line_parts import AT_ONCE, begins, between
 from pipelines.name_numbers import named, names_in, numbered
@@ -21,6 +22,7 @@ from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison
 from schemas.period import BillingPeriod
+from schemas.ports import TenantRange
 from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS
 
 _SQL = files("pipelines") / "sql"
@@ -78,15 +80,16 @@ class Terms:
 def compare_all(
     figures: Figures, invoiced: pa.ChunkedArray, terms: Terms, at_once: int = AT_ONCE
 ) -> pa.Table:
-    """As `compare`, some tenants after the others; all tables are by tenant."""
+    """As `compare`, in parts of so many tenants, two at a time; all tables are by tenant."""
     tenants = figures.segments["tenant"]
     tenants = tenants.filter(begins(tenants))
     cuts = [tenants[row].as_py() for row in range(at_once, len(tenants), at_once)]
     named = pa.table({"tenant": invoiced})
-    return pa.concat_tables(
-        compare(figures.between(first, end), between(named, first, end)["tenant"], terms)
-        for first, end in pairwise([None, *cuts, None])
-    )
+
+    def compared(tenants: TenantRange) -> pa.Table:
+        return compare(figures.between(*tenants), between(named, *tenants)["tenant"], terms)
+
+    return pa.concat_tables(side_by_side(compared, pairwise([None, *cuts, None])))
 
 
 def compare(figures: Figures, invoiced: pa.Array, terms: Terms) -> pa.Table:

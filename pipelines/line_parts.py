@@ -11,7 +11,7 @@ from pipelines.tables import schema_of
 from schemas.ports import TenantRange
 from schemas.tables import LINE_COLUMNS, ArrowStream
 
-AT_ONCE = 50_000
+AT_ONCE = 25_000
 """Tenants whose invoices are made or checked together."""
 
 _LINES_OF_ONE = 20

@@ -14,12 +14,15 @@ from pipelines.books import Books
 from pipelines.completeness import ensure_covered
 from pipelines.invoice_checks import one_invoice_per_subscription
 from pipelines.metering import meters_of
+from pipelines.ordering import in_order
 from pipelines.stored_invoices import StoredInvoices, read_invoices
 from pipelines.tables import as_table
 from pipelines.usage_reading import read_totals
 from schemas.errors import ReconciliationFailed
 from schemas.ports import Log, UsageReader
 from schemas.tables import COUNTER_COLUMNS
+
+_COUNTER_ORDER = ("tenant", "meter", "window_kind", "window_start_ms")
 
 _TOLD = 5
 """Findings that an error's text names; the checks list all."""
@@ -55,7 +58,7 @@ def compare_counters(books: Books, usage: UsageReader, log: Log) -> pa.Table:
     catalog = books.catalogs[books.closing.catalog_version]
     compared = usage.compare_counters(books.span, catalog, log)
     ensure_covered(compared)
-    return as_table(compared.table, COUNTER_COLUMNS)
+    return in_order(as_table(compared.table, COUNTER_COLUMNS), _COUNTER_ORDER)
 
 
 def failed(month: str, reason: str, findings: list[str]) -> ReconciliationFailed:

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Protocol
 
 from schemas.quota import WindowKind
 from schemas.tables import ArrowStream
 from schemas.vector import Vector
+
+_COUNTER = attrgetter("tenant", "meter", "window_kind", "window_start_ms")
+"""What tells counters apart, and their order."""
 
 
 class ClosingState(StrEnum):
@@ -72,7 +76,7 @@ class Rows(ArrowStream, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CountersCompared:
-    """Counters of one moment beside the warehouse, by tenant, meter and window.
+    """Counters of one moment beside the warehouse, in any order.
 
     `table` holds them (`schemas.tables.COUNTER_COLUMNS`). `behind` are the records by which landing
     had not yet come as far as they, by partition of the live topic: the counters there that it did
@@ -84,8 +88,9 @@ class CountersCompared:
 
     @property
     def rows(self) -> tuple[CounterComparison, ...]:
-        """The same as records, for whoever looks at a few."""
-        return tuple(CounterComparison(**row) for row in self.table.to_pylist())
+        """The same as records, by tenant, meter and window, for whoever looks at a few."""
+        found = (CounterComparison(**row) for row in self.table.to_pylist())
+        return tuple(sorted(found, key=_COUNTER))
 
     @property
     def differing(self) -> list[CounterComparison]:

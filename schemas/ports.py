@@ -162,7 +162,7 @@ class ClosingLedger(Protocol):
         """Replace the month's drafts; invoices finalized already are left alone and counted.
 
         Each part are the drafts (`DRAFT_COLUMNS`) and the lines (`INVOICE_LINE_COLUMNS`) of some
-        invoices, 50,000 at most.
+        invoices, 25,000 at most.
         """
 
     def invoice_heads(self, month: str) -> ArrowStream:

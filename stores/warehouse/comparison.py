@@ -34,7 +34,6 @@ _OF_OTHERS = re.compile(r"-- \{others\n.*?-- \}\n", re.DOTALL)
 
 _OFFSETS = (1 << OFFSET_BITS) - 1
 _NEVER_MS = 1 << 62
-_ORDER = [(name, "ascending") for name in ("tenant", "meter", "window_kind", "window_start_ms")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class Comparison:
             if 0 < len(doubted) <= MANY_TENANTS:
                 surer = self._compare({**asked, **self._all_months(doubted.to_pylist())})
                 others = table.filter(pc.invert(pc.is_in(table["tenant"], value_set=doubted)))
-                table = pa.concat_tables([others, surer]).sort_by(_ORDER)
+                table = pa.concat_tables([others, surer])
         return CountersCompared(table, behind)
 
     @contextmanager

@@ -88,7 +88,7 @@ class WarehouseUsage(LateUsage, Repeats):
     ) -> CountersCompared:
         """Every counter whose window begins in the month beside the warehouse, as of one position.
 
-        By tenant, meter and window. Waits a while for landing to come as far as the counters.
+        Waits a while for landing to come as far as the counters.
         """
         comparison = Comparison(self._client, catalog, self._dedupe_window, self._patience_seconds)
         return comparison.compare(month, log)

@@ -262,7 +262,6 @@ WHERE window_start >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
         )
     )
 GROUP BY tenant, meter, window_kind, window_start
-ORDER BY tenant, meter, window_kind, window_start
 SETTINGS
     do_not_merge_across_partitions_select_final = 1,
     enable_extended_results_for_datetime_functions = 1,
