@@ -1,6 +1,7 @@
 """Values for tests, in the words of the domain: a price list, a subscription, usage, instants."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ OCTOBER = BillingPeriod.month("2026-10")
 LLM_TOKENS_FILE = Path(__file__).parent.parent / "examples/catalogs/llm_tokens.yaml"
 
 
+@cache
 def llm_tokens() -> Catalog:
     """The price list that ships with the product: free, pro, enterprise."""
     return catalog_file.parse(LLM_TOKENS_FILE.read_text(), LLM_TOKENS_FILE.name)

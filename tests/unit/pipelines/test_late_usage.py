@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,13 +141,13 @@ def test_a_month_that_is_closed_after_a_later_one_corrects_nothing_of_it() -> No
 
 
 def test_closing_again_and_being_killed_anywhere_change_nothing() -> None:
-    undisturbed = a_world()
-    undisturbed.send(("acme", "10-31", 250_000))
-    begun = len(undisturbed.ledger.writes)
+    before_it = a_world()
+    before_it.send(("acme", "10-31", 250_000))
+    begun = len(before_it.ledger.writes)
+    undisturbed = deepcopy(before_it)
     undisturbed.close("2026-11")
     for write in range(begun + 1, len(undisturbed.ledger.writes) + 1):
-        killed = a_world()
-        killed.send(("acme", "10-31", 250_000))
+        killed = deepcopy(before_it)
         killed.ledger.dies_at = write
         with pytest.raises(Killed):
             killed.close("2026-11")

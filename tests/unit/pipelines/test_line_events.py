@@ -17,7 +17,7 @@ from tests.builders import OCTOBER, units
 from tests.unit.pipelines.test_closing import MONTH, World
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def books() -> Books:
     world = World()
     world.close()
@@ -51,15 +51,13 @@ def over(left: int | None, events: Sequence[int]) -> int:
     events=st.lists(st.integers(-(10**9), 10**9), max_size=9),
 )
 def test_what_lies_beyond_is_told_from_the_lines_alone(
-    before: int, included: int, events: list[int]
+    books: Books, before: int, included: int, events: list[int]
 ) -> None:
-    world = World()
-    world.close()
     total = sum(events)
     past = beyond(before + total, included) - beyond(before, included)
     made = [("included", total - past), ("overage", past)]
     lines = [a_line(kind, micro) for kind, micro in made if micro]  # type: ignore[arg-type]
-    for asked in lines_of(Books(MONTH, world.ledger), *lines):
+    for asked in lines_of(books, *lines):
         assert over(asked.left_micro, events) == past
 
 
