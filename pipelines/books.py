@@ -14,6 +14,7 @@ from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import given_by_tenant, versions_of
 from pipelines.billed_segments import anchored, bounds_table, subscribed, told_versions
 from pipelines.line_parts import begins
+from pipelines.standing import made_by_close
 from pipelines.tables import as_table, lines_by_subscription, rows_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
@@ -290,5 +291,13 @@ class Books:
     @cached_property
     def invoices(self) -> list[Invoice]:
         """The month's invoices, and notes of its close, that are not void."""
-        every = self._ledger.invoices(self.month)
-        return [each for each in every if each.state is not InvoiceState.VOID]
+        return [each for each in self._every_invoice if each.state is not InvoiceState.VOID]
+
+    @cached_property
+    def made(self) -> list[Invoice]:
+        """What the close made, as it stands; see `made_by_close`."""
+        return made_by_close(self._every_invoice)
+
+    @cached_property
+    def _every_invoice(self) -> list[Invoice]:
+        return self._ledger.invoices(self.month)

@@ -20,7 +20,7 @@ from pipelines.rerun import extras_as_billed
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS
-from schemas.invoice import InvoiceState
+from schemas.invoice import Invoice, InvoiceState
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS
 
@@ -45,6 +45,7 @@ _INVOICES = {
     "subscription": "string",
     "currency": "string",
     "is_final": "bool",
+    "is_void": "bool",
     "held": "string",
     "subtotal_minor": "int64",
     "tax_minor": "int64",
@@ -157,18 +158,23 @@ def _beside_plans(books: Books) -> dict[str, pa.Table]:
     }
 
 
+def _told(books: Books) -> list[Invoice]:
+    """What the close made, void ones that nothing took the place of too; credit notes by hand."""
+    return [*books.made, *(each for each in books.invoices if each.is_by_hand)]
+
+
 def _invoices(books: Books) -> Iterator[tuple[Any, ...]]:
     """Without what a payment or a clock changes."""
-    for it in books.invoices:
-        is_final = it.state is not InvoiceState.DRAFT
+    for it in _told(books):
+        state = it.state is not InvoiceState.DRAFT, it.state is InvoiceState.VOID
         whose = it.tenant, it.subscription, it.currency
         sums = it.subtotal_minor, it.tax_minor, it.credits_minor, it.total_minor
         document = it.document_hash, it.document.decode()
-        yield (it.id, it.number, *whose, is_final, it.held, *sums, *document)
+        yield (it.id, it.number, *whose, *state, it.held, *sums, *document)
 
 
 def _lines(books: Books) -> Iterator[tuple[Any, ...]]:
-    for it in books.invoices:
+    for it in _told(books):
         for place, line in enumerate(it.lines, start=1):
             yield (
                 *(it.id, place, it.tenant, it.subscription, it.currency),

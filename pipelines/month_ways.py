@@ -14,12 +14,10 @@ from pipelines.reconciliation import of_month, rows_of_table
 from pipelines.three_way import Readings, ThreeWay, billed_with_corrections, three_way
 from pipelines.usage_reading import quantities, read_totals
 from schemas.closing import CounterComparison, Reconciliation
-from schemas.invoice import Invoice
+from schemas.invoice import Invoice, InvoiceState
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger, Log, UsageReader
 from schemas.quantity import format_micro
-
-CAUSES = ("late", "duplicate", "in flight", "lost")
 
 
 def as_recorded(books: Books) -> list[ThreeWay]:
@@ -67,6 +65,7 @@ def as_of_now(month: str, ledger: ClosingLedger, usage: UsageReader, log: Log) -
         counters=of_month(counters, books.period, books.anchored),
         at_cut=quantities(read_totals(usage, books.period, vector, meters, books.anchored)),
         billed=billed_with_corrections(_invoices(books, ledger, usage, log), month, unpriced),
+        void=billed_with_corrections(_void(books), month, {}),
     )
     return three_way(readings)
 
@@ -80,15 +79,13 @@ def _invoices(
     yield from (each for each in ledger.invoices_of(late) if each.month != books.month)
 
 
+def _void(books: Books) -> Iterator[Invoice]:
+    return (each for each in books.made if each.state is InvoiceState.VOID)
+
+
 def in_words(row: ThreeWay) -> str:
     """A row's figures and the causes of their difference: "acme, tokens: lost 5; counter 0, …"."""
-    amounts = {
-        "late": row.late_micro,
-        "duplicate": row.duplicate_micro,
-        "in flight": row.in_flight_micro,
-        "lost": row.lost_micro,
-    }
-    causes = ", ".join(f"{cause} {format_micro(amounts[cause])}" for cause in row.causes)
+    causes = ", ".join(f"{cause} {format_micro(row.by_cause[cause])}" for cause in row.causes)
     figures = {
         "counter": row.counter_micro,
         "warehouse": row.warehouse_micro,

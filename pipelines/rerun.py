@@ -33,7 +33,7 @@ def extras_as_billed(books: Books) -> Extras:
     """What tenants had beside their plans as the month's invoices found it."""
     given = {
         invoice.tenant: as_billed(invoice, books.given.get(invoice.tenant, NOTHING))
-        for invoice in books.invoices
+        for invoice in sorted(books.made, key=lambda it: it.kind, reverse=True)
     }
     buyers = (
         (tenant, it.buyer.country, it.buyer.region, it.buyer.tax_id)

@@ -1,16 +1,19 @@
 """Counter, warehouse and invoice of a month beside each other, and the cause of each difference.
 
-Pure: what the three say is read elsewhere. Four causes: `late` is landed and not on an invoice yet,
+Pure: what the three say is read elsewhere. Five causes: `late` is landed and not on an invoice yet,
 `duplicate` was counted again beyond the counters' window, `in_flight` is landed and not counted
-yet, and `lost` is what nothing explains.
+yet, `void` was on an invoice that somebody made void without another in its place, and `lost` is
+what nothing explains.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipelines.reconciliation import Quantities
 from schemas.closing import CounterComparison
 from schemas.invoice import USAGE_KINDS, Invoice, month_billed
+
+CAUSES = ("late", "duplicate", "in flight", "void", "lost")
 
 Key = tuple[str, str]
 
@@ -20,7 +23,7 @@ class ThreeWay:
     """What the three say of a tenant's meter, in 1e-6 units; None without a counter or invoice.
 
     counter = warehouse − in flight + duplicate + lost, and
-    invoice = warehouse − late − lost where the month is billed.
+    invoice = warehouse − late − void − lost where the month is billed.
     """
 
     tenant: str
@@ -31,18 +34,24 @@ class ThreeWay:
     late_micro: int
     duplicate_micro: int
     in_flight_micro: int
+    void_micro: int
     lost_micro: int
+
+    @property
+    def by_cause(self) -> dict[str, int]:
+        """What each of `CAUSES` explains of its differences."""
+        return {
+            "late": self.late_micro,
+            "duplicate": self.duplicate_micro,
+            "in flight": self.in_flight_micro,
+            "void": self.void_micro,
+            "lost": self.lost_micro,
+        }
 
     @property
     def causes(self) -> list[str]:
         """The causes of its differences, in the order in which they are told."""
-        found = {
-            "late": self.late_micro,
-            "duplicate": self.duplicate_micro,
-            "in flight": self.in_flight_micro,
-            "lost": self.lost_micro,
-        }
-        return [cause for cause, micro in found.items() if micro]
+        return [cause for cause, micro in self.by_cause.items() if micro]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +59,14 @@ class Readings:
     """What was read: the warehouse now and as of the closing's cut, counters, and the billed.
 
     `billed` holds invoices, corrections and what no invoice bills, by (tenant, meter); it and
-    `at_cut` are None while the month is not billed.
+    `at_cut` are None while the month is not billed. `void` was billed and is no more.
     """
 
     now: Quantities
     counters: Sequence[CounterComparison]
     at_cut: Quantities | None = None
     billed: Quantities | None = None
+    void: Quantities = field(default_factory=dict)
 
 
 def three_way(readings: Readings) -> list[ThreeWay]:
@@ -81,6 +91,7 @@ def _row(key: Key, readings: Readings, counter: CounterComparison | None) -> Thr
         late_micro=late,
         duplicate_micro=duplicate,
         in_flight_micro=in_flight,
+        void_micro=readings.void.get(key, 0),
         lost_micro=unbilled or uncounted,
     )
 
@@ -94,7 +105,7 @@ def _beside_invoice(key: Key, readings: Readings) -> tuple[int, int | None, int]
         return 0, None, 0
     now, billed = readings.now.get(key, 0), readings.billed.get(key, 0)
     beyond = now - readings.at_cut.get(key, 0)
-    missing = now - billed
+    missing = now - billed - readings.void.get(key, 0)
     late = missing if beyond and abs(missing) <= abs(beyond) else beyond
     return late, billed, missing - late
 

@@ -139,6 +139,11 @@ class Invoice:
         return credits_minor(self.lines)
 
     @property
+    def is_by_hand(self) -> bool:
+        """Is it a credit note on somebody's word, which follows from no usage?"""
+        return any(line.kind == "credited" for line in self.lines)
+
+    @property
     def amount_due_minor(self) -> int:
         """What collection collects: the total, which credits have reduced already, less notes."""
         return max(0, self.total_minor - self.credited_minor)
@@ -175,6 +180,11 @@ def remade_id(invoice: str) -> str:
     """The id of the invoice that follows a void one: sub_acme:2026-10 → sub_acme:2026-10#2."""
     first, _, ordinal = invoice.partition("#")
     return f"{first}#{int(ordinal or 1) + 1}"
+
+
+def first_id(invoice: Invoice) -> str:
+    """The id of what it takes the place of: sub_acme:2026-10#2 → sub_acme:2026-10, else its own."""
+    return invoice.id.partition("#")[0] if invoice.kind == "invoice" else invoice.id
 
 
 def late_note_id(subscription: str, corrected: str, month: str) -> str:

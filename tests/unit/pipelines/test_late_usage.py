@@ -15,6 +15,7 @@ from pipelines import closing
 from pipelines.closing import StepReport
 from pipelines.late_listing import late_usage
 from pipelines.late_usage import corrections_by
+from pipelines.verification import verify
 from schemas.catalog import Catalog
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceState
 from schemas.period import BillingPeriod
@@ -233,13 +234,13 @@ def billed(ledger: FakeLedger) -> dict[tuple[str, str], int]:
     return {key: total for key, total in sums.items() if total}
 
 
-def closed_as_it_came(ledger: FakeLedger, batches: Sequence[Iterable[Used]]) -> FakeLedger:
+def closed_as_it_came(ledger: FakeLedger, batches: Sequence[Iterable[Used]]) -> World:
     events = [event for batch in batches for event in batch]
     world, until = World(ledger, events), 0
     for month, batch in zip(MONTHS, batches, strict=True):
         until += len(list(batch))
         world.close(month, until)
-    return ledger
+    return world
 
 
 def closed_on_time(ledger: FakeLedger, batches: Sequence[Iterable[Used]]) -> FakeLedger:
@@ -292,8 +293,9 @@ def test_so_it_is_with_limits_discounts_taxes_credits_and_notes(data: st.DataObj
     late, on_time = (FakeLedger({1: catalog}, list(everyone.values())) for _ in range(2))
     for ledger in (late, on_time):
         ledger.has |= has
-    closed_as_it_came(late, batches)
+    world = closed_as_it_came(late, batches)
     assert billed(late) == billed(closed_on_time(on_time, batches))
+    assert verify(MONTHS[-1], late, world.warehouse).differences == ()
 
 
 def test_what_came_late_is_listed_with_what_it_changes() -> None:

@@ -41,6 +41,13 @@ def test_each_difference_has_its_cause(
     ) == causes
 
 
+def test_what_was_void_is_neither_lost_nor_late() -> None:
+    [row] = three_way(Readings({KEY: 15}, [counted(15, 15)], {KEY: 10}, {KEY: 0}, {KEY: 10}))
+    assert (row.late_micro, row.void_micro, row.lost_micro) == (5, 10, 0)
+    [row] = three_way(Readings({KEY: 10}, [counted(10, 10)], {KEY: 10}, {KEY: 0}, {KEY: 7}))
+    assert (row.void_micro, row.lost_micro) == (7, 3)
+
+
 def test_a_month_that_is_not_billed_has_no_third_figure() -> None:
     [row] = three_way(Readings({KEY: 10}, [counted(10, 10)]))
     assert (row.invoiced_micro, row.causes) == (None, [])

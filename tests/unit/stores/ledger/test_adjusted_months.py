@@ -2,17 +2,23 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pipelines import closing
+from pipelines.books import Books
 from pipelines.explanation import explain_invoice
+from pipelines.invoice_corrections import Word, credit, regenerate, void
+from pipelines.month_ways import as_of_now, in_words
+from pipelines.verification import verify
 from schemas.errors import Conflict
 from schemas.extras import CreditGrant, OneOffItem, Redemption
 from schemas.invoice import Invoice
 from schemas.tax import Buyer
 from schemas.vector import Vector
 from stores.ledger import Ledger, connect
+from tests import bundles
 from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
 from tests.unit.pipelines.adjustments.builders import a_catalog
 from tests.unit.stores.ledger.builders import NOW, SELLER, a_subscription, at
@@ -130,6 +136,44 @@ def test_a_buyer_who_moves_later_leaves_a_closed_invoice_explained(ledger: Ledge
     assert "every line agrees" in explain_invoice(OCTOBER, "acme", ledger)
     draft(ledger, NOVEMBER)
     assert invoice(ledger, NOVEMBER).tax_minor == 0
+
+
+def agrees(ledger: Ledger, month: str, folder: Path) -> bool:
+    """Does the month come out again, from the warehouse and from its bundle, with nothing lost?"""
+    books = Books(month, ledger)
+    bundles.write(books, folder)
+    lost = [row for row in as_of_now(month, ledger, WAREHOUSE, LOG) if row.lost_micro]
+    found = verify(month, ledger, WAREHOUSE).differences
+    return not lost and found == () and bundles.differences(folder) == []
+
+
+def test_a_month_still_agrees_when_its_invoices_are_void_made_again_and_credited(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """Of October, 10.00 more than the gift; the buyer moves to where there is no tax."""
+    ledger.add_item(OneOffItem("acme", "setup", OCTOBER, "USD", 9000, "Setup"), "ada")
+    draft(ledger, OCTOBER)
+    finalize(ledger, OCTOBER)
+    number = invoice(ledger, OCTOBER).number or ""
+    word = Word("ada", "a test", LATER)
+    void(number, ledger, word)
+    assert agrees(ledger, OCTOBER, tmp_path / "void")
+    ledger.set_buyer("acme", Buyer("FR"), "ada")
+    remade = regenerate(number, ledger, word, seller=SELLER)
+    assert (remade.tax_minor, remade.credits_minor) == (0, 9000)
+    assert agrees(ledger, OCTOBER, tmp_path / "made again")
+    credit(remade.number or "", ledger, word, seller=SELLER, amount_minor=100, key="#2")
+    assert agrees(ledger, OCTOBER, tmp_path / "credited")
+
+
+def test_usage_of_a_void_invoice_has_that_cause(ledger: Ledger) -> None:
+    ledger.add_item(OneOffItem("acme", "setup", OCTOBER, "USD", 9000, "Setup"), "ada")
+    draft(ledger, OCTOBER)
+    finalize(ledger, OCTOBER)
+    void(invoice(ledger, OCTOBER).number or "", ledger, Word("ada", "a test", LATER))
+    [row] = [row for row in as_of_now(OCTOBER, ledger, WAREHOUSE, LOG) if row.causes]
+    assert (row.tenant, row.causes, row.void_micro) == ("acme", ["void"], 10**6)
+    assert in_words(row) == "acme, tokens: void 1; counter 1, warehouse 1, invoice 0"
 
 
 def test_whoever_has_nothing_has_no_adjusting_lines(ledger: Ledger) -> None:
