@@ -266,11 +266,7 @@ def release_held(
 def _correct(books: Books, ledger: ClosingLedger, usage: UsageReader) -> int:
     """Write what earlier months are off by, unless it is less than the price list corrects."""
     policy = books.catalogs[books.closing.catalog_version].late_usage
-    found = [
-        each
-        for each in corrections_by(books.closing, ledger, usage)
-        if abs(each.amount_minor) >= policy.threshold_minor(each.currency)
-    ]
+    found = policy.are_due(corrections_by(books.closing, ledger, usage))
     ledger.replace_lines(books.month, "corrections", corrections_table(found))
     return len(found)
 

@@ -58,6 +58,15 @@ def corrections_by(closing: Closing, ledger: ClosingLedger, usage: UsageReader) 
     return corrections(targets, {each.month for each in earlier}, closing.vector, ledger, usage)
 
 
+def corrections_until(
+    month: str, as_of: Vector, ledger: ClosingLedger, usage: UsageReader
+) -> list[Correction]:
+    """What a month's close would find to correct in closed months, if it were opened now."""
+    opened = ledger.opened_closings()
+    closed = [each for each in opened if each.state is ClosingState.CLOSED and each.month < month]
+    return corrections(closed, {each.month for each in opened}, as_of, ledger, usage)
+
+
 def corrections(
     targets: Iterable[Closing],
     counted: Collection[str],

@@ -3,7 +3,8 @@
 The arithmetic is the close's own. What is exact and what is projected never share a figure.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow as pa
 from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import versions_of
 from pipelines.fee_terms import told_versions
+from pipelines.late_usage import corrections_until
 from pipelines.metering import meters_of
 from pipelines.month_lines import month_lines
 from pipelines.movements import totals_of
@@ -18,6 +20,7 @@ from pipelines.projection import pace_bounds, pace_period, projected
 from pipelines.segments import bounds
 from pipelines.usage_reading import bounds_of, read_usage
 from schemas.catalog import Catalog
+from schemas.late_usage import Correction
 from schemas.money import Money
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger, UsageReader
@@ -31,7 +34,8 @@ _FEE_KINDS = ("base_fee", "proration_credit", "proration_charge")
 class Upcoming:
     """A tenant's next invoice. `fees` and `so_far` are exact as of now, `projected` is a guess.
 
-    `so_far` is the total if nothing more were used until `period` ends, its fees whole.
+    `so_far` is the total if nothing more were used until `period` ends, its fees whole. Both hold
+    what corrects closed months on this invoice.
     """
 
     tenant: str
@@ -49,30 +53,19 @@ def upcoming_invoices(
     Fees are those of the whole month. Limits, discounts, tax and credits are as of now.
     """
     running = _Running(month, ledger)
+    due = running.corrected(corrections_until(month, as_of, ledger, usage))
     used = running.used(usage, as_of)
-    lines = running.lines(used)
+    lines = running.lines(used, due)
     so_far, fees = totals_of(lines), totals_of(_fees(lines))
-    guessed = totals_of(running.lines(running.projected(used, usage, as_of, now_ms)))
+    guess = running.projected(used, usage, as_of, now_ms)
+    guessed = totals_of(running.lines(guess, due))
     found = []
     for each in running.subscriptions:
-        key = each.tenant, each.currency
-        amounts = (Money(totals.get(key, 0), each.currency) for totals in (fees, so_far, guessed))
+        key, more = (each.tenant, each.currency), due.get(each.id, 0)
+        minor = fees.get(key, 0), so_far.get(key, 0) + more, guessed.get(key, 0) + more
+        amounts = (Money(amount, each.currency) for amount in minor)
         found.append(Upcoming(each.tenant, each.billed_in(running.period), *amounts))
     return sorted(found, key=lambda it: (-it.projected.amount_minor, it.tenant))
-
-
-def preview_totals(
-    month: str, ledger: ClosingLedger, usage: UsageReader, as_of: Vector
-) -> list[tuple[str, Money]]:
-    """Each tenant's total if the month ended as of the vector, the largest first.
-
-    Fees are those of the whole month. Limits, discounts, tax and credits are as of now.
-    """
-    running = _Running(month, ledger)
-    totals = dict.fromkeys(((s.tenant, s.currency) for s in running.subscriptions), 0)
-    totals |= totals_of(running.lines(running.used(usage, as_of)))
-    amounts = [(tenant, Money(minor, currency)) for (tenant, currency), minor in totals.items()]
-    return sorted(amounts, key=lambda each: (-each[1].amount_minor, each[0]))
 
 
 class _Running:
@@ -90,6 +83,7 @@ class _Running:
             version: ledger.catalog(version)[1] for version in sorted(versions)
         }
         self._offered = Offered(self._catalogs, self._catalogs[newest].taxes, extras)
+        self._policy = self._catalogs[newest].late_usage
 
     def _billed(self, subscription: Subscription) -> BillingPeriod:
         return subscription.billed_in(self.period)
@@ -108,9 +102,18 @@ class _Running:
         additive = [meter.name for meter in meters]
         return projected(used, recent, self.subscriptions, self.period, now_ms, additive)
 
-    def lines(self, usage: pa.Table) -> pa.Table:
-        """All lines that the usage and the fees of the whole month make."""
-        return month_lines(usage, self.subscriptions, self.period, self._offered)
+    def corrected(self, found: Iterable[Correction]) -> dict[str, int]:
+        """What corrections add to these invoices, by subscription; notes add nothing."""
+        if self._policy.corrected_by == "note":
+            return {}
+        sums: Counter[str] = Counter()
+        for each in self._policy.are_due(found):
+            sums[each.subscription] += each.amount_minor
+        return dict(sums)
+
+    def lines(self, usage: pa.Table, corrected: Mapping[str, int]) -> pa.Table:
+        """All lines that the usage and the fees of the whole month make, and what follows."""
+        return month_lines(usage, self.subscriptions, self.period, self._offered, corrected)
 
 
 def _fees(lines: pa.Table) -> pa.Table:

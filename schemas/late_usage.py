@@ -1,5 +1,6 @@
 """Usage that came after its month was closed: what a price list says of it, and how it is told."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -35,6 +36,10 @@ class LateUsagePolicy(Closed):
     def threshold_minor(self, currency: str) -> int:
         """The least that is corrected, in minor units; 0 where the price list names nothing."""
         return parse_minor(self.threshold.get(currency, "0"), currency)
+
+    def are_due(self, found: Iterable["Correction"]) -> list["Correction"]:
+        """Those of the corrections that are made now; the others are carried on."""
+        return [it for it in found if abs(it.amount_minor) >= self.threshold_minor(it.currency)]
 
 
 @dataclass(frozen=True, slots=True)

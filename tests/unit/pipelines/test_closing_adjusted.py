@@ -11,11 +11,12 @@ from pipelines.adjustments.check import adjustments_hold
 from pipelines.books import Books
 from pipelines.checks import charges_match_usage
 from pipelines.explanation import explain_invoice
-from pipelines.preview import preview_totals
+from pipelines.preview import upcoming_invoices
 from pipelines.tables import rows_of
 from schemas.catalog import Catalog
 from schemas.errors import ReconciliationFailed
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState, LineKind
+from schemas.period import BillingPeriod
 from schemas.vector import Vector
 from tests.builders import at, llm_tokens
 from tests.fakes import Killed
@@ -229,9 +230,10 @@ def _cheap(sold: Catalog) -> Catalog:
 
 
 def test_the_preview_is_what_the_close_will_make(world: Adjusted) -> None:
-    previewed = preview_totals(MONTH, world.ledger, world.warehouse, Vector({(1, 0): 5}))
+    vector, end_ms = Vector({(1, 0): 5}), BillingPeriod.month(MONTH).end_ms
+    previewed = upcoming_invoices(MONTH, world.ledger, world.warehouse, vector, end_ms)
     invoices = world.ledger.invoices(MONTH)
-    assert {tenant: total.amount_minor for tenant, total in previewed} == {
+    assert {it.tenant: it.so_far.amount_minor for it in previewed} == {
         invoice.tenant: invoice.total_minor for invoice in invoices
     }
 

@@ -3,9 +3,10 @@
 from pipelines.books import Books
 from pipelines.checks import charges_match_usage
 from pipelines.explanation import explain_invoice
-from pipelines.preview import preview_totals
+from pipelines.preview import upcoming_invoices
 from schemas.catalog import Catalog
 from schemas.money import Money
+from schemas.period import BillingPeriod
 from schemas.quantity import format_micro
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, units
@@ -87,5 +88,6 @@ def test_the_preview_is_what_would_be_billed() -> None:
     world = a_world()
     world.open()
     closing = world.ledger.closings[MONTH]
-    found = preview_totals(MONTH, world.ledger, world.warehouse, closing.vector)
-    assert found == [("acme", Money(1520, "USD"))]
+    vector, end_ms = closing.vector, BillingPeriod.month(MONTH).end_ms
+    [found] = upcoming_invoices(MONTH, world.ledger, world.warehouse, vector, end_ms)
+    assert (found.tenant, found.so_far) == ("acme", Money(1520, "USD"))

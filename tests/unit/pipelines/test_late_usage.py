@@ -15,6 +15,7 @@ from pipelines import closing
 from pipelines.closing import StepReport
 from pipelines.late_listing import late_usage
 from pipelines.late_usage import corrections_by
+from pipelines.preview import upcoming_invoices
 from pipelines.verification import verify
 from schemas.catalog import Catalog
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceState
@@ -163,6 +164,27 @@ def test_closing_again_and_being_killed_anywhere_change_nothing() -> None:
 def with_policy(**policy: object) -> Catalog:
     body = llm_tokens().model_dump(mode="json") | {"late_usage": policy}
     return Catalog.model_validate_json(json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    ("policy", "november"),
+    [
+        ({}, 4999 + 200),
+        ({"threshold": {"USD": "2.01"}}, 4999),
+        ({"corrected_by": "note"}, 4999),
+    ],
+)
+def test_the_next_invoice_is_previewed_with_it(policy: dict[str, Any], november: int) -> None:
+    world = a_world(with_policy(**policy))
+    world.send(("acme", "10-31", 250_000))
+    landed = Vector({(1, 0): len(world.events)})
+    now = at("11-10")
+    [found] = upcoming_invoices("2026-11", world.ledger, world.warehouse, landed, now)
+    assert (found.fees.amount_minor, found.so_far.amount_minor) == (4999, november)
+    assert found.projected == found.so_far
+    world.close("2026-11")
+    invoices = world.ledger.invoices("2026-11")
+    assert [it.total_minor for it in invoices if it.kind == "invoice"] == [november]
 
 
 def test_below_the_threshold_it_is_carried_on_until_there_is_more() -> None:
