@@ -104,8 +104,9 @@ def focus_table(invoices: Iterable[Invoice], seller: str) -> pa.Table:
 
 
 def is_correction(line: InvoiceLine, period: BillingPeriod) -> bool:
-    """Does a line correct what an earlier billing period was invoiced for?"""
-    return line.kind.startswith("correction") or line.period.end_ms <= period.start_ms
+    """Does a line correct what was invoiced before: an earlier billing period, or by a credit?"""
+    is_later = line.kind == "credited" or line.kind.startswith("correction")
+    return is_later or line.period.end_ms <= period.start_ms
 
 
 def _row(invoice: Invoice, number: int, line: InvoiceLine, seller: str) -> dict[str, Any]:
@@ -155,13 +156,14 @@ def _consumed(line: InvoiceLine, category: str) -> dict[str, Any]:
 def _priced(line: InvoiceLine, category: str, billed: Decimal) -> dict[str, Any]:
     """Quantity × unit price = cost, exactly, before the line is rounded.
 
-    Where units cost different prices, or the line is a share of a fee, it is one charge at its own
-    amount.
+    Where units cost different prices, or the line is a share of a fee or a credit, it is one charge
+    at its own amount.
     """
     if category == "Tax":
         return {"ContractedCost": billed, "ListCost": billed}
     quantity, unit, price = Decimal(1 if billed >= 0 else -1), "Charges", abs(billed)
-    if line.quantity_micro is not None and (line.unit_price_pico is not None or not billed):
+    is_priced = line.unit_price_pico is not None or not billed
+    if line.kind != "credited" and line.quantity_micro is not None and is_priced:
         quantity, unit = _units(line.quantity_micro), line.meter or "Units"
         price = Decimal(line.unit_price_pico or 0).scaleb(-12)
     cost = quantity * price
@@ -186,8 +188,11 @@ def _sku(line: InvoiceLine, category: str) -> dict[str, Any]:
 
 
 def _period(invoice: Invoice) -> BillingPeriod:
-    told = json.loads(invoice.document)["period"]
-    return BillingPeriod(parse_instant(told["start"]), parse_instant(told["end"]))
+    """As the document says; a credit note is of the time that it credits."""
+    if told := json.loads(invoice.document).get("period"):
+        return BillingPeriod(parse_instant(told["start"]), parse_instant(told["end"]))
+    spans = [line.period for line in invoice.lines]
+    return BillingPeriod(min(it.start_ms for it in spans), max(it.end_ms for it in spans))
 
 
 def _units(micro: int | None) -> Decimal:

@@ -125,6 +125,16 @@ def test_a_line_of_an_earlier_period_is_a_correction(invoices: list[Invoice]) ->
     assert {row["ChargeClass"] for row in found[:-1]} == {None}
 
 
+def test_a_credited_line_is_one_charge_whatever_its_units_cost(invoices: list[Invoice]) -> None:
+    [invoice] = [each for each in invoices if each.tenant == "design"]
+    [overage] = [line for line in invoice.lines if line.kind == "overage"]
+    credited = replace(overage, kind="credited", amount_minor=-overage.amount_minor)
+    [row] = rows([replace(invoice, kind="note", lines=(credited,), document=b"{}")])
+    assert (row["PricingQuantity"], row["ListUnitPrice"]) == (-1, Decimal("1.56"))
+    assert row["BilledCost"] == row["ListCost"] == Decimal("-1.56")
+    assert row["BillingPeriodStart"] == row["ChargePeriodStart"]
+
+
 def test_drafts_are_not_charges(invoices: list[Invoice]) -> None:
     assert rows([replace(each, number=None) for each in invoices]) == []
 

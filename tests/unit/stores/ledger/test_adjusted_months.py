@@ -9,6 +9,7 @@ import pytest
 from pipelines import closing
 from pipelines.books import Books
 from pipelines.explanation import explain_invoice
+from pipelines.focus import focus_table
 from pipelines.invoice_corrections import Word, credit, regenerate, void
 from pipelines.month_ways import as_of_now, in_words
 from pipelines.verification import verify
@@ -164,6 +165,24 @@ def test_a_month_still_agrees_when_its_invoices_are_void_made_again_and_credited
     assert agrees(ledger, OCTOBER, tmp_path / "made again")
     credit(remade.number or "", ledger, word, seller=SELLER, amount_minor=100, key="#2")
     assert agrees(ledger, OCTOBER, tmp_path / "credited")
+
+
+def test_credit_notes_are_charges_below_zero_that_correct(ledger: Ledger) -> None:
+    ledger.add_item(OneOffItem("acme", "setup", OCTOBER, "USD", 20000, "Setup"), "ada")
+    draft(ledger, OCTOBER)
+    finalize(ledger, OCTOBER)
+    number, word = invoice(ledger, OCTOBER).number or "", Word("ada", "a test", LATER)
+    credit(number, ledger, word, seller=SELLER, amount_minor=100)
+    credit(number, ledger, word, seller=SELLER, line=1)
+    every = ledger.invoices(OCTOBER)
+    rows = focus_table(every, SELLER).to_pylist()
+    assert sum(row["BilledCost"] for row in rows) * 100 == sum(it.total_minor for it in every)
+    credited = [row for row in rows if row["x_LineKind"] == "credited"]
+    assert len(credited) == 2
+    for row in credited:
+        assert (row["ChargeClass"], row["ChargeCategory"]) == ("Correction", "Adjustment")
+        assert row["BilledCost"] == row["ContractedCost"] < 0
+        assert row["PricingQuantity"] * row["ListUnitPrice"] == row["ListCost"]
 
 
 def test_usage_of_a_void_invoice_has_that_cause(ledger: Ledger) -> None:
