@@ -18,8 +18,11 @@ from schemas.errors import InvalidInput
 NO_MODEL = ""
 """Where revenue stands that no token was used for, and usage that names no model."""
 
-_NO_REVENUE = ("tax", "correction_tax", "credit_applied", "credited")
-"""Tax is the state's; what credits pay was earned all the same."""
+_NO_REVENUE = ("tax", "correction_tax", "credit_applied")
+"""Tax is the state's; what prepaid credits pay was earned all the same."""
+
+_WITH_TAX = ("tax", "credited")
+"""Lines whose tax is in other lines' amounts, or in their own."""
 
 _MODEL = "model"
 
@@ -72,8 +75,8 @@ def margins(
 ) -> list[MarginRow]:
     """Every tenant and model of a month, the largest loss first.
 
-    `lines` (`LINE_COLUMNS`) are the month's; of the cost tables that of the tenant's currency
-    counts, else the first.
+    `lines` are what was billed, as `billed_lines` has them; of the cost tables that of the tenant's
+    currency counts, else the first.
 
     Raises:
         InvalidInput: a model has no cost; the text says the remedy.
@@ -122,9 +125,9 @@ def _revenue(lines: pa.Table) -> dict[tuple[str, str], int]:
     """What each tenant's lines earn without tax; of prices that hold a tax, what is left of it."""
     outside = pc.is_in(lines["kind"], value_set=pa.array(_NO_REVENUE))
     found = Counter(_sums(lines.filter(pc.invert(outside)), "amount_minor"))
-    taxes = lines.filter(pc.equal(lines["kind"], "tax"))
-    found.subtract(_sums(taxes, "tax_minor"))
-    found.update(_sums(taxes, "amount_minor"))
+    taxed = lines.filter(pc.is_in(lines["kind"], value_set=pa.array(_WITH_TAX)))
+    found.subtract(_sums(taxed, "tax_minor"))
+    found.update(_sums(lines.filter(pc.equal(lines["kind"], "tax")), "amount_minor"))
     return dict(found)
 
 

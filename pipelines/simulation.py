@@ -1,7 +1,9 @@
 """History under other prices: closed months priced by a draft, beside what they were billed.
 
 Subscriptions are moved to the draft for the months concerned; usage, credits, coupons and add-ons
-are as the closed month had them. Nothing is written.
+are as the closed month had them, and so is what corrects earlier months. Of an invoice that was
+made again the last counts, a void one as it was; credit notes follow from no price. Nothing is
+written.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,10 +20,8 @@ from pipelines.repricing import ensure_metered, repriced
 from pipelines.rerun import extras_as_billed
 from schemas.catalog import Catalog
 from schemas.errors import InvalidInput, NotFound
+from schemas.invoice import CORRECTION_KINDS, Invoice
 from schemas.ports import ClosingLedger
-
-_KEPT_KINDS = ("correction", "correction_tax", "credited")
-"""Lines that do not follow from the month's prices: what earlier months are off by stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,13 @@ def simulate(
     offered = Offered({**books.offered.catalogs, version: draft}, draft.taxes, extras)
     corrected = books.corrected_minor
     lines = month_lines(books.usage, subscriptions, books.period, offered, corrected)
-    billed = books.lines
-    kept = billed.filter(pc.is_in(billed["kind"], value_set=pa.array(_KEPT_KINDS)))
-    drafted = added([totals_of(lines), totals_of(kept)])
-    return Simulated(month, totals_of(billed), drafted)
+    corrections = pc.is_in(books.lines["kind"], value_set=pa.array(CORRECTION_KINDS))
+    drafted = added([totals_of(lines), totals_of(books.lines.filter(corrections))])
+    return Simulated(month, added(map(_billed, books.made)), drafted)
+
+
+def _billed(invoice: Invoice) -> dict[tuple[str, str], int]:
+    return {(invoice.tenant, invoice.currency): invoice.total_minor}
 
 
 def over_months(simulated: Iterable[Simulated]) -> list[Move]:

@@ -39,6 +39,7 @@ def margin(
 
     from countinghouse.closing_run import check_month
     from countinghouse.init import read_text
+    from pipelines.billed_lines import billed_lines
     from pipelines.books import Books
     from pipelines.cost_file import parse_costs
     from pipelines.margin import margins
@@ -50,7 +51,8 @@ def margin(
     with closing(ledger.connect(settings.ledger_url)) as kept:
         books = Books(month, kept)
         uses = _uses(settings, books, tables)
-        _tell(margins(books.lines, uses, books.catalogs, tables), as_script=as_script)
+        found = margins(billed_lines(books), uses, books.catalogs, tables)
+        _tell(found, as_script=as_script)
 
 
 def _uses(settings: Settings, books: "Books", tables: "Sequence[CostTable]") -> "list[ModelUse]":

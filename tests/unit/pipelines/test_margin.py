@@ -76,6 +76,13 @@ def test_tax_and_credits_are_no_revenue() -> None:
     assert told(rows) == [("outside", "", 1000, 0, 1000), ("within", "", 1000, 0, 1000)]
 
 
+def test_what_is_credited_is_earned_no_more_and_its_tax_neither() -> None:
+    tax = InvoiceLine("tax", "pro", OCTOBER, 190, name="VAT", tax_minor=190)
+    credited = InvoiceLine("credited", "pro", OCTOBER, -119, tax_minor=-19)
+    rows = margins(lines(acme=[fee(1000), tax, credited]), [], CATALOGS, [costs()])
+    assert told(rows) == [("acme", "", 900, 0, 900)]
+
+
 def by_model() -> Catalog:
     body = json.loads(llm_tokens().model_dump_json())
     body["meters"]["tokens"]["priced_by"] = "model"

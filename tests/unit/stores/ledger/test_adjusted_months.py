@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from pipelines import closing
+from pipelines.billed_lines import billed_lines
 from pipelines.books import Books
 from pipelines.explanation import explain_invoice
 from pipelines.focus import focus_table
 from pipelines.invoice_corrections import Word, credit, regenerate, void
 from pipelines.month_ways import as_of_now, in_words
+from pipelines.simulation import simulate
 from pipelines.verification import verify
 from schemas.errors import Conflict
 from schemas.extras import CreditGrant, OneOffItem, Redemption
@@ -140,12 +142,22 @@ def test_a_buyer_who_moves_later_leaves_a_closed_invoice_explained(ledger: Ledge
 
 
 def agrees(ledger: Ledger, month: str, folder: Path) -> bool:
-    """Does the month come out again, from the warehouse and from its bundle, with nothing lost?"""
+    """Does the month come out again: from the warehouse, its bundle, today's price list?
+
+    And is nothing lost, and what is billed what stands?
+    """
     books = Books(month, ledger)
     bundles.write(books, folder)
     lost = [row for row in as_of_now(month, ledger, WAREHOUSE, LOG) if row.lost_micro]
-    found = verify(month, ledger, WAREHOUSE).differences
-    return not lost and found == () and bundles.differences(folder) == []
+    found = [*verify(month, ledger, WAREHOUSE).differences, *bundles.differences(folder)]
+    simulated = simulate(month, CATALOG, ledger, {})
+    billed = sum(billed_lines(books)["amount_minor"].to_pylist())
+    return (
+        not lost
+        and not found
+        and simulated.billed == simulated.drafted
+        and billed == sum(each.total_minor for each in books.invoices)
+    )
 
 
 def test_a_month_still_agrees_when_its_invoices_are_void_made_again_and_credited(
