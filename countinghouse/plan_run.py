@@ -38,7 +38,7 @@ def order_change(tenant: str, order: Order, profile: Profile | None = None) -> C
         try:
             return change_plan(books, tenant, order, opening)
         except NotFound:
-            with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+            with suggesting(tenant, books.tenant_names, "subscriptions list"):
                 raise
 
 
@@ -63,7 +63,7 @@ def _stored(books: Ledger, tenant: str, profile: Profile | None) -> tuple[Subscr
     except NotFound:
         if profile is not None:
             return _opening(books, tenant, profile), False
-        with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+        with suggesting(tenant, books.tenant_names, "subscriptions list"):
             raise
     return stored.subscription, stored.state == "past_due"
 

@@ -15,6 +15,7 @@ from pipelines.books import Books
 from pipelines.costs import to_minor
 from pipelines.descriptions import describe, metered, plan_title, span
 from pipelines.fee_wholes import FeeWholes
+from pipelines.note_words import KIND_WIDTH, explain_note
 from pipelines.pools import SHARED, pool_of, pools, shares
 from pipelines.price_steps import exact, quantity, quotient, steps
 from pipelines.proration import prorate_fees
@@ -29,7 +30,6 @@ from pipelines.rating import (
 from pipelines.segments import Part, parts
 from pipelines.shares import measured
 from schemas.catalog import Catalog
-from schemas.errors import NotFound
 from schemas.extras import NOTHING, Given
 from schemas.invoice import ADJUSTING_KINDS, CORRECTION_KINDS, Invoice, InvoiceLine
 from schemas.money import format_minor, format_pico, minor_per_major
@@ -40,32 +40,22 @@ from schemas.quantity import MICRO
 from schemas.subscription import Subscription
 from schemas.tax import TaxRule
 
-_KIND_WIDTH = len("proration_credit")
 _DAY_MS = 86_400_000
 
 
-def explain_invoice(month: str, tenant: str, ledger: ClosingLedger) -> str:
-    """The explanation of a tenant's invoice for a month.
-
-    Raises:
-        NotFound: the tenant has no invoice in that month.
-    """
-    found = ledger.invoices(month, tenant=tenant)
-    # What a note says is the difference between two invoices; there is no price list behind it.
-    invoices = [each for each in found if each.kind == "invoice"]
-    if not invoices:
-        raise NotFound(f"{tenant} has no invoice for {month}; see `countinghouse invoices list`")
-    books = Books(month, ledger)
-    subscriptions = {s.id: s for s in books.subscriptions}
-    return "\n".join(
-        explain(
-            invoice,
-            subscriptions[invoice.subscription],
-            books.offered.catalogs,
-            as_billed(invoice, books.given.get(tenant, NOTHING)),
-            books.offered.taxes,
-        )
-        for invoice in invoices
+def explain_invoice(invoice: Invoice, ledger: ClosingLedger) -> str:
+    """The explanation of an invoice as it stands in the ledger, or of a note."""
+    if invoice.kind == "note":
+        own = ledger.invoices_of([invoice.tenant])
+        return explain_note(invoice, next((it for it in own if it.id == invoice.corrects), None))
+    books = Books(invoice.month, ledger, [invoice.tenant])
+    [subscription] = [it for it in books.subscriptions if it.id == invoice.subscription]
+    return explain(
+        invoice,
+        subscription,
+        books.offered.catalogs,
+        as_billed(invoice, books.given.get(invoice.tenant, NOTHING)),
+        books.offered.taxes,
     )
 
 
@@ -103,7 +93,7 @@ class _Explanation:
         for place, line in enumerate(self.invoice.lines):
             yield self._line(line)
             yield from self._steps(place, line)
-        yield f"{'total':{_KIND_WIDTH}}  {self._amount(self.invoice.total_minor)}"
+        yield f"{'total':{KIND_WIDTH}}  {self._amount(self.invoice.total_minor)}"
         for meter in sorted(priced_meters(self.parts, self.catalogs)):
             yield ""
             yield from self._meter(meter)
@@ -120,9 +110,9 @@ class _Explanation:
     def _line(self, line: InvoiceLine) -> str:
         described = describe(line, self.period, self.invoice.currency)
         if line.kind in ADJUSTING_KINDS:
-            return f"{line.kind:{_KIND_WIDTH}}  {described} → {self._amount(line.amount_minor)}"
+            return f"{line.kind:{KIND_WIDTH}}  {described} → {self._amount(line.amount_minor)}"
         what = described.partition(": ")[0]
-        return f"{line.kind:{_KIND_WIDTH}}  {what}: {self._arithmetic(line)}"
+        return f"{line.kind:{KIND_WIDTH}}  {what}: {self._arithmetic(line)}"
 
     def _steps(self, place: int, line: InvoiceLine) -> Iterator[str]:
         """Tier by tier, where a price is not the same for each unit."""
@@ -139,10 +129,10 @@ class _Explanation:
         before = after - (line.quantity_micro or 0)
         found = steps(price, before, after, self.invoice.currency)
         for step in found:
-            yield f"{'':{_KIND_WIDTH}}    {step.words} = {exact(step.amount_atto)}"
+            yield f"{'':{KIND_WIDTH}}    {step.words} = {exact(step.amount_atto)}"
         total = sum(step.amount_atto for step in found)
         rounded = self._amount(to_minor(total, self.invoice.currency))
-        yield f"{'':{_KIND_WIDTH}}    together {exact(total)} → {rounded}"
+        yield f"{'':{KIND_WIDTH}}    together {exact(total)} → {rounded}"
 
     def _price(self, meter: str, line: InvoiceLine) -> PriceModel | None:
         """The price of an overage line, None if its plan has none any more."""

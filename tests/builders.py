@@ -7,9 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipelines import catalog_file
+from pipelines.explanation import explain_invoice
 from pipelines.tables import table_of
 from schemas.catalog import Catalog
 from schemas.period import BillingPeriod, parse_instant
+from schemas.ports import ClosingLedger
 from schemas.quantity import MICRO
 from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
 from schemas.tables import USAGE_COLUMNS
@@ -43,6 +45,12 @@ def a_subscription(
         for (plan, _), start, end, next_start in zip(rows, starts, ends, following, strict=True)
     )
     return Subscription(f"sub_{tenant}", tenant, currency, card, segments)
+
+
+def explained(month: str, tenant: str, ledger: ClosingLedger) -> str:
+    """The explanation of a tenant's one invoice for a month."""
+    [invoice] = [it for it in ledger.invoices(month, tenant=tenant) if it.kind == "invoice"]
+    return explain_invoice(invoice, ledger)
 
 
 def units(quantity: int) -> int:

@@ -30,7 +30,7 @@ def ledger_of(tenant: str) -> Iterator["Ledger"]:
     from stores import ledger
 
     books = ledger.connect(Settings().ledger_url)
-    with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+    with suggesting(tenant, books.tenant_names, "subscriptions list"):
         if tenant:
             books.subscribed(tenant)
         yield books

@@ -32,7 +32,7 @@ def show_entitlements(
     from streams.relay_duties import entitlements_of
 
     books = ledger.connect(Settings().ledger_url)
-    with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+    with suggesting(tenant, books.tenant_names, "subscriptions list"):
         subscribed = books.subscribed(tenant)
     found = entitlements_of(subscribed, books.catalogs(), BillingPeriod.month_of(now_ms()))
     form = chosen_format(as_json=as_script, as_csv=False)

@@ -48,10 +48,10 @@ def explain(
     if line is None and (events or parquet):
         raise InvalidInput("--events and --parquet are of one line: name it after the number")
     store = ledger.connect(Settings().ledger_url)
-    with suggesting(number, store.invoice_numbers(), "invoices list"):
+    with suggesting(number, store.invoice_numbers, "invoices list"):
         invoice = store.invoice(number)
-    text = explain_invoice(invoice.month, invoice.tenant, store)
-    books = Books(invoice.month, store)
+    text = explain_invoice(invoice, store)
+    books = Books(invoice.month, store, [invoice.tenant])
     if line is not None and (events or parquet):
         _hand_out(invoice, line, books, parquet, as_script=as_script)
     elif line is not None:
@@ -88,14 +88,17 @@ def _explain_line(
         raise InvalidInput(f"the invoice has the lines 1 to {len(invoice.lines)}, not {number}")
     found = [each for each in usage_lines(invoice, books) if each.number == number]
     told, problem = _told(found)
-    own, version = block(text, number), price_version(invoice, number, books)
+    own = block(text, number)
+    version = None if invoice.kind == "note" else price_version(invoice, number, books)
     if as_script:
         rows = [dict(zip(COLUMNS, row(each), strict=True)) for each in told]
         shown: dict[str, Any] = {"number": invoice.number or invoice.id, "line": number}
         shown |= {"explanation": own, "price_version": version, "events": rows}
         typer.echo(json.dumps(shown))
         return
-    typer.echo(f"{own}\n{version}")
+    typer.echo(own)
+    if version:
+        typer.echo(version)
     for each in told:
         typer.echo("\n".join(evidence_of(each)))
     if problem:

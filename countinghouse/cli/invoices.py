@@ -44,7 +44,7 @@ def list_invoices(
 
     books = ledger.connect(Settings().ledger_url)
     if tenant:
-        with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+        with suggesting(tenant, books.tenant_names, "subscriptions list"):
             books.subscribed(tenant)
     found = books.invoices(_checked(month), state or (), tenant or None)
     rows = (tuple(_summary(invoice).values()) for invoice in found)
@@ -101,7 +101,7 @@ def _find(number: str) -> Invoice:
     from stores import ledger
 
     books = ledger.connect(Settings().ledger_url)
-    with suggesting(number, books.invoice_numbers(), "invoices list"):
+    with suggesting(number, books.invoice_numbers, "invoices list"):
         return books.invoice(number)
 
 

@@ -1,7 +1,7 @@
 """Errors about names that do not exist name those that come nearest."""
 
 from bisect import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 
@@ -14,12 +14,15 @@ TOLD = 3
 
 
 @contextmanager
-def suggesting(wanted: str, existing: Sequence[str], command: str) -> Iterator[None]:
-    """Add to NotFound the nearest of `existing` (in order), or the command that lists them all."""
+def suggesting(wanted: str, existing: Callable[[], Sequence[str]], command: str) -> Iterator[None]:
+    """Add to NotFound the nearest of what exists (in order), or the command that lists them all.
+
+    What exists is asked for when the name is not found: it may be a million names.
+    """
     try:
         yield
     except NotFound as error:
-        near = nearest(wanted, existing)
+        near = nearest(wanted, existing())
         remedy = f"did you mean {', '.join(near)}?" if near else f"see `countinghouse {command}`"
         raise NotFound(f"{error}; {remedy}") from None
 

@@ -25,7 +25,7 @@ def history(tenant: TenantArgument, as_script: JsonOption = False) -> None:
     from stores import ledger
 
     with closing(ledger.connect(Settings().ledger_url)) as books:
-        with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+        with suggesting(tenant, books.tenant_names, "subscriptions list"):
             books.subscribed(tenant)
         rows = [_row(each) for each in books.plan_history(tenant)]
     show(HISTORY_COLUMNS, rows, chosen_format(as_json=as_script, as_csv=False))
@@ -58,7 +58,7 @@ def scheduled_changes(
 
     with closing(ledger.connect(Settings().ledger_url)) as books:
         if tenant:
-            with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+            with suggesting(tenant, books.tenant_names, "subscriptions list"):
                 found = [books.subscribed(tenant).subscription]
         else:
             found = books.subscriptions()

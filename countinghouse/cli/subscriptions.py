@@ -79,7 +79,7 @@ def list_subscriptions(
 
     books = ledger.connect(Settings().ledger_url)
     if tenant:
-        with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+        with suggesting(tenant, books.tenant_names, "subscriptions list"):
             found = [books.subscribed(tenant)]
     else:
         found = books.all_subscribed()

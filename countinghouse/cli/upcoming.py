@@ -49,7 +49,7 @@ def _upcoming(tenant: str) -> "list[Upcoming]":
     month = BillingPeriod.month_of(now).key
     with closing(ledger.connect(settings.ledger_url)) as books:
         if tenant:
-            with suggesting(tenant, books.tenant_names(), "subscriptions list"):
+            with suggesting(tenant, books.tenant_names, "subscriptions list"):
                 books.subscribed(tenant)
         with usage_reader(settings) as usage:
             found = upcoming_invoices(month, books, usage, usage_log(settings).landed(), now)

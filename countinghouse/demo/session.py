@@ -69,10 +69,12 @@ class _Stack:
 def _explain_one(settings: Settings, report: Report, console: Console) -> None:
     """The most telling invoice: a change of plan in the month and, if there is one, overage."""
     changed = [invoice for invoice in report.invoices if _kinds(invoice) & {"proration_charge"}]
+    changed = [invoice for invoice in changed if invoice.number]  # one that is held has none
     if changed:
         chosen = max(changed, key=_telling)
         console.print("[bold]One invoice with a change of plan, explained[/bold]")
-        text = explain_invoice(report.month, chosen.tenant, open_ledger(settings))
+        books = open_ledger(settings)
+        text = explain_invoice(books.invoice(chosen.number or ""), books)
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 

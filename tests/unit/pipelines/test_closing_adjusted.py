@@ -10,7 +10,6 @@ from pipelines import closing
 from pipelines.adjustments.check import adjustments_hold
 from pipelines.books import Books
 from pipelines.checks import charges_match_usage
-from pipelines.explanation import explain_invoice
 from pipelines.preview import upcoming_invoices
 from pipelines.tables import rows_of
 from schemas.catalog import Catalog
@@ -18,7 +17,7 @@ from schemas.errors import ReconciliationFailed
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState, LineKind
 from schemas.period import BillingPeriod
 from schemas.vector import Vector
-from tests.builders import at, llm_tokens
+from tests.builders import at, explained, llm_tokens
 from tests.fakes import Killed
 from tests.unit.pipelines.adjustments.builders import lines_table
 from tests.unit.pipelines.test_closing import MONTH, World
@@ -118,18 +117,18 @@ def test_an_invoice_that_nothing_follows_on_says_nothing_of_it() -> None:
 
 
 def test_every_line_is_explained_and_recomputed(world: Adjusted) -> None:
-    text = explain_invoice(MONTH, "design", world.ledger)
+    text = explained(MONTH, "design", world.ledger)
     assert "discount          WELCOME, 20% off fees of Pro: 20% of 25.80 → −5.16" in text
     assert "add_on            2 × Seats, 16–31 October: 16 of 31 days of 10.00 → 5.16" in text
     assert "tax               VAT 19%, on tokens of Pro: 19% of 1.56 → 0.30" in text
     assert "credit_applied    Credit gift: 10.00 before, 0.00 left → −10.00" in text
     assert "every line agrees" in text
-    assert "the minimum is 203.23 → 67.75" in explain_invoice(MONTH, "upgrade", world.ledger)
+    assert "the minimum is 203.23 → 67.75" in explained(MONTH, "upgrade", world.ledger)
 
 
 def test_a_closed_invoice_is_recomputed_as_it_found_its_tenant(world: Adjusted) -> None:
     world.ledger.has |= {"buyers": [], "credits": []}
-    assert "every line agrees" in explain_invoice(MONTH, "design", world.ledger)
+    assert "every line agrees" in explained(MONTH, "design", world.ledger)
 
 
 @cache

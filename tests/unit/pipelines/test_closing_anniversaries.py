@@ -5,11 +5,10 @@ import json
 import pytest
 
 from pipelines import closing
-from pipelines.explanation import explain_invoice
 from schemas.catalog import Catalog
 from schemas.invoice import Invoice
 from schemas.vector import Vector
-from tests.builders import llm_tokens, units
+from tests.builders import explained, llm_tokens, units
 from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
 from tests.fakes import FakeLedger
 from tests.plan_lives import a_life, when
@@ -99,7 +98,7 @@ def test_each_is_billed_for_the_period_that_ends_in_the_month() -> None:
 def test_an_invoice_of_any_anchor_is_recomputed_line_by_line(tenant: str) -> None:
     ledger = a_ledger()
     close(ledger, "2026-10", "11-01 02:00")
-    told = explain_invoice("2026-10", tenant, ledger)
+    told = explained("2026-10", tenant, ledger)
     assert told.endswith("Recomputed from the price list: every line agrees.\n")
 
 

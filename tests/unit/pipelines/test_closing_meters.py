@@ -2,14 +2,13 @@
 
 from pipelines.books import Books
 from pipelines.checks import charges_match_usage
-from pipelines.explanation import explain_invoice
 from pipelines.preview import upcoming_invoices
 from schemas.catalog import Catalog
 from schemas.money import Money
 from schemas.period import BillingPeriod
 from schemas.quantity import format_micro
 from schemas.vector import Vector
-from tests.builders import a_subscription, at, units
+from tests.builders import a_subscription, at, explained, units
 from tests.fake_warehouse import FakeWarehouse, Used
 from tests.fakes import FakeLedger
 from tests.unit.pipelines.test_closing import MONTH, World
@@ -71,7 +70,7 @@ def test_segments_of_meters_that_do_not_add_up_are_billed_by_what_they_add() -> 
         "not_billed better storage 768 0",
     ]
     assert charges_match_usage(Books(MONTH, world.ledger)) == []
-    assert "every line agrees" in explain_invoice(MONTH, "acme", world.ledger)
+    assert "every line agrees" in explained(MONTH, "acme", world.ledger)
 
 
 def test_what_only_counts_is_unpriced_and_what_is_not_counted_has_no_counter() -> None:

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from pipelines.books import Books
-from pipelines.explanation import explain, explain_invoice
+from pipelines.explanation import explain
 from schemas.catalog import Catalog
-from schemas.errors import NotFound
-from tests.builders import a_subscription, llm_tokens
+from tests.builders import a_subscription, explained, llm_tokens
 from tests.unit.pipelines.test_closing import MONTH, World
 
 FREE_TO_PRO = """\
@@ -45,11 +44,11 @@ def closed() -> World:
 
 
 def test_overage_beyond_a_pool_of_two_plans_is_explained_to_the_cent(closed: World) -> None:
-    assert explain_invoice(MONTH, "design", closed.ledger) == FREE_TO_PRO
+    assert explained(MONTH, "design", closed.ledger) == FREE_TO_PRO
 
 
 def test_an_upgrade_shows_what_is_taken_back_and_what_is_charged(closed: World) -> None:
-    text = explain_invoice(MONTH, "upgrade", closed.ledger)
+    text = explained(MONTH, "upgrade", closed.ledger)
     assert UPGRADE_FEES in text
     assert "total             151.61\n" in text
 
@@ -60,11 +59,6 @@ def test_an_invoice_that_the_price_list_does_not_give_is_told(closed: World) -> 
     wrong = (*invoice.lines[:-1], replace(invoice.lines[-1], amount_minor=157))
     text = explain(replace(invoice, lines=wrong), books.subscriptions[0], books.catalogs)
     assert text.endswith("THE LINES DIFFER; they would be 27.36.\n")
-
-
-def test_a_tenant_without_an_invoice_is_not_found(closed: World) -> None:
-    with pytest.raises(NotFound, match="stranger has no invoice for 2026-10"):
-        explain_invoice(MONTH, "stranger", closed.ledger)
 
 
 def test_a_pool_without_limit_and_a_plan_without_the_meter_are_told(closed: World) -> None:

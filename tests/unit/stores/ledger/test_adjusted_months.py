@@ -22,6 +22,7 @@ from schemas.tax import Buyer
 from schemas.vector import Vector
 from stores.ledger import Ledger, connect
 from tests import bundles
+from tests.builders import explained
 from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
 from tests.unit.pipelines.adjustments.builders import a_catalog
 from tests.unit.stores.ledger.builders import NOW, SELLER, a_subscription, at
@@ -88,7 +89,7 @@ def test_credits_are_burnt_month_by_month_and_conserved(ledger: Ledger) -> None:
     [balance] = ledger.credit_balances(LATER)
     assert (balance.applied_minor, balance.left_minor) == (9000, 0)
     for month in (OCTOBER, NOVEMBER):
-        assert "every line agrees" in explain_invoice(month, "acme", ledger)
+        assert "every line agrees" in explained(month, "acme", ledger)
 
 
 def test_drafting_again_makes_the_same_documents(ledger: Ledger) -> None:
@@ -136,7 +137,7 @@ def test_a_buyer_who_moves_later_leaves_a_closed_invoice_explained(ledger: Ledge
     draft(ledger, OCTOBER)
     finalize(ledger, OCTOBER)
     ledger.set_buyer("acme", Buyer("FR"), "ada")
-    assert "every line agrees" in explain_invoice(OCTOBER, "acme", ledger)
+    assert "every line agrees" in explained(OCTOBER, "acme", ledger)
     draft(ledger, NOVEMBER)
     assert invoice(ledger, NOVEMBER).tax_minor == 0
 
@@ -177,6 +178,29 @@ def test_a_month_still_agrees_when_its_invoices_are_void_made_again_and_credited
     assert agrees(ledger, OCTOBER, tmp_path / "made again")
     credit(remade.number or "", ledger, word, seller=SELLER, amount_minor=100, key="#2")
     assert agrees(ledger, OCTOBER, tmp_path / "credited")
+
+
+def test_each_document_is_explained_by_itself(ledger: Ledger) -> None:
+    ledger.add_item(OneOffItem("acme", "setup", OCTOBER, "USD", 9000, "Setup"), "ada")
+    draft(ledger, OCTOBER)
+    finalize(ledger, OCTOBER)
+    old, word = invoice(ledger, OCTOBER), Word("ada", "a test", LATER)
+    void(old.number or "", ledger, word)
+    ledger.set_buyer("acme", Buyer("FR"), "ada")
+    remade = regenerate(old.number or "", ledger, word, seller=SELLER)
+    note = credit(remade.number or "", ledger, word, seller=SELLER, amount_minor=100)
+    told = [explain_invoice(ledger.invoice(it.id), ledger) for it in (old, remade, note)]
+    assert [text.splitlines()[0] for text in told] == [
+        "Invoice 2026-10-000001 of acme for 2026-10, in USD (void)",
+        "Invoice 2026-10-000003 of acme for 2026-10, in USD (finalized)",
+        f"Note 2026-10-000004 of acme for 2026-10, in USD ({note.state.value}), on 2026-10-000003",
+    ]
+    assert ["VAT" in text for text in told] == [True, False, False]
+    assert all("every line agrees" in text for text in told[:2])
+    assert told[2].splitlines()[1:] == [
+        "credited          a test → −1.00",
+        "total             −1.00",
+    ]
 
 
 def test_credit_notes_are_charges_below_zero_that_correct(ledger: Ledger) -> None:
