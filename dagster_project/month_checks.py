@@ -25,7 +25,7 @@ def usage_has_a_subscription(
     """Nobody uses anything without a subscription in the month: the leakage report."""
     month = context.partition_key
     with ledger.open() as books:
-        findings = leakage.usage_without_subscription(Books(month, books))
+        findings = [str(it) for it in leakage.usage_without_subscription(Books(month, books))]
     return metadata.verdict(
         findings, "every user has a subscription", _WARN, _listed(f"usage unbilled {month}")
     )
@@ -38,7 +38,7 @@ def usage_has_a_price(
     """Subscribers use priced meters while a plan is in force, and at no other time."""
     month = context.partition_key
     with ledger.open() as books:
-        findings = leakage.unpriced_usage(Books(month, books))
+        findings = [str(it) for it in leakage.unpriced_usage(Books(month, books))]
     return metadata.verdict(
         findings, "every plan was in force", _WARN, _listed(f"usage unbilled {month}")
     )

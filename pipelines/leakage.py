@@ -1,9 +1,10 @@
-"""Usage that no invoice bills: findings to read, warnings all; empty where all is well.
+"""Usage that no invoice bills: findings, warnings all; empty where all is well.
 
 They are read off the month's recorded comparison.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
@@ -12,22 +13,29 @@ from pipelines.tables import rows_of
 from schemas.quantity import format_micro
 
 
-def usage_without_subscription(books: Books) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Unbilled:
+    """A tenant's usage of a meter, in 1e-6 units, that no invoice bills, and why."""
+
+    tenant: str
+    meter: str
+    quantity_micro: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.tenant}: {format_micro(self.quantity_micro)} {self.meter}, {self.why}"
+
+
+def usage_without_subscription(books: Books) -> list[Unbilled]:
     """The leakage report: who used something and has no subscription in the month at all."""
-    return [
-        f"{tenant}: {format_micro(micro)} {meter}, and no subscription"
-        for tenant, meter, micro in _unpriced(books, is_subscribed=False)
-    ]
+    return [Unbilled(*row, "no subscription") for row in _unpriced(books, is_subscribed=False)]
 
 
-def unpriced_usage(books: Books) -> list[str]:
+def unpriced_usage(books: Books) -> list[Unbilled]:
     """Usage of priced meters by tenants that have a subscription, at a time when it had no plan."""
     priced = {meter for catalog in books.catalogs.values() for meter in catalog.priced_meters}
-    return [
-        f"{tenant}: {format_micro(micro)} {meter} while no plan was in force"
-        for tenant, meter, micro in _unpriced(books, is_subscribed=True)
-        if meter in priced
-    ]
+    found = (Unbilled(*row, "no plan in force") for row in _unpriced(books, is_subscribed=True))
+    return [each for each in found if each.meter in priced]
 
 
 def _unpriced(books: Books, *, is_subscribed: bool) -> Iterator[tuple[str, str, int]]:

@@ -7,7 +7,9 @@ import typer
 
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
+from schemas.quantity import format_micro
 
+UNBILLED = ("tenant", "meter", "quantity", "why")
 REPEATED = ("tenant", "month", "other_month", "ids", "source", "id")
 
 MonthArgument = Annotated[str, typer.Argument(help="A month that was closed, like 2026-10.")]
@@ -26,7 +28,8 @@ def unbilled(month: MonthArgument, as_script: JsonOption = False) -> None:
         books = Books(month, opened)
         findings = usage_without_subscription(books) + unpriced_usage(books)
     form = chosen_format(as_json=as_script, as_csv=False)
-    show(("unbilled",), ((finding,) for finding in findings), form)
+    rows = ((it.tenant, it.meter, format_micro(it.quantity_micro), it.why) for it in findings)
+    show(UNBILLED, rows, form)
     typer.echo(f"{len(findings):,} findings of usage that no invoice bills", err=True)
 
 

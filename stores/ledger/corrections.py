@@ -10,9 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from schemas.errors import Conflict, NotFound
+from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.extras import USUAL_PRIORITY
 from schemas.invoice import Invoice, InvoiceState
+from schemas.money import Money
 from schemas.payment import AttemptState
 from stores.ledger.credits import apply_credits, grant_negatives, granted_by
 from stores.ledger.extras_tables import credit_applications, credit_grants
@@ -143,8 +144,15 @@ def _check_creditable(connection: sa.Connection, invoice: Invoice, amount_minor:
     if invoice.state is not InvoiceState.PAID:
         _check_no_payment_open(connection, invoice)
     left = invoice.total_minor + sum(_notes(connection, invoice))
-    if not 0 < amount_minor <= left:
-        raise Conflict(f"{name} has {left} minor units left to credit, not {amount_minor}")
+    if amount_minor <= 0:
+        raise InvalidInput(f"a credit of {_money(amount_minor, invoice)} credits nothing")
+    if amount_minor > left:
+        wanted = _money(amount_minor, invoice)
+        raise Conflict(f"{name} has {_money(left, invoice)} left to credit, not {wanted}")
+
+
+def _money(amount_minor: int, invoice: Invoice) -> Money:
+    return Money(amount_minor, invoice.currency)
 
 
 def _check_no_payment_open(connection: sa.Connection, invoice: Invoice) -> None:

@@ -72,7 +72,7 @@ def test_what_is_worth_a_look_is_told_at_the_end_with_its_command(
     with dagster_environment(settings) as home:
         ended = run_job(home, RunRequest("close_month", MONTH), ignore, month.resources())
     assert ended.warnings == (
-        "usage has a subscription: stranger: 100 tokens, and no subscription; "
+        "usage has a subscription: stranger: 100 tokens, no subscription; "
         f"see `countinghouse usage unbilled {MONTH}`",
     )
     collected = Collected(0, 0, 0)

@@ -49,7 +49,7 @@ def told(run: dg.ExecuteInProcessResult, name: str) -> tuple[str, str]:
 def test_usage_without_a_subscription_is_named(month: Month) -> None:
     used(month, "stranger", "10-05", 100)
     assert warned(month, "usage_has_a_subscription") == (
-        "stranger: 100 tokens, and no subscription",
+        "stranger: 100 tokens, no subscription",
         f"countinghouse usage unbilled {MONTH}",
     )
 
@@ -58,7 +58,7 @@ def test_usage_before_the_plan_began_is_named(month: Month) -> None:
     month.ledger.save_subscriptions([a_subscription("pro 10-05", "tardy")], 0, "test")
     used(month, "tardy", "10-04", 3)
     assert warned(month, "usage_has_a_price") == (
-        "tardy: 3 tokens while no plan was in force",
+        "tardy: 3 tokens, no plan in force",
         f"countinghouse usage unbilled {MONTH}",
     )
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.books import Books
-from pipelines.leakage import unpriced_usage, usage_without_subscription
+from pipelines.leakage import Unbilled, unpriced_usage, usage_without_subscription
 from schemas.errors import NotFound
 from tests.builders import a_subscription, llm_tokens
 from tests.fakes import FakeLedger
@@ -20,6 +20,10 @@ def closed(*sent: tuple[str, str, int]) -> Books:
     return Books(MONTH, world.ledger)
 
 
+def told(found: list[Unbilled]) -> list[str]:
+    return [str(each) for each in found]
+
+
 def test_a_month_in_which_all_is_billed_has_no_findings() -> None:
     books = closed(("acme", "10-06", 5))
     assert books.live_heads["held"].to_pylist() == [None]
@@ -28,13 +32,13 @@ def test_a_month_in_which_all_is_billed_has_no_findings() -> None:
 
 def test_usage_without_a_subscription_leaks() -> None:
     books = closed(("stranger", "10-06", 7), ("acme", "10-06", 5))
-    assert usage_without_subscription(books) == ["stranger: 7 tokens, and no subscription"]
+    assert told(usage_without_subscription(books)) == ["stranger: 7 tokens, no subscription"]
     assert unpriced_usage(books) == []
 
 
 def test_usage_before_the_plan_began_is_unpriced() -> None:
     books = closed(("acme", "10-04", 3))
-    assert unpriced_usage(books) == ["acme: 3 tokens while no plan was in force"]
+    assert told(unpriced_usage(books)) == ["acme: 3 tokens, no plan in force"]
     assert usage_without_subscription(books) == []
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.errors import Conflict, NotFound
+from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.extras import CreditGrant
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState, remade_id
 from stores.ledger import Ledger
@@ -120,8 +120,14 @@ def test_credited_whole_it_is_settled(ledger: Ledger, acme: Invoice) -> None:
 
 def test_no_more_is_credited_than_there_is(ledger: Ledger, acme: Invoice) -> None:
     credit(ledger, acme, 4000)
-    with pytest.raises(Conflict, match="999 minor units left"):
+    with pytest.raises(Conflict, match=r"has USD 9\.99 left to credit, not USD 10\.00"):
         credit(ledger, acme, 1000, "2")
+
+
+def test_a_credit_is_more_than_nothing(ledger: Ledger, acme: Invoice) -> None:
+    for minor in (0, -5):
+        with pytest.raises(InvalidInput, match="credits nothing"):
+            credit(ledger, acme, minor)
 
 
 def test_a_note_of_the_same_key_is_issued_once(ledger: Ledger, acme: Invoice) -> None:
