@@ -79,13 +79,11 @@ def _latency(breaches: Sequence[Breach]) -> str:
 def _plan_changes(report: Report, console: Console) -> None:
     if not report.plan_changes:
         return
-    table = _table(
-        "Plans that changed", "tenant", "by", "what", "takes effect", f"{report.month} costs"
-    )
+    table = _table("Plans that changed", "tenant", "by", "what", f"{report.month} costs")
     totals = {each.tenant: Money(each.total_minor, each.currency) for each in report.invoices}
     for change in report.plan_changes:
-        told = (change.tenant, change.who, change.what, change.takes_effect)
-        table.add_row(*told, str(totals.get(change.tenant, "nothing")))
+        costs = str(totals.get(change.tenant, "nothing"))
+        table.add_row(change.tenant, change.who, change.what, costs)
     console.print(table)
     console.print()
 
