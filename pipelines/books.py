@@ -15,12 +15,12 @@ from pipelines.adjustments.given import given_by_tenant, versions_of
 from pipelines.billed_segments import anchored, bounds_table, subscribed, told_versions
 from pipelines.line_parts import begins
 from pipelines.standing import made_by_close
-from pipelines.tables import as_table, lines_by_subscription, rows_of
+from pipelines.tables import as_table, rows_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
 from schemas.errors import Conflict, NotFound
 from schemas.extras import Extras, Given
-from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, InvoiceState
+from schemas.invoice import Invoice, InvoiceState
 from schemas.period import BillingPeriod
 from schemas.ports import EVERYBODY, RATED, ClosingLedger, LineWork, TenantRange
 from schemas.subscription import Subscription
@@ -185,61 +185,10 @@ class Books:
         stream = pa.RecordBatchReader.from_stream(self.line_stream())
         return sum(len(batch) for batch in stream)
 
-    def on_invoices(self) -> ArrowStream:
-        """Those of them that stand on an invoice."""
-        if not self.note_lines.num_rows:
-            return self.line_stream()
-        stream = pa.RecordBatchReader.from_stream(self.line_stream())
-        tables = (self.told_apart(pa.Table.from_batches([batch]))[0] for batch in stream)
-        batches = (batch for table in tables for batch in table.to_batches())
-        chosen: ArrowStream = pa.RecordBatchReader.from_batches(stream.schema, batches)
-        return chosen
-
-    def told_apart(self, lines: pa.Table) -> tuple[pa.Table, pa.Table]:
-        """Some of the month's lines: those on invoices, and those that notes make."""
-        kinds = pa.array(CORRECTION_KINDS, pa.string())
-        corrects = pc.is_in(lines["kind"], value_set=kinds)
-        if not pc.any(corrects).as_py():
-            return lines, lines.slice(0, 0)
-        is_noted = self._noted(lines["subscription"], corrects)
-        return lines.filter(pc.invert(is_noted)), lines.filter(is_noted)
-
-    def _noted(self, subscriptions: pa.ChunkedArray, corrects: pa.ChunkedArray) -> pa.ChunkedArray:
-        """For each line, is it a correction that a note makes?"""
-        if self.catalogs[self.closing.catalog_version].late_usage.corrected_by == "note":
-            return corrects
-        is_invoiced = pc.is_in(subscriptions, value_set=self.subscribed)
-        return pc.and_(corrects, pc.invert(is_invoiced))
-
     @cached_property
-    def _corrections(self) -> tuple[pa.Table, pa.Table]:
-        lines = as_table(self._ledger.lines(self.month, ("corrections",)), LINE_COLUMNS)
-        return self.told_apart(lines)
-
-    @property
-    def note_lines(self) -> pa.Table:
-        """The corrections that are made by notes: by policy, or where no invoice follows."""
-        return self._corrections[1]
-
-    @cached_property
-    def corrected_minor(self) -> dict[str, int]:
-        """What corrections on invoices come to, by subscription."""
-        sums: Counter[str] = Counter()
-        for row in rows_of(self._corrections[0]):
-            sums[row["subscription"]] += row["amount_minor"]
-        return dict(sums)
-
-    def lines_among(self, subscriptions: pa.Array) -> dict[str, tuple[InvoiceLine, ...]]:
-        """The invoices' lines of some subscriptions, in their order."""
-        stream = pa.RecordBatchReader.from_stream(self.on_invoices())
-        own = [
-            pa.Table.from_batches([batch]).filter(
-                pc.is_in(batch["subscription"], value_set=subscriptions)
-            )
-            for batch in stream
-        ]
-        found = lines_by_subscription(pa.concat_tables(own)) if own else ()
-        return {row["subscription"]: lines for row, lines in found}
+    def corrections(self) -> pa.Table:
+        """Those of `lines` that correct earlier months, on invoices and on notes."""
+        return as_table(self._ledger.lines(self.month, ("corrections",)), LINE_COLUMNS)
 
     @cached_property
     def heads(self) -> pa.Table:

@@ -13,6 +13,7 @@ from pipelines.books import Books
 from pipelines.bulk_reconciliation import subscribed_tables
 from pipelines.engine import database
 from pipelines.line_parts import between, parts_of
+from pipelines.lines_on_invoices import on_invoices
 from pipelines.name_numbers import named, names_in, numbered
 from pipelines.plan_tables import card_table, divisor_table
 from pipelines.price_table import matrix_table, price_table
@@ -57,7 +58,7 @@ def _suspects(tables: Mapping[str, pa.Table]) -> pa.Array:
 def _ranges(books: Books) -> Iterator[tuple[pa.Table, str | None, str | None]]:
     """The invoices' lines in parts, each with its first tenant and that of the next part."""
     first, held = None, None
-    for part in parts_of(books.on_invoices()):
+    for part in parts_of(on_invoices(books)):
         if held is not None:
             end = part["tenant"][0].as_py()
             yield held, first, end

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pipelines.books import Books
 from pipelines.charge_suspects import suspects
 from pipelines.fee_wholes import FeeWholes
+from pipelines.lines_on_invoices import lines_among
 from pipelines.pools import pool_of, pools
 from pipelines.proration import share_of_fee
 from pipelines.rating import beyond, overage_amount, price_of, priced_meters
@@ -41,7 +42,7 @@ def findings_of(books: Books, subscriptions: pa.Array) -> list[str]:
     """The findings of some subscriptions, each looked at by itself."""
     segments = books.segments
     own = segments.filter(pc.is_in(segments["subscription"], value_set=subscriptions))
-    lines_of = books.lines_among(subscriptions)
+    lines_of = lines_among(subscriptions, books)
     usage_of = books.usage_among(pc.unique(own["tenant"]))
     findings: list[str] = []
     for subscription in subscriptions_of(own):

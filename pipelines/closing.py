@@ -25,6 +25,7 @@ from pipelines.draft_parts import drafts_of
 from pipelines.draft_tables import Part
 from pipelines.invoice_checks import totals_by_currency
 from pipelines.late_usage import corrections_by, corrections_table
+from pipelines.lines_on_invoices import corrected_minor, note_lines, on_invoices
 from pipelines.metering import meters_of
 from pipelines.month_comparison import compare_figures, failed
 from pipelines.segment_tables import subscriptions_of
@@ -170,8 +171,8 @@ def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
     rests_on = invoicing.basis(books.closing, books.offered.catalogs, books.given)
     totals: Counter[str] = Counter()
     parts = chain(
-        draft_parts(books.on_invoices(), books.segments, rests_on),
-        drafts_of(invoicing.draft_notes(books.note_lines, rests_on)),
+        draft_parts(on_invoices(books), books.segments, rests_on),
+        drafts_of(invoicing.draft_notes(note_lines(books), rests_on)),
     )
     left_alone = ledger.replace_drafts(month, made_ahead(_added_up(parts, totals)))
     counts = {"subscriptions": len(books.subscribed), "finalized_left_alone": left_alone}
@@ -276,7 +277,7 @@ def _adjust(books: Books, ledger: ClosingLedger) -> StepReport:
     lines = table_of([], LINE_COLUMNS)
     if segments.num_rows:
         found = subscriptions_of(segments)
-        corrected = books.corrected_minor
+        corrected = corrected_minor(books)
         lines = bulk.adjust_lines(
             books.rated(), found, books.period, books.offered, corrected=corrected
         )

@@ -58,7 +58,10 @@ def compare_counters(books: Books, usage: UsageReader, log: Log) -> pa.Table:
     catalog = books.catalogs[books.closing.catalog_version]
     compared = usage.compare_counters(books.span, catalog, log)
     ensure_covered(compared)
-    return in_order(as_table(compared.table, COUNTER_COLUMNS), _COUNTER_ORDER)
+    table = in_order(as_table(compared.table, COUNTER_COLUMNS), _COUNTER_ORDER)
+    # A word for each of millions of counters, of which there are four: as places among these.
+    kind = table.schema.get_field_index("window_kind")
+    return table.set_column(kind, "window_kind", table["window_kind"].dictionary_encode())
 
 
 def failed(month: str, reason: str, findings: list[str]) -> ReconciliationFailed:

@@ -9,18 +9,16 @@ written.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from pipelines.adjustments.bulk import Offered
 from pipelines.books import Books
+from pipelines.lines_on_invoices import corrected_minor
 from pipelines.month_lines import month_lines
 from pipelines.movements import Move, added, moves, totals_of
 from pipelines.repricing import ensure_metered, repriced
 from pipelines.rerun import extras_as_billed
 from schemas.catalog import Catalog
 from schemas.errors import InvalidInput, NotFound
-from schemas.invoice import CORRECTION_KINDS, Invoice
+from schemas.invoice import Invoice
 from schemas.ports import ClosingLedger
 
 
@@ -55,10 +53,9 @@ def simulate(
     subscriptions = repriced(books.subscriptions, books.period, draft, version, renamed)
     extras = extras_as_billed(books)
     offered = Offered({**books.offered.catalogs, version: draft}, draft.taxes, extras)
-    corrected = books.corrected_minor
+    corrected = corrected_minor(books)
     lines = month_lines(books.usage, subscriptions, books.period, offered, corrected)
-    corrections = pc.is_in(books.lines["kind"], value_set=pa.array(CORRECTION_KINDS))
-    drafted = added([totals_of(lines), totals_of(books.lines.filter(corrections))])
+    drafted = added([totals_of(lines), totals_of(books.corrections)])
     return Simulated(month, added(map(_billed, books.made)), drafted)
 
 

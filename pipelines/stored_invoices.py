@@ -17,6 +17,7 @@ from pipelines.books import Books
 from pipelines.draft_tables import line_table, lines_of
 from pipelines.engine import database
 from pipelines.line_parts import between, ranges_of
+from pipelines.lines_on_invoices import told_apart
 from pipelines.tables import as_table, lines_by_subscription, rows_of, table_of
 from schemas.invoice import late_note_id, month_billed
 from schemas.tables import DOCUMENT_COLUMNS, INVOICE_LINE_COLUMNS, TOTAL_COLUMNS
@@ -76,7 +77,7 @@ def read_invoices(books: Books, at_once: int = AT_ONCE) -> StoredInvoices:
 
 def _expected(lines: pa.Table, books: Books) -> pa.Table:
     """What the ledger's lines make of the close's invoices and notes (`INVOICE_LINE_COLUMNS`)."""
-    on_invoices, on_notes = books.told_apart(lines)
+    on_invoices, on_notes = told_apart(lines, books)
     return pa.concat_tables([lines_of(on_invoices, books.month), _of_notes(on_notes, books.month)])
 
 

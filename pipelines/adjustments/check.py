@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from pipelines.adjustments.buckets import product_of
 from pipelines.adjustments.concerned import concerned_segments
+from pipelines.lines_on_invoices import lines_among
 from pipelines.segment_tables import subscriptions_of
 from schemas.invoice import REDUCING_KINDS, InvoiceLine
 from schemas.prices import PPM
@@ -28,7 +29,7 @@ def adjustments_hold(books: "Books") -> list[str]:
     segments = concerned_segments(books.segments, books.offered)
     if not segments.num_rows:
         return []
-    lines = books.lines_among(pc.unique(segments["subscription"]))
+    lines = lines_among(pc.unique(segments["subscription"]), books)
     return [
         f"{subscription.tenant}: {finding}"
         for subscription in subscriptions_of(segments)
