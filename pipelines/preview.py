@@ -34,8 +34,8 @@ _FEE_KINDS = ("base_fee", "proration_credit", "proration_charge")
 class Upcoming:
     """A tenant's next invoice. `fees` and `so_far` are exact as of now, `projected` is a guess.
 
-    `so_far` is the total if nothing more were used until `period` ends, its fees whole. Both hold
-    what corrects closed months on this invoice.
+    `so_far` is the total if nothing more were used until `period` ends, its fees whole.
+    It and the guess hold what corrects closed months on this invoice.
     """
 
     tenant: str

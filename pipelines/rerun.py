@@ -30,7 +30,10 @@ def rerun(month: str, ledger: ClosingLedger, usage: UsageReader) -> Books:
 
 
 def extras_as_billed(books: Books) -> Extras:
-    """What tenants had beside their plans as the month's invoices found it."""
+    """What tenants had beside their plans as the month's invoices found it.
+
+    Notes come first: where a tenant has both, it is the invoice that tells buyer and credits.
+    """
     given = {
         invoice.tenant: as_billed(invoice, books.given.get(invoice.tenant, NOTHING))
         for invoice in sorted(books.made, key=lambda it: it.kind, reverse=True)

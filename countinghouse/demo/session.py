@@ -68,13 +68,14 @@ class _Stack:
 
 def _explain_one(settings: Settings, report: Report, console: Console) -> None:
     """The most telling invoice: a change of plan in the month and, if there is one, overage."""
-    changed = [invoice for invoice in report.invoices if _kinds(invoice) & {"proration_charge"}]
-    changed = [invoice for invoice in changed if invoice.number]  # one that is held has none
-    if changed:
-        chosen = max(changed, key=_telling)
+    changed = [it for it in report.invoices if "proration_charge" in _kinds(it)]
+    # One that is held has no number.
+    numbers = {it.number: it for it in changed if it.number is not None}
+    if numbers:
+        number = max(numbers, key=lambda each: _telling(numbers[each]))
         console.print("[bold]One invoice with a change of plan, explained[/bold]")
         books = open_ledger(settings)
-        text = explain_invoice(books.invoice(chosen.number or ""), books)
+        text = explain_invoice(books.invoice(number), books)
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
