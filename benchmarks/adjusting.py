@@ -22,6 +22,7 @@ from pipelines.adjustments.case import Case
 from pipelines.adjustments.concerned import concerned
 from pipelines.adjustments.given import given_by_tenant
 from pipelines.adjustments.invoice import adjust
+from pipelines.segment_tables import segment_table
 from pipelines.tables import lines_by_subscription, table_of
 from schemas.catalog import Catalog
 from schemas.extras import (
@@ -53,6 +54,7 @@ class Month:
         text = PRICES.read_text() + OFFERS
         self.catalogs: dict[int, Catalog] = {1: catalog_file.parse(text, PRICES.name)}
         self.subscriptions = [_subscription(n) for n in range(tenants)]
+        self.segments = segment_table(self.subscriptions)
         self.rated = table_of(_lines(self.subscriptions), LINE_COLUMNS)
 
     def offered(self, *, some: bool, taxed: bool) -> Offered:
@@ -74,8 +76,8 @@ class Month:
 
     def bulk(self, offered: Offered) -> pa.Table | None:
         """The adjusting lines as the close makes them."""
-        found = concerned(self.subscriptions, offered)
-        return adjust_lines(self.rated, found, MONTH, offered) if found else None
+        found = concerned(self.segments, offered)
+        return adjust_lines(self.rated, found, MONTH, offered) if found.num_rows else None
 
     def specified(self, offered: Offered) -> Iterator[tuple[str, tuple[object, ...]]]:
         """The same by the specification."""

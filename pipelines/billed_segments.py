@@ -20,7 +20,17 @@ def in_force(segments: pa.Table, month: BillingPeriod) -> pa.Table:
 
     The billing period of a subscription is its own that ends in the month.
     """
-    starts, ends = periods_of(segments["anchor_day"], month)
+    return _cut(segments, *periods_of(segments["anchor_day"], month))
+
+
+def in_force_within(segments: pa.Table, period: BillingPeriod) -> pa.Table:
+    """The same for one period of all, whatever is billed when."""
+    return _cut(segments, pa.scalar(period.start_ms), pa.scalar(period.end_ms))
+
+
+def _cut(
+    segments: pa.Table, starts: pa.ChunkedArray | pa.Scalar, ends: pa.ChunkedArray | pa.Scalar
+) -> pa.Table:
     cut = segments.append_column("start_ms", pc.max_element_wise(segments["starts_ms"], starts))
     cut = cut.append_column("end_ms", pc.min_element_wise(segments["ends_ms"], ends))
     reaches = pc.less(cut["start_ms"], cut["end_ms"])
@@ -50,20 +60,34 @@ def subscribed(segments: pa.Table, month: BillingPeriod) -> pa.Table:
 
 def told_versions(segments: pa.Table, month: BillingPeriod) -> set[int]:
     """The price lists that the month's invoices may need; see `pipelines.fee_terms`."""
-    found: set[int] = set()
-    for day in pc.unique(segments["anchor_day"]).to_pylist():
-        period = BillingPeriod.ending_in(month, day)
-        before = BillingPeriod.around(period.start_ms - 1, day)
-        own = segments.filter(pc.equal(segments["anchor_day"], day))
-        goes_on = pc.fill_null(pc.greater_equal(own["ends_ms"], before.start_ms), True)
-        told = own.filter(pc.and_(goes_on, pc.less_equal(own["starts_ms"], period.end_ms)))
-        found |= set(pc.unique(told["catalog_version"]).to_pylist())
-    return found
+    told = segments["catalog_version"].filter(are_told(segments, month))
+    return set(pc.unique(told).to_pylist())
 
 
-def bounds_table(segments: pa.Table, month: BillingPeriod) -> pa.Table:
-    """The bounds of each tenant's parts (`BOUNDS`), as `pipelines.segments.bounds` has them."""
-    parts = in_force(segments, month).combine_chunks()
+def are_told(segments: pa.Table, month: BillingPeriod) -> pa.ChunkedArray:
+    """For each segment, may the month's invoice tell of it? See `pipelines.fee_terms`.
+
+    What was charged in advance is known by the period before, so that one's as well.
+    """
+    days = pc.unique(segments["anchor_day"])
+    periods = [BillingPeriod.ending_in(month, day) for day in days.to_pylist()]
+    earlier = [
+        BillingPeriod.around(period.start_ms - 1, day).start_ms
+        for period, day in zip(periods, days.to_pylist(), strict=True)
+    ]
+    places = pc.index_in(segments["anchor_day"], value_set=days)
+    firsts = pa.array(earlier, pa.int64()).take(places)
+    ends = pa.array([period.end_ms for period in periods], pa.int64()).take(places)
+    goes_on = pc.fill_null(pc.greater_equal(segments["ends_ms"], firsts), True)
+    return pc.and_(goes_on, pc.less_equal(segments["starts_ms"], ends))
+
+
+def bounds_table(parts: pa.Table) -> pa.Table:
+    """The bounds of each tenant's parts (`BOUNDS`), as `pipelines.segments.bounds` has them.
+
+    `parts` are those in force, by tenant and in time order.
+    """
+    parts = parts.combine_chunks()
     count = parts.num_rows
     is_first = begins(parts["tenant"])
     starts, ends = (parts[name].combine_chunks() for name in ("start_ms", "end_ms"))

@@ -12,7 +12,13 @@ import pyarrow.compute as pc
 
 from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import given_by_tenant, versions_of
-from pipelines.billed_segments import anchored, bounds_table, subscribed, told_versions
+from pipelines.billed_segments import (
+    anchored,
+    bounds_table,
+    in_force,
+    subscribed,
+    told_versions,
+)
 from pipelines.line_parts import begins
 from pipelines.standing import made_by_close
 from pipelines.tables import as_table, rows_of
@@ -114,7 +120,7 @@ class Books:
     @cached_property
     def bounds(self) -> pa.Table:
         """The instants at which each tenant's parts begin and end, rising, by tenant."""
-        return bounds_table(self.segments, self.period)
+        return bounds_table(in_force(self.segments, self.period))
 
     @cached_property
     def anchored(self) -> Mapping[str, BillingPeriod]:

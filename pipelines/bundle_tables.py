@@ -17,6 +17,7 @@ from pipelines.plan_tables import card_table, divisor_table, fee_table, policy_t
 from pipelines.price_table import matrix_table, price_table
 from pipelines.proration import fee_lines
 from pipelines.rerun import extras_as_billed
+from pipelines.segment_tables import subscriptions_of
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS
@@ -114,7 +115,7 @@ def _prices(catalogs: Mapping[int, Catalog]) -> dict[str, pa.Table]:
 def _subscriptions(books: Books) -> dict[str, pa.Table]:
     """Timelines with the billing period of each, and the fees of those that are not the usual."""
     others = _others(books)
-    timelines = bulk_tables.segments(books.subscriptions, books.period)
+    timelines = bulk_tables.segments(books.segments, books.period)
     names = pa.array(sorted(each.id for each in others), pa.string())
     usual = pa.compute.invert(pa.compute.is_in(timelines["subscription"], value_set=names))
     return {
@@ -131,7 +132,7 @@ def _others(books: Books) -> list[Subscription]:
         return []
     return [
         each
-        for each in books.subscriptions
+        for each in subscriptions_of(books.segments)
         if not is_usual(each, each.billed_in(books.period), catalogs)
     ]
 

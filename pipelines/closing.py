@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from pipelines import bulk_rating, invoicing, reconciliation
 from pipelines.adjustments import bulk
-from pipelines.adjustments.concerned import concerned_segments
+from pipelines.adjustments.concerned import concerned
 from pipelines.ahead import made_ahead
 from pipelines.books import Books
 from pipelines.bulk_drafts import draft_parts
@@ -28,7 +28,6 @@ from pipelines.late_usage import corrections_by, corrections_table
 from pipelines.lines_on_invoices import corrected_minor, note_lines, on_invoices
 from pipelines.metering import meters_of
 from pipelines.month_comparison import compare_figures, failed
-from pipelines.segment_tables import subscriptions_of
 from pipelines.tables import table_of
 from pipelines.usage_reading import read_usage
 from schemas.closing import Closing, ClosingState
@@ -273,13 +272,12 @@ def _correct(books: Books, ledger: ClosingLedger, usage: UsageReader) -> int:
 
 
 def _adjust(books: Books, ledger: ClosingLedger) -> StepReport:
-    segments = concerned_segments(books.segments, books.offered)
+    segments = concerned(books.segments, books.offered)
     lines = table_of([], LINE_COLUMNS)
     if segments.num_rows:
-        found = subscriptions_of(segments)
         corrected = corrected_minor(books)
         lines = bulk.adjust_lines(
-            books.rated(), found, books.period, books.offered, corrected=corrected
+            books.rated(), segments, books.period, books.offered, corrected=corrected
         )
     return _replace_lines("adjust_lines", "adjustments", lines, books, ledger)
 

@@ -12,7 +12,6 @@ from pipelines import bulk_rating, invoicing
 from pipelines.adjustments import bulk
 from pipelines.adjustments.concerned import concerned
 from pipelines.books import Books
-from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table, line_of, rows_of
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, InvoiceState, remade_id
@@ -90,7 +89,7 @@ def _next_id(old: Invoice, ledger: ClosingLedger) -> str:
 
 def _lines(old: Invoice, books: Books, ledger: ClosingLedger) -> tuple[InvoiceLine, ...]:
     month, catalogs = books.period, books.catalogs
-    found = segment_table(books.subscriptions)
+    found = books.segments
     usage = as_table(ledger.usage(books.month), USAGE_COLUMNS)
     fees = bulk_rating.prorate_fees(found, month, catalogs)
     charges = bulk_rating.rate_charges(usage, found, month, catalogs)
@@ -105,8 +104,8 @@ def _lines(old: Invoice, books: Books, ledger: ClosingLedger) -> tuple[InvoiceLi
 def _following(
     fees: pa.Table, charges: pa.Table, books: Books, due: Mapping[str, int]
 ) -> Iterator[dict[str, Any]]:
-    found = concerned(books.subscriptions, books.offered)
-    if found:
+    found = concerned(books.segments, books.offered)
+    if found.num_rows:
         rated = pa.concat_tables([fees, charges])
         made = bulk.adjust_lines(rated, found, books.period, books.offered, corrected=due)
         yield from rows_of(as_table(made, LINE_COLUMNS))

@@ -165,8 +165,8 @@ def _owed_as_of(
     charges = bulk_rating.rate_charges(used, segments, month, catalogs)
     rated = pa.concat_tables([fees, charges])
     offered = replace(books.offered, extras=_as_billed(books, billed))
-    found = concerned(subscriptions, offered)
-    following = [bulk.adjust_lines(rated, found, month, offered)] if found else []
+    found = concerned(segments, offered)
+    following = [bulk.adjust_lines(rated, found, month, offered)] if found.num_rows else []
     return _by_subscription([fees, charges, *following])
 
 

@@ -3,7 +3,7 @@
 The engines are the close's own; nothing is read from a ledger or written to one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -11,32 +11,29 @@ import pyarrow as pa
 from pipelines import bulk_rating
 from pipelines.adjustments import bulk
 from pipelines.adjustments.concerned import concerned
-from pipelines.segment_tables import segment_table
 from schemas.period import BillingPeriod
-from schemas.subscription import Subscription
 from schemas.tables import ArrowStream
 
 
 def month_lines(
     usage: ArrowStream,
-    subscriptions: Sequence[Subscription],
+    segments: pa.Table,
     month: BillingPeriod,
     offered: bulk.Offered,
     corrected: Mapping[str, int] = MappingProxyType({}),
 ) -> pa.Table:
     """Lines (`LINE_COLUMNS`): all fees, then all usage, then all that follows.
 
-    `offered.catalogs` are those of every part and of what was kept; usage is cut by
-    `pipelines.segments.bounds`. `corrected` is what corrections add, by subscription: credits pay
-    for them too.
+    `segments` (`SEGMENT_COLUMNS`) are the subscriptions. `offered.catalogs` are those of every part
+    and of what was kept; usage is cut by `pipelines.segments.bounds`. `corrected` is what
+    corrections add, by subscription: credits pay for them too.
     """
     catalogs = offered.catalogs
-    segments = segment_table(subscriptions)
     fees = bulk_rating.prorate_fees(segments, month, catalogs)
     charges = bulk_rating.rate_charges(usage, segments, month, catalogs)
     rated = pa.concat_tables([fees, charges])
-    found = concerned(subscriptions, offered)
-    if not found:
+    found = concerned(segments, offered)
+    if not found.num_rows:
         return rated
     following = bulk.adjust_lines(rated, found, month, offered, corrected=corrected)
     return pa.concat_tables([rated, following])

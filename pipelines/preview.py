@@ -4,27 +4,36 @@ The arithmetic is the close's own. What is exact and what is projected never sha
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import versions_of
-from pipelines.fee_terms import told_versions
+from pipelines.billed_segments import (
+    anchored,
+    bounds_table,
+    in_force,
+    subscribed,
+    told_versions,
+)
 from pipelines.late_usage import corrections_until
+from pipelines.line_parts import begins
 from pipelines.metering import meters_of
 from pipelines.month_lines import month_lines
 from pipelines.movements import totals_of
 from pipelines.projection import pace_bounds, pace_period, projected
-from pipelines.segments import bounds
-from pipelines.usage_reading import bounds_of, read_usage
+from pipelines.tables import as_table
+from pipelines.usage_reading import read_usage
 from schemas.catalog import Catalog
 from schemas.late_usage import Correction
+from schemas.meter import Meter
 from schemas.money import Money
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger, UsageReader
-from schemas.subscription import Subscription
+from schemas.tables import SEGMENT_COLUMNS
 from schemas.vector import Vector
 
 _FEE_KINDS = ("base_fee", "proration_credit", "proration_charge")
@@ -60,11 +69,10 @@ def upcoming_invoices(
     guess = running.projected(used, usage, as_of, now_ms)
     guessed = totals_of(running.lines(guess, due))
     found = []
-    for each in running.subscriptions:
-        key, more = (each.tenant, each.currency), due.get(each.id, 0)
+    for tenant, subscription, currency, period in running.whose():
+        key, more = (tenant, currency), due.get(subscription, 0)
         minor = fees.get(key, 0), so_far.get(key, 0) + more, guessed.get(key, 0) + more
-        amounts = (Money(amount, each.currency) for amount in minor)
-        found.append(Upcoming(each.tenant, each.billed_in(running.period), *amounts))
+        found.append(Upcoming(tenant, period, *(Money(amount, currency) for amount in minor)))
     return sorted(found, key=lambda it: (-it.projected.amount_minor, it.tenant))
 
 
@@ -73,34 +81,40 @@ class _Running:
 
     def __init__(self, month: str, ledger: ClosingLedger) -> None:
         self.period = BillingPeriod.month(month)
-        around = ledger.subscriptions(self.period.reach)
-        self.subscriptions = [each for each in around if each.parts(self._billed(each))]
-        self._anchored = {s.tenant: self._billed(s) for s in around if s.anchor_day != 1}
+        around = as_table(ledger.segments(self.period.reach), SEGMENT_COLUMNS)
+        self._segments = subscribed(around, self.period)
+        self._anchored = anchored(around, self.period)
         extras, (newest, _) = ledger.extras(month), ledger.catalog()
-        versions = {newest, *versions_of(extras)}
-        versions = versions.union(*(told_versions(s, self._billed(s)) for s in self.subscriptions))
+        versions = {newest, *versions_of(extras)} | told_versions(self._segments, self.period)
         self._catalogs: Mapping[int, Catalog] = {
             version: ledger.catalog(version)[1] for version in sorted(versions)
         }
         self._offered = Offered(self._catalogs, self._catalogs[newest].taxes, extras)
         self._policy = self._catalogs[newest].late_usage
 
-    def _billed(self, subscription: Subscription) -> BillingPeriod:
-        return subscription.billed_in(self.period)
+    def whose(self) -> Iterator[tuple[str, str, str, BillingPeriod]]:
+        """Tenant, subscription, currency and billing period of each invoice to come."""
+        each = self._segments.filter(begins(self._segments["subscription"]))
+        names = (each[name].to_pylist() for name in ("tenant", "subscription", "currency"))
+        for *whose, day in zip(*names, each["anchor_day"].to_pylist(), strict=True):
+            yield *whose, BillingPeriod.ending_in(self.period, day)
 
     def used(self, usage: UsageReader, as_of: Vector) -> pa.Table:
         """The month's usage so far."""
-        cuts = {s.tenant: bounds(s, self._billed(s)) for s in self.subscriptions}
-        meters = meters_of(self._catalogs)
-        return read_usage(usage, self.period, as_of, bounds_of(cuts), meters, self._anchored)
+        bounds, meters = bounds_table(in_force(self._segments, self.period)), self._meters
+        return read_usage(usage, self.period, as_of, bounds, meters, self._anchored)
 
     def projected(self, used: pa.Table, usage: UsageReader, as_of: Vector, now_ms: int) -> pa.Table:
         """The same to the end of every billing period, at the pace of the last days."""
-        meters = [meter for meter in meters_of(self._catalogs) if meter.is_additive]
-        cuts = pace_bounds(self.subscriptions, now_ms)
-        recent = usage.usage(pace_period(now_ms), as_of, bounds_of(cuts), meters)
+        meters = [meter for meter in self._meters if meter.is_additive]
+        bounds = pace_bounds(self._segments, now_ms)
+        recent = usage.usage(pace_period(now_ms), as_of, bounds, meters)
         additive = [meter.name for meter in meters]
-        return projected(used, recent, self.subscriptions, self.period, now_ms, additive)
+        return projected(used, recent, self._segments, self.period, now_ms, additive)
+
+    @property
+    def _meters(self) -> list[Meter]:
+        return meters_of(self._catalogs)
 
     def corrected(self, found: Iterable[Correction]) -> dict[str, int]:
         """What corrections add to these invoices, by subscription; notes add nothing."""
@@ -113,9 +127,8 @@ class _Running:
 
     def lines(self, usage: pa.Table, corrected: Mapping[str, int]) -> pa.Table:
         """All lines that the usage and the fees of the whole month make, and what follows."""
-        return month_lines(usage, self.subscriptions, self.period, self._offered, corrected)
+        return month_lines(usage, self._segments, self.period, self._offered, corrected)
 
 
 def _fees(lines: pa.Table) -> pa.Table:
-    kinds = lines["kind"].to_pylist()
-    return lines.filter(pa.array([kind in _FEE_KINDS for kind in kinds], pa.bool_()))
+    return lines.filter(pc.is_in(lines["kind"], value_set=pa.array(_FEE_KINDS)))

@@ -5,11 +5,14 @@ is projected is a guess and never billed.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines.segments import bounds, parts
+from pipelines.billed_segments import bounds_table, in_force_within
+from pipelines.segment_tables import subscriptions_of
+from pipelines.segments import parts
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
@@ -27,30 +30,31 @@ def pace_period(now_ms: int) -> BillingPeriod:
     return BillingPeriod(now_ms - PACE_MS, now_ms)
 
 
-def pace_bounds(subscriptions: Iterable[Subscription], now_ms: int) -> dict[str, tuple[int, ...]]:
+def pace_bounds(segments: pa.Table, now_ms: int) -> pa.Table:
     """By what the recent usage is cut, so that only time with a plan counts."""
-    return {s.tenant: bounds(s, pace_period(now_ms)) for s in subscriptions}
+    return bounds_table(in_force_within(segments, pace_period(now_ms)))
 
 
 def projected(
     used: pa.Table,
     recent: ArrowStream,
-    subscriptions: Sequence[Subscription],
+    segments: pa.Table,
     month: BillingPeriod,
     now_ms: int,
     additive: Iterable[str],
 ) -> pa.Table:
     """The usage (`USAGE_COLUMNS`) with what is still to come until each billing period's end.
 
-    `recent` is that of `pace_period`, cut by `pace_bounds`. A tenant who has had a plan for two
-    days has the pace of these two. 700 tokens in seven days, three days to go: 300 more, in the
-    plan that is in force by then.
+    `segments` (`SEGMENT_COLUMNS`) are the subscriptions. `recent` is that of `pace_period`, cut by
+    `pace_bounds`. A tenant who has had a plan for two days has the pace of these two. 700 tokens in
+    seven days, three days to go: 300 more, in the plan that is in force by then.
     """
     paces = _by_segment(recent, frozenset(additive))
+    tenants = pa.array(paces, pa.string())
+    going_on = segments.filter(pc.is_in(segments["tenant"], value_set=tenants))
     added = (
         (each.tenant, *row, 0)
-        for each in subscriptions
-        if each.tenant in paces
+        for each in subscriptions_of(going_on)
         for row in _to_come(each, paces[each.tenant], month, now_ms)
     )
     return _summed(pa.concat_tables([used, table_of(added, USAGE_COLUMNS)]))

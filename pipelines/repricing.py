@@ -3,34 +3,37 @@
 Owns what a draft must hold so that history can be priced by it. Nothing is written.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.billed_segments import are_told
+from pipelines.tables import as_table
 from schemas.catalog import Catalog
 from schemas.errors import InvalidInput
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
-from schemas.subscription import PlanSegment, Subscription
+from schemas.tables import SEGMENT_COLUMNS
 
 _DEFINED_BY = ("event_type", "aggregation", "value", "filter", "priced_by")
 
 
 def repriced(
-    subscriptions: Iterable[Subscription],
+    segments: pa.Table,
     month: BillingPeriod,
     draft: Catalog,
     version: int,
     renamed: Mapping[str, str],
-) -> list[Subscription]:
-    """The subscriptions with every plan that a month's invoice may tell of taken from the draft.
+) -> pa.Table:
+    """The segments (`SEGMENT_COLUMNS`), those that a month's invoices may tell of by the draft.
 
     A plan keeps its name, or takes the one that `renamed` gives it.
 
     Raises:
         InvalidInput: a plan or currency is not in the draft; the text says the remedy.
     """
-    moved = [_moved(each, month, version, renamed) for each in subscriptions]
+    moved = _moved(segments, month, version, renamed)
     _ensure_plans(moved, draft, version, renamed)
     _ensure_currencies(moved, draft)
     return moved
@@ -53,54 +56,52 @@ def ensure_metered(draft: Catalog, history: Catalog) -> None:
 
 
 def _moved(
-    subscription: Subscription, month: BillingPeriod, version: int, renamed: Mapping[str, str]
-) -> Subscription:
-    period = subscription.billed_in(month)
-    # What was charged in advance is known by the period before.
-    before = subscription.period_around(period.start_ms - 1)
-    told = BillingPeriod(before.start_ms, period.end_ms)
-    segments = tuple(
-        replace(each, plan=renamed.get(each.plan, each.plan), catalog_version=version)
-        if _is_told(each, told)
-        else each
-        for each in subscription.segments
+    segments: pa.Table, month: BillingPeriod, version: int, renamed: Mapping[str, str]
+) -> pa.Table:
+    is_told, plans = are_told(segments, month), segments["plan"]
+    known = pc.unique(plans)
+    names = pa.array([renamed.get(each, each) for each in known.to_pylist()], pa.string())
+    moved = names.take(pc.index_in(plans, value_set=known))
+    changed = {
+        "plan": pc.if_else(is_told, moved, plans),
+        "catalog_version": pc.if_else(is_told, version, segments["catalog_version"]),
+    }
+    return as_table(
+        pa.table({each: changed.get(each, segments[each]) for each in SEGMENT_COLUMNS}),
+        SEGMENT_COLUMNS,
     )
-    return replace(subscription, segments=segments)
-
-
-def _is_told(segment: PlanSegment, told: BillingPeriod) -> bool:
-    """The same bounds as of `pipelines.fee_terms.told_versions`."""
-    ends_ms = segment.ends_ms
-    return segment.starts_ms <= told.end_ms and (ends_ms is None or ends_ms >= told.start_ms)
 
 
 def _ensure_plans(
-    moved: Sequence[Subscription], draft: Catalog, version: int, renamed: Mapping[str, str]
+    moved: pa.Table, draft: Catalog, version: int, renamed: Mapping[str, str]
 ) -> None:
     for old, new in renamed.items():
         if new not in draft.plans:
             raise InvalidInput(f"--map {old}={new}: the draft has {', '.join(draft.plans)}")
-    missing = Counter(plan for each in moved for plan in _missing(each, draft, version))
-    for plan, count in sorted(missing.items()):
-        who = _who(count, "has", "have")
-        plans = ", ".join(draft.plans)
-        raise InvalidInput(
-            f"{who} the plan {plan}, which the draft has not; say what they would have by "
-            f"--map {plan}=PLAN, one of {plans}"
-        )
+    own = moved.filter(pc.equal(moved["catalog_version"], version))
+    for plan, count in _counts(own, "plan").items():
+        if plan not in draft.plans:
+            who = _who(count, "has", "have")
+            plans = ", ".join(draft.plans)
+            raise InvalidInput(
+                f"{who} the plan {plan}, which the draft has not; say what they would have by "
+                f"--map {plan}=PLAN, one of {plans}"
+            )
 
 
-def _missing(subscription: Subscription, draft: Catalog, version: int) -> Iterator[str]:
-    named = {each.plan for each in subscription.segments if each.catalog_version == version}
-    return iter(named - draft.plans.keys())
+def _ensure_currencies(moved: pa.Table, draft: Catalog) -> None:
+    for currency, count in _counts(moved, "currency").items():
+        if currency not in draft.currencies:
+            who = _who(count, "pays", "pay")
+            told = f"{who} in {currency}, in which the draft has no prices"
+            raise InvalidInput(f"{told}; add them, nothing is converted")
 
 
-def _ensure_currencies(moved: Sequence[Subscription], draft: Catalog) -> None:
-    used = Counter(each.currency for each in moved)
-    for currency in sorted(used.keys() - set(draft.currencies)):
-        who = _who(used[currency], "pays", "pay")
-        told = f"{who} in {currency}, in which the draft has no prices"
-        raise InvalidInput(f"{told}; add them, nothing is converted")
+def _counts(segments: pa.Table, column: str) -> dict[str, int]:
+    """How many subscriptions have each of a column's values, in order."""
+    each = segments.group_by([column, "subscription"]).aggregate([])
+    counted = each.group_by(column).aggregate([([], "count_all")]).sort_by(column)
+    return dict(zip(counted[column].to_pylist(), counted["count_all"].to_pylist(), strict=True))
 
 
 def _who(count: int, one: str, many: str) -> str:

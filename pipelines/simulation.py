@@ -9,6 +9,8 @@ written.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import pyarrow.compute as pc
+
 from pipelines.adjustments.bulk import Offered
 from pipelines.books import Books
 from pipelines.lines_on_invoices import corrected_minor
@@ -50,11 +52,11 @@ def simulate(
         raise NotFound(f"{month} is not closed; history is priced once it is")
     ensure_metered(draft, books.catalogs[books.closing.catalog_version])
     version = ledger.catalog()[0] + 1
-    subscriptions = repriced(books.subscriptions, books.period, draft, version, renamed)
+    segments = repriced(books.segments, books.period, draft, version, renamed)
     extras = extras_as_billed(books)
     offered = Offered({**books.offered.catalogs, version: draft}, draft.taxes, extras)
     corrected = corrected_minor(books)
-    lines = month_lines(books.usage, subscriptions, books.period, offered, corrected)
+    lines = month_lines(books.usage, segments, books.period, offered, corrected)
     drafted = added([totals_of(lines), totals_of(books.corrections)])
     return Simulated(month, added(map(_billed, books.made)), drafted)
 
@@ -76,10 +78,9 @@ def unused_names(renamed: Mapping[str, str], months: Iterable[str], ledger: Clos
         InvalidInput: nobody had it, so it is misspelt.
     """
     held = {
-        segment.plan
+        plan
         for month in months
-        for subscription in Books(month, ledger).subscriptions
-        for segment in subscription.segments
+        for plan in pc.unique(Books(month, ledger).segments["plan"]).to_pylist()
     }
     for old in sorted(renamed.keys() - held):
         raise InvalidInput(f"--map {old}=…: nobody had {old}; there were {', '.join(sorted(held))}")

@@ -8,10 +8,13 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _MONTH_KEY = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_PERIODS = 4096
+"""Periods that are remembered: a month's tenants share a few, and dates take long."""
 
 
 def to_ms(moment: datetime) -> int:
@@ -77,6 +80,7 @@ class BillingPeriod:
         return cls.month(f"{from_ms(instant_ms):%Y-%m}")
 
     @classmethod
+    @lru_cache(_PERIODS)
     def around(cls, instant_ms: int, anchor_day: int) -> "BillingPeriod":
         """The period that holds an instant and begins on a day of the month, 00:00 UTC.
 
@@ -89,6 +93,7 @@ class BillingPeriod:
         return cls(start, _on_day(add_months(month, 1), anchor_day))
 
     @classmethod
+    @lru_cache(_PERIODS)
     def ending_in(cls, month: "BillingPeriod", anchor_day: int) -> "BillingPeriod":
         """The one period of an anchor that ends in (start, end] of a calendar month.
 

@@ -81,15 +81,15 @@ class Bill:
         return (*lines, *adjust(case))
 
     def _in_bulk(self) -> tuple[InvoiceLine, ...]:
-        everyone, tenant = [self.subscription], self.subscription.tenant
+        tenant = self.subscription.tenant
         used = usage_table((tenant, *key, micro, 1) for key, micro in self.usage.items())
-        segments = segment_table(everyone)
+        segments = segment_table([self.subscription])
         fees = bulk_rating.prorate_fees(segments, self.month, self.catalogs)
         charges = bulk_rating.rate_charges(used, segments, self.month, self.catalogs)
         rated = _one_table([*_own(fees), *_own(charges)], self.subscription)
         offered = Offered(self.catalogs, self.taxes, self.extras)
-        found = concerned(everyone, offered)
-        following = _own(adjust_lines(rated, found, self.month, offered)) if found else ()
+        found = concerned(segments, offered)
+        following = _own(adjust_lines(rated, found, self.month, offered))
         return (*_own(fees), *_own(charges), *following)
 
 

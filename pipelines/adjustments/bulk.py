@@ -4,7 +4,7 @@ Its lines are those of `pipelines.adjustments.invoice`, one by one; it owns only
 arithmetic is in HUGEINT, which raises on overflow.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
@@ -18,7 +18,6 @@ from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS, Extras
 from schemas.period import BillingPeriod
-from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS
 from schemas.tax import TaxRule
 
@@ -43,7 +42,7 @@ class Offered:
 
 def adjust_lines(
     rated: pa.Table,
-    subscriptions: Iterable[Subscription],
+    segments: pa.Table,
     month: BillingPeriod,
     offered: Offered,
     *,
@@ -51,14 +50,15 @@ def adjust_lines(
 ) -> pa.Table:
     """The adjusting lines (`LINE_COLUMNS`) of subscriptions, by tenant, subscription, ordinal.
 
-    Each is adjusted for the billing period of its own that ends in the calendar month. `rated` are
-    fee and usage lines in their order, of these subscriptions and perhaps of others. `corrected` is
-    what corrections add to what is due, by subscription; credits alone pay for them.
+    `segments` (`SEGMENT_COLUMNS`) are the subscriptions, by tenant and subscription. Each is
+    adjusted for the billing period of its own that ends in the calendar month. `rated` are fee and
+    usage lines in their order, of these subscriptions and perhaps of others. `corrected` is what
+    corrections add to what is due, by subscription; credits alone pay for them.
 
     Raises:
         duckdb.Error: an amount does not fit 64 bits; nothing wraps.
     """
-    with database(_tables(rated, subscriptions, month, offered)) as connection:
+    with database(_tables(rated, segments, month, offered)) as connection:
         connection.register("corrected", table_of(corrected.items(), _CORRECTED))
         for name in ("tables", "bookings"):
             connection.execute(_TEXTS[name])
@@ -84,14 +84,14 @@ def _discount(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _tables(
-    rated: pa.Table, subscriptions: Iterable[Subscription], month: BillingPeriod, offered: Offered
+    rated: pa.Table, segments: pa.Table, month: BillingPeriod, offered: Offered
 ) -> dict[str, pa.Table]:
     extras, catalogs = offered.extras, offered.catalogs
     # DuckDB may read a table's rows in any order; this is theirs.
     place = pa.array(range(rated.num_rows), pa.int64())
     return {
         "rated": rated.append_column("place", place),
-        "segments": rows.segments(subscriptions, month),
+        "segments": rows.segments(segments, month),
         "terms": rows.terms(catalogs),
         "add_ons": rows.add_ons(extras.add_ons, catalogs),
         "redemptions": rows.redemptions(extras.redemptions, catalogs),

@@ -1,17 +1,18 @@
 """What price lists, subscriptions and tenants say, as rows for the statements of `bulk`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipelines.billed_segments import periods_of
+from pipelines.line_parts import begins
 from pipelines.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog, Plan
 from schemas.extras import ADD_ON_COLUMNS, REDEMPTION_COLUMNS
 from schemas.offers import Discount
 from schemas.period import BillingPeriod
-from schemas.subscription import Subscription
 from schemas.tables import ArrowStream
 from schemas.tax import TaxRule
 
@@ -73,23 +74,21 @@ _RULES = {
 }
 
 
-def segments(subscriptions: Iterable[Subscription], month: BillingPeriod) -> pa.Table:
-    """Every segment of the subscriptions, with the period of each that ends in the month.
+def segments(subscribed: pa.Table, month: BillingPeriod) -> pa.Table:
+    """The segments (`SEGMENT_COLUMNS`) with the period of each subscription that ends in the month.
 
     Each subscription is a case with a number, in the order of the lines that are to be made.
     """
-    cases = enumerate(sorted(subscriptions, key=lambda s: (s.tenant, s.id)))
-    billed = cache(partial(BillingPeriod.ending_in, month))
-    rows = (
-        (
-            *(case_id, s.tenant, s.id, s.currency, each.plan, each.catalog_version),
-            *(each.starts_ms, each.ends_ms, each.interval, each.phase),
-            *(billed(s.anchor_day).start_ms, billed(s.anchor_day).end_ms),
-        )
-        for case_id, s in cases
-        for each in s.segments
-    )
-    return table_of(rows, _SEGMENTS)
+    is_first = begins(subscribed["subscription"]).cast(pa.int64())
+    starts, ends = periods_of(subscribed["anchor_day"], month)
+    own = {
+        "case_id": pc.subtract(pc.cumulative_sum(is_first), 1),
+        "billing_interval": subscribed["interval"],
+        "period_start_ms": starts,
+        "period_end_ms": ends,
+    }
+    columns = {name: own[name] if name in own else subscribed[name] for name in _SEGMENTS}
+    return as_table(pa.table(columns), _SEGMENTS)
 
 
 def terms(catalogs: Mapping[int, Catalog]) -> pa.Table:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from pipelines.adjustments.buckets import product_of
-from pipelines.adjustments.concerned import concerned_segments
+from pipelines.adjustments.concerned import concerned
 from pipelines.lines_on_invoices import lines_among
 from pipelines.segment_tables import subscriptions_of
 from schemas.invoice import REDUCING_KINDS, InvoiceLine
@@ -26,7 +26,7 @@ Lines = Collection[InvoiceLine]
 
 def adjustments_hold(books: "Books") -> list[str]:
     """What is wrong with the month's adjusting lines, each a finding to read."""
-    segments = concerned_segments(books.segments, books.offered)
+    segments = concerned(books.segments, books.offered)
     if not segments.num_rows:
         return []
     lines = lines_among(pc.unique(segments["subscription"]), books)

@@ -1,12 +1,11 @@
 """Whose invoices have adjusting lines at all: the others are not even looked at."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.adjustments.bulk import Offered
-from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table
 from schemas.extras import (
     ADD_ON_COLUMNS,
@@ -15,19 +14,10 @@ from schemas.extras import (
     ITEM_COLUMNS,
     REDEMPTION_COLUMNS,
 )
-from schemas.subscription import Subscription
 
 
-def concerned(subscriptions: Iterable[Subscription], offered: Offered) -> list[Subscription]:
-    """The subscriptions whose plan, tenant or buyer's country may bring adjusting lines."""
-    found = list(subscriptions)
-    segments = concerned_segments(segment_table(found), offered)
-    names = set(segments["subscription"].to_pylist())
-    return [each for each in found if each.id in names]
-
-
-def concerned_segments(segments: pa.Table, offered: Offered) -> pa.Table:
-    """The same of a table (`SEGMENT_COLUMNS`): all segments of those subscriptions."""
+def concerned(segments: pa.Table, offered: Offered) -> pa.Table:
+    """All segments (`SEGMENT_COLUMNS`) of whose plan, tenant or country may bring such lines."""
     if any(rule.country is None for rule in offered.taxes):
         return segments
     is_concerned = pc.is_in(segments["tenant"], value_set=_tenants(offered))

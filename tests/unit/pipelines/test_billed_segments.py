@@ -9,6 +9,7 @@ from pipelines import billed_segments as bulk
 from pipelines.fee_terms import told_versions
 from pipelines.segment_tables import segment_table
 from pipelines.segments import bounds, parts
+from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from tests.builders import OCTOBER
 from tests.strategies import subscriptions
@@ -28,9 +29,16 @@ def test_segments_say_what_subscriptions_say(found: list[Subscription]) -> None:
     billed = [each for each in found if parts(each, each.billed_in(OCTOBER))]
     table = bulk.subscribed(segment_table(found), OCTOBER)
     assert table.to_pylist() == segment_table(billed).to_pylist()
-    assert bulk.bounds_table(table, OCTOBER).to_pylist() == [
+    assert bulk.bounds_table(bulk.in_force(table, OCTOBER)).to_pylist() == [
         {"tenant": each.tenant, "bounds": list(bounds(each, each.billed_in(OCTOBER)))}
         for each in billed
+    ]
+    lately = BillingPeriod(OCTOBER.end_ms - 86_400_000 * 7, OCTOBER.end_ms)
+    recent = bulk.bounds_table(bulk.in_force_within(table, lately)).to_pylist()
+    assert recent == [
+        {"tenant": each.tenant, "bounds": list(cuts)}
+        for each in billed
+        if (cuts := bounds(each, lately))
     ]
     told = (told_versions(each, each.billed_in(OCTOBER)) for each in billed)
     assert bulk.told_versions(table, OCTOBER) == {version for own in told for version in own}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.preview import Upcoming, upcoming_invoices
 from pipelines.projection import projected
+from pipelines.segment_tables import segment_table
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import OCTOBER, a_subscription, at, llm_tokens, units, usage_table
@@ -74,9 +75,8 @@ def test_a_period_that_begins_on_another_day_is_projected_to_its_own_end() -> No
 def test_only_what_adds_up_is_projected() -> None:
     subscription = a_subscription("pro 09-01")
     rows = [("acme", meter, 1, "", units(70), 1) for meter in ("seats", "tokens")]
-    table = projected(
-        usage_table(rows), usage_table(rows), [subscription], OCTOBER, at("10-25"), ["tokens"]
-    )
+    used, segments = usage_table(rows), segment_table([subscription])
+    table = projected(used, used, segments, OCTOBER, at("10-25"), ["tokens"])
     assert {row["meter"]: row["quantity_micro"] for row in table.to_pylist()} == {
         "seats": units(70),
         "tokens": units(140),

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from pipelines.adjustments.bulk import Offered, adjust_lines
 from pipelines.adjustments.concerned import concerned
 from pipelines.adjustments.invoice import adjust
+from pipelines.segment_tables import segment_table
 from pipelines.tables import lines_by_subscription
 from schemas.invoice import InvoiceLine
 from schemas.tables import LINE_COLUMNS
@@ -20,7 +21,7 @@ def offered(month: Month) -> Offered:
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(months())
 def test_bulk_lines_equal_the_specification(month: Month) -> None:
-    found = concerned([each for each, _ in month.lines], offered(month))
+    found = concerned(segment_table(each for each, _ in month.lines), offered(month))
     table = adjust_lines(lines_table(month.lines), found, OCTOBER, offered(month))
     bulk = {row["subscription"]: lines for row, lines in lines_by_subscription(table)}
     specified = {case.subscription.id: tuple(adjust(case)) for case in month.cases()}
@@ -36,8 +37,8 @@ def test_whoever_has_nothing_is_not_concerned() -> None:
         items=[("other", "setup", "2026-10", "USD", 100, "Setup")],
     )
     found = [pro, a_subscription("pro 09-01", "german"), a_subscription("pro 09-01", "other")]
-    chosen = concerned(found, Offered(catalogs, catalogs[1].taxes, has))
-    assert [each.tenant for each in chosen] == ["german", "other"]
+    chosen = concerned(segment_table(found), Offered(catalogs, catalogs[1].taxes, has))
+    assert chosen["tenant"].to_pylist() == ["german", "other"]
 
 
 def test_lines_of_others_are_passed_over() -> None:
@@ -45,6 +46,6 @@ def test_lines_of_others_are_passed_over() -> None:
     fee = InvoiceLine("base_fee", "pro", OCTOBER, 1000)
     catalogs = {1: a_catalog({"pro": {"discount": {"percent": "10%"}}})}
     rated = lines_table([(acme, [fee]), (bolt, [fee])])
-    table = adjust_lines(rated, [bolt], OCTOBER, Offered(catalogs, (), extras()))
+    table = adjust_lines(rated, segment_table([bolt]), OCTOBER, Offered(catalogs, (), extras()))
     assert table["tenant"].to_pylist() == ["bolt"]
     assert table["amount_minor"].to_pylist() == [-100]
