@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -16,6 +16,11 @@ _MODEL: TypeAdapter[PriceModel] = TypeAdapter(PriceModel)
 _QUANTITIES = st.one_of(
     st.integers(1, 30_000_000 * 10**6), st.integers(1, 10**6), st.integers(1, WITHOUT_END)
 )
+NOTHING_IS_SAFE = [
+    {"up_to": 632_180, "price": {"USD": "0.000007286985"}},
+    {"price": {"USD": "0.000000000001"}},
+]
+"""What the first tier comes to is too much for 64 bits where the second begins."""
 
 
 @given(prices(), st.sampled_from(CURRENCIES), st.data())
@@ -33,12 +38,15 @@ def test_a_quantity_costs_what_its_piece_says(
 
 
 @given(prices(), st.sampled_from(CURRENCIES))
+@example({"model": "graduated", "tiers": NOTHING_IS_SAFE}, "USD")
 def test_what_is_safe_fits_64_bits_and_no_more_does(body: dict[str, Any], currency: str) -> None:
     for each in pieces(_MODEL.validate_python(body), currency):
         last = each.safe_micro
         if last >= each.origin_micro:
             assert 2 * _value(each, last) + each.divisor <= WITHOUT_END
-        is_next_too_much = 2 * _value(each, last + 1) + each.divisor > WITHOUT_END
+        # A piece says nothing of what is before its origin.
+        after = max(last, each.origin_micro) + 1
+        is_next_too_much = 2 * _value(each, after) + each.divisor > WITHOUT_END
         assert is_next_too_much or last + each.per_micro >= WITHOUT_END
 
 
