@@ -86,7 +86,7 @@ def write_month(
         be written.
     """
     bundle = make_bundle(month, books, events)
-    if not bundle.books.invoices and bundle.books.subscriptions:
+    if not bundle.books.live_heads.num_rows and len(bundle.books.subscribed):
         raise NotFound(f"{month} has no invoices yet; run `countinghouse close {month}`")
     return _write(month, folder, bundle, run)
 
@@ -97,12 +97,12 @@ def _write(month: str, folder: Path, bundle: Bundle, run: RunRecord) -> BundleRe
     def describe(written: Mapping[str, WrittenFile]) -> bytes:
         content = bundle.content(written, WRITER)
         sizes = {name: file.bytes for name, file in written.items()}
-        lines = bundle.tables["lines"].num_rows
+        lines = written["lines.parquet"].rows or 0
         counts = len(written) + 1, sum(sizes.values()), lines
         told.append(BundleResult(month, str(folder), content_hash(content), *counts, sizes))
         return manifest(content, run)
 
-    write_bundle(folder, bundle.tables, bundle.texts, describe)
+    write_bundle(folder, bundle.parts(), bundle.texts, describe)
     return told[0]
 
 

@@ -34,6 +34,7 @@ from schemas.tables import (
     HEAD_COLUMNS,
     LINE_COLUMNS,
     RECONCILIATION_COLUMNS,
+    RECORD_COLUMNS,
     SEGMENT_COLUMNS,
     USAGE_COLUMNS,
     ArrowStream,
@@ -207,6 +208,16 @@ class Books:
         void = InvoiceState.VOID.value
         return self.heads.filter(pc.not_equal(self.heads["state"], void))
 
+    @cached_property
+    def records(self) -> pa.Table:
+        """The same with all that is known of them (`RECORD_COLUMNS`), void ones too."""
+        return as_table(self._ledger.invoice_heads(self.month, RECORD_COLUMNS), RECORD_COLUMNS)
+
+    @property
+    def made(self) -> pa.Table:
+        """What the close made, as it stands (`RECORD_COLUMNS`); see `made_by_close`."""
+        return made_by_close(self.records, self.month)
+
     @property
     def adjusting(self) -> int:
         """How many of the month's lines follow from fees and usage, or correct earlier months."""
@@ -243,16 +254,11 @@ class Books:
         """All their documents (`DOCUMENT_COLUMNS`), batch after batch."""
         return self._ledger.invoice_documents(self.month, tenants)
 
-    @cached_property
+    @property
     def invoices(self) -> list[Invoice]:
-        """The month's invoices, and notes of its close, that are not void."""
-        return [each for each in self._every_invoice if each.state is not InvoiceState.VOID]
-
-    @cached_property
-    def made(self) -> list[Invoice]:
-        """What the close made, as it stands; see `made_by_close`."""
-        return made_by_close(self._every_invoice)
-
-    @cached_property
-    def _every_invoice(self) -> list[Invoice]:
-        return self._ledger.invoices(self.month)
+        """The month's invoices and notes that are not void, as records."""
+        return [
+            each
+            for each in self._ledger.invoices(self.month)
+            if each.state is not InvoiceState.VOID
+        ]

@@ -1,6 +1,6 @@
 """A month's bundle as tables and texts: everything a stranger needs to compute its lines again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -8,25 +8,34 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.books import Books
+from pipelines.bundle_invoices import invoice_tables
 from pipelines.bundle_manifest import content
 from pipelines.bundle_sql import verify_sql
 from pipelines.bundle_tables import bundle_tables
 from pipelines.bundle_usage import usage_with_digests
-from pipelines.reconciliation import rows_of_table
+from pipelines.tables import as_table
 from schemas.bundle import WrittenFile
-from schemas.closing import Reconciliation
 from schemas.evidence import EventReader
 from schemas.ports import ClosingLedger
+from schemas.tables import RECONCILIATION_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What is written, by file, and what the manifest says of the month once files are there."""
+    """What is written, and what the manifest says of the month once files are there.
+
+    `tables` are those that the month was billed from, `reconciled` its `RECONCILIATION_COLUMNS`.
+    """
 
     tables: Mapping[str, pa.Table]
     texts: Mapping[str, str]
     books: Books
-    reconciled: tuple[Reconciliation, ...]
+    reconciled: pa.Table
+
+    def parts(self) -> Iterator[Mapping[str, pa.Table]]:
+        """All rows by file, some after the others."""
+        yield self.tables
+        yield from invoice_tables(self.books)
 
     def content(self, written: Mapping[str, WrittenFile], writer: str) -> dict[str, Any]:
         """The manifest's content; see `pipelines.bundle_manifest`."""
@@ -43,4 +52,6 @@ def make_bundle(month: str, ledger: ClosingLedger, events: EventReader) -> Bundl
     tables = bundle_tables(books, usage_with_digests(books, events))
     readme = (files("pipelines") / "sql" / "verify" / "README.md").read_text()
     texts = {"verify.sql": verify_sql(tables), "README.md": readme}
-    return Bundle(tables, texts, books, tuple(rows_of_table(ledger.reconciliation(month))))
+    return Bundle(
+        tables, texts, books, as_table(ledger.reconciliation(month), RECONCILIATION_COLUMNS)
+    )

@@ -5,18 +5,18 @@ approved what lie beside the content, outside the hash.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines import checks, invoice_checks
+from pipelines import checks, invoice_checks, reconciliation
 from pipelines.adjustments.check import adjustments_hold
 from pipelines.books import Books
 from pipelines.invoicing import basis
-from pipelines.reconciliation import explained
 from schemas.bundle import RunRecord, WrittenFile
-from schemas.closing import Reconciliation
 from schemas.invoice import InvoiceState
 from schemas.period import format_instant
 from schemas.quantity import format_micro
@@ -35,7 +35,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 def content(
     books: Books,
-    reconciled: Sequence[Reconciliation],
+    reconciled: pa.Table,
     files: Mapping[str, WrittenFile],
     writer: str,
 ) -> dict[str, Any]:
@@ -76,26 +76,35 @@ def manifest(content: Mapping[str, Any], run: RunRecord) -> bytes:
 
 
 def _counts(books: Books) -> dict[str, int]:
-    invoices = books.invoices
+    live, drafted = books.live_heads, InvoiceState.DRAFT.value
     return {
-        "subscriptions": len(books.subscriptions),
+        "subscriptions": len(books.subscribed),
         "usage_rows": books.usage.num_rows,
-        "events": sum(books.usage["events"].to_pylist()),
-        "invoices": len(invoices),
-        "finalized": sum(it.state is not InvoiceState.DRAFT for it in invoices),
-        "lines": sum(len(it.lines) for it in invoices),
+        "events": pc.sum(books.usage["events"]).as_py() or 0,
+        "invoices": live.num_rows,
+        "finalized": live.filter(pc.not_equal(live["state"], drafted)).num_rows,
+        "lines": _lines(books),
     }
+
+
+def _lines(books: Books) -> int:
+    """Of all invoices and notes that are not void."""
+    void = books.records.filter(pc.equal(books.records["state"], InvoiceState.VOID.value))
+    names, lines = void["id"].combine_chunks(), 0
+    for batch in pa.RecordBatchReader.from_stream(books.lines_on_invoices()):
+        lines += len(batch) - pc.is_in(batch["invoice"], value_set=names).true_count
+    return lines
 
 
 def _verdict(findings: list[str]) -> dict[str, Any]:
     return {"passed": not findings, "findings": findings}
 
 
-def _reconciliation(reconciled: Sequence[Reconciliation]) -> dict[str, Any]:
-    rows = reconciled
-    totals = explained(rows)
+def _reconciliation(reconciled: pa.Table) -> dict[str, Any]:
+    rows = reconciliation.rows_of_table(reconciliation.telling(reconciled))
+    totals = reconciliation.explained(rows)
     return {
-        "compared": len(rows),
+        "compared": reconciled.num_rows,
         "held": {row.tenant: row.held for row in rows if row.held},
         "explained": {
             f"{cause}/{it}": format_micro(n) for (cause, it), n in sorted(totals.items())

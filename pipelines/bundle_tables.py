@@ -1,8 +1,8 @@
-"""What a month was billed from and what came of it, as tables that need nothing beside them.
+"""What a month was billed from, as tables that need nothing beside them.
 
-Owns which rows are in a month's bundle and their order; `pipelines.bundle_sql` computes the lines
-from them again. Every table is sorted by what makes its rows unique, so equal months are equal
-bytes.
+Owns which rows of it are in a month's bundle and their order; `pipelines.bundle_sql` computes the
+lines from them again, `pipelines.bundle_invoices` are those that were made. Every table is sorted
+by what makes its rows unique, so equal months are equal bytes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,9 +21,7 @@ from pipelines.segment_tables import subscriptions_of
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS
-from schemas.invoice import Invoice, InvoiceState
 from schemas.subscription import Subscription
-from schemas.tables import LINE_COLUMNS
 
 _OTHER_FEES = {
     "tenant": "string",
@@ -39,25 +37,6 @@ _OTHER_FEES = {
     "whole_end_ms": "int64",
     "proration": "string",
 }
-_INVOICES = {
-    "invoice": "string",
-    "number": "string",
-    "tenant": "string",
-    "subscription": "string",
-    "currency": "string",
-    "is_final": "bool",
-    "is_void": "bool",
-    "held": "string",
-    "subtotal_minor": "int64",
-    "tax_minor": "int64",
-    "credits_minor": "int64",
-    "total_minor": "int64",
-    "document_hash": "string",
-    "document": "string",
-}
-_OWN = {name: kind for name, kind in LINE_COLUMNS.items() if name != "ordinal"}
-_LINES = {"invoice": "string", "line": "int64", **_OWN}
-
 _KEYS = {
     "subscriptions": ("tenant", "subscription", "starts_ms"),
     "usage": ("tenant", "meter", "segment", "value"),
@@ -75,14 +54,12 @@ _KEYS = {
     "buyers": ("tenant",),
     "tax_rules": ("place",),
     "divisors": ("currency",),
-    "invoices": ("tenant", "subscription"),
-    "lines": ("tenant", "subscription", "line"),
 }
-"""The bundle's tables, and what makes a row of each unique."""
+"""The tables, and what makes a row of each unique."""
 
 
 def bundle_tables(books: Books, usage: pa.Table) -> dict[str, pa.Table]:
-    """The tables of a month's bundle by name, sorted.
+    """What a month was billed from, by name, each sorted.
 
     `usage` is the month's usage as it was rated, with whatever columns beside it.
     """
@@ -91,8 +68,6 @@ def bundle_tables(books: Books, usage: pa.Table) -> dict[str, pa.Table]:
         **_prices(books.offered.catalogs),
         **_subscriptions(books),
         **_beside_plans(books),
-        "invoices": table_of(_invoices(books), _INVOICES),
-        "lines": table_of(_lines(books), _LINES),
     }
     return {
         name: found[name].sort_by([(column, "ascending") for column in key]).combine_chunks()
@@ -157,30 +132,3 @@ def _beside_plans(books: Books) -> dict[str, pa.Table]:
         "buyers": as_table(extras.buyers, BUYER_COLUMNS),
         "tax_rules": bulk_tables.rules(books.offered.taxes),
     }
-
-
-def _told(books: Books) -> list[Invoice]:
-    """What the close made, void ones that nothing took the place of too; credit notes by hand."""
-    return [*books.made, *(each for each in books.invoices if each.is_by_hand)]
-
-
-def _invoices(books: Books) -> Iterator[tuple[Any, ...]]:
-    """Without what a payment or a clock changes."""
-    for it in _told(books):
-        state = it.state is not InvoiceState.DRAFT, it.state is InvoiceState.VOID
-        whose = it.tenant, it.subscription, it.currency
-        sums = it.subtotal_minor, it.tax_minor, it.credits_minor, it.total_minor
-        document = it.document_hash, it.document.decode()
-        yield (it.id, it.number, *whose, *state, it.held, *sums, *document)
-
-
-def _lines(books: Books) -> Iterator[tuple[Any, ...]]:
-    for it in _told(books):
-        for place, line in enumerate(it.lines, start=1):
-            yield (
-                *(it.id, place, it.tenant, it.subscription, it.currency),
-                *(line.kind, line.meter, line.value, line.plan),
-                *(line.period.start_ms, line.period.end_ms),
-                *(line.quantity_micro, line.unit_price_pico, line.fee_minor, line.amount_minor),
-                *(line.product, line.name, line.rate_ppm, line.base_minor, line.tax_minor),
-            )

@@ -20,8 +20,8 @@ from pipelines.closing import (
 from pipelines.completeness import cut, ensure_over
 from pipelines.invoice_checks import no_surprising_change
 from pipelines.movements import totals_of
-from pipelines.reconciliation import rows_of_table
-from pipelines.tables import rows_of
+from pipelines.reconciliation import rows_of_table, telling
+from pipelines.tables import as_table, rows_of
 from pipelines.unwritten import Unwritten
 from schemas.closing import Closing, ClosingState, Reconciliation
 from schemas.errors import Conflict, PeriodNotComplete, ReconciliationFailed
@@ -29,6 +29,7 @@ from schemas.money import Money
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger, Log, UsageReader
 from schemas.quantity import format_micro
+from schemas.tables import RECONCILIATION_COLUMNS
 from schemas.vector import Vector
 
 Outcome = Literal["passed", "explained", "held", "failed"]
@@ -100,7 +101,8 @@ def dry_run(
     draft_invoices(month, unwritten)
     compared = _compare(month, unwritten, usage, log, terms.max_held)
     books, last = Books(month, unwritten), _last_month(month, ledger)
-    recorded = rows_of_table(unwritten.reconciliation(month))
+    compared_rows = as_table(unwritten.reconciliation(month), RECONCILIATION_COLUMNS)
+    recorded = rows_of_table(telling(compared_rows))
     return DryRun(
         month,
         closing.catalog_version,
@@ -152,7 +154,9 @@ def _compare(
         reconcile(month, unwritten, usage, log, max_held=max_held)
     except (ReconciliationFailed, PeriodNotComplete) as reason:
         return Check(name, "failed", (str(reason),))
-    held = sorted({f"{it.tenant}: {it.held}" for it in unwritten.invoices(month) if it.held})
+    heads = Books(month, unwritten).heads
+    rows = rows_of(heads.filter(pc.is_valid(heads["held"])))
+    held = sorted({f"{row['tenant']}: {row['held']}" for row in rows})
     return Check(name, "held" if held else "passed", tuple(held))
 
 

@@ -102,7 +102,7 @@ def _note(
     }
     encoded = _encode(document | _buyer(given.buyer) | _sums(lines))
     return Invoice(
-        id=late_note_id(subscription, month, closing.month),
+        id=late_note_id(corrects, closing.month),
         tenant=tenant,
         subscription=subscription,
         month=closing.month,

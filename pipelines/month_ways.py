@@ -65,7 +65,7 @@ def as_of_now(month: str, ledger: ClosingLedger, usage: UsageReader, log: Log) -
         counters=of_month(counters, books.period, books.anchored),
         at_cut=quantities(read_totals(usage, books.period, vector, meters, books.anchored)),
         billed=billed_with_corrections(_invoices(books, ledger, usage, log), month, unpriced),
-        void=billed_with_corrections(_void(books), month, {}),
+        void=billed_with_corrections(_void(books, ledger), month, {}),
     )
     return three_way(readings)
 
@@ -79,8 +79,11 @@ def _invoices(
     yield from (each for each in ledger.invoices_of(late) if each.month != books.month)
 
 
-def _void(books: Books) -> Iterator[Invoice]:
-    return (each for each in books.made if each.state is InvoiceState.VOID)
+def _void(books: Books, ledger: ClosingLedger) -> list[Invoice]:
+    """Those that nothing took the place of."""
+    void = InvoiceState.VOID
+    names = set(books.made.filter(pc.equal(books.made["state"], void.value))["id"].to_pylist())
+    return [each for each in ledger.invoices(books.month, (void,)) if each.id in names]
 
 
 def in_words(row: ThreeWay) -> str:

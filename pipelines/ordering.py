@@ -23,17 +23,18 @@ def in_order(table: pa.Table, columns: Sequence[str]) -> pa.Table:
         if span * count > _MOST:
             places, span = np.unique(places, return_inverse=True)[1], table.num_rows
         places, span = places * count + ranks, span * count
-    return _by(places, table)
+    return ordered(places, table)
 
 
 def merged(one: pa.Table, other: pa.Table, by: str) -> pa.Table:
     """The rows of both by a column of numbers; where these are equal, as they come."""
     same = other.select(one.column_names).cast(one.schema)
     together = pa.concat_tables([one, same])
-    return _by(together[by].to_numpy(), together)
+    return ordered(together[by].to_numpy(), together)
 
 
-def _by(places: NDArray[np.integer], table: pa.Table) -> pa.Table:
+def ordered(places: NDArray[np.integer], table: pa.Table) -> pa.Table:
+    """The rows by their places; equal ones as they come."""
     if bool(np.all(places[:-1] <= places[1:])):
         return table
     # This kind of sort takes one pass for each doubling of the number of rising runs.

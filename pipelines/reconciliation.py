@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.rating import priced_meters
 from pipelines.segments import parts
@@ -188,6 +189,14 @@ def held_reasons(rows: Iterable[Reconciliation]) -> dict[str, str]:
         if row.held:
             reasons.setdefault(row.tenant, []).append(f"{row.meter}: {row.held}")
     return {tenant: "; ".join(texts) for tenant, texts in reasons.items()}
+
+
+def telling(rows: pa.Table) -> pa.Table:
+    """The rows (`RECONCILIATION_COLUMNS`) by which somebody is held, or something explained."""
+    explains = pc.or_(
+        pc.not_equal(rows["beyond_window_micro"], 0), pc.not_equal(rows["unpriced_micro"], 0)
+    )
+    return rows.filter(pc.or_(explains, pc.is_valid(rows["held"])))
 
 
 def explained(rows: Iterable[Reconciliation]) -> dict[tuple[str, str], int]:

@@ -20,7 +20,6 @@ from pipelines.repricing import ensure_metered, repriced
 from pipelines.rerun import extras_as_billed
 from schemas.catalog import Catalog
 from schemas.errors import InvalidInput, NotFound
-from schemas.invoice import Invoice
 from schemas.ports import ClosingLedger
 
 
@@ -58,11 +57,12 @@ def simulate(
     corrected = corrected_minor(books)
     lines = month_lines(books.usage, segments, books.period, offered, corrected)
     drafted = added([totals_of(lines), totals_of(books.corrections)])
-    return Simulated(month, added(map(_billed, books.made)), drafted)
+    return Simulated(month, _billed(books), drafted)
 
 
-def _billed(invoice: Invoice) -> dict[tuple[str, str], int]:
-    return {(invoice.tenant, invoice.currency): invoice.total_minor}
+def _billed(books: Books) -> dict[tuple[str, str], int]:
+    made = books.made.select(["tenant", "currency", "total_minor"])
+    return totals_of(made.rename_columns(["tenant", "currency", "amount_minor"]))
 
 
 def over_months(simulated: Iterable[Simulated]) -> list[Move]:

@@ -16,10 +16,11 @@ import pyarrow as pa
 from pipelines.books import Books
 from pipelines.draft_tables import line_table, lines_of
 from pipelines.engine import database
+from pipelines.invoice_parts import AT_ONCE
 from pipelines.line_parts import between, ranges_of
 from pipelines.lines_on_invoices import told_apart
 from pipelines.tables import as_table, lines_by_subscription, rows_of, table_of
-from schemas.invoice import late_note_id, month_billed
+from schemas.invoice import invoice_id, late_note_id, month_billed
 from schemas.tables import DOCUMENT_COLUMNS, INVOICE_LINE_COLUMNS, TOTAL_COLUMNS
 
 _SQL = files("pipelines") / "sql" / "checks"
@@ -27,9 +28,6 @@ _FOUND, _DIFFERING, _WRONG, _CURRENCIES, _BILLED = (
     (_SQL / f"{name}.sql").read_text()
     for name in ("found", "differing", "wrong", "currencies", "billed")
 )
-
-AT_ONCE = 20_000
-"""Tenants whose invoices are read together: of more, memory grows and time does not shrink."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +81,14 @@ def _expected(lines: pa.Table, books: Books) -> pa.Table:
 
 def _of_notes(lines: pa.Table, month: str) -> pa.Table:
     return line_table(
-        (late_note_id(row["subscription"], corrected, month), tuple(of_month))
+        (_note_id(row["subscription"], corrected, month), tuple(of_month))
         for row, own in lines_by_subscription(lines)
         for corrected, of_month in groupby(own, key=month_billed)
     )
+
+
+def _note_id(subscription: str, corrected: str, month: str) -> str:
+    return late_note_id(invoice_id(subscription, corrected), month)
 
 
 def _differing(

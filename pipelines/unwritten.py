@@ -4,13 +4,13 @@ Owns no rule; with it the close's own steps run whole, and nothing of them reach
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 
-from pipelines.draft_parts import among, documents_of, heads_of, invoices_of, lines_of
+from pipelines.invoice_parts import HEAD_ORDER
+from pipelines.kept_drafts import KeptDrafts
 from pipelines.ordering import in_order
-from pipelines.tables import as_table, table_of
+from pipelines.tables import as_table, schema_of, table_of
 from pipelines.usage_reading import ORDER
 from schemas.catalog import Catalog
 from schemas.closing import Closing
@@ -20,8 +20,12 @@ from schemas.period import BillingPeriod
 from schemas.ports import EVERYBODY, LINE_WORKS, ClosingLedger, LineWork, TenantRange
 from schemas.subscription import Subscription
 from schemas.tables import (
+    DOCUMENT_COLUMNS,
+    HEAD_COLUMNS,
+    INVOICE_LINE_COLUMNS,
     LINE_COLUMNS,
     RECONCILIATION_COLUMNS,
+    RECORD_COLUMNS,
     SEGMENT_COLUMNS,
     USAGE_COLUMNS,
     ArrowStream,
@@ -39,7 +43,7 @@ class Unwritten:
         self._usage = table_of([], USAGE_COLUMNS)
         self._segments: pa.Table | None = None
         self._lines: dict[LineWork, pa.Table] = {}
-        self._drafts: list[Invoice] = []
+        self._drafts: list[KeptDrafts] = []
         self._reconciled = table_of([], RECONCILIATION_COLUMNS)
 
     def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
@@ -99,20 +103,27 @@ class Unwritten:
         return found
 
     def replace_drafts(self, month: str, parts: Iterable[tuple[ArrowStream, ArrowStream]]) -> int:
-        self._drafts = [each for part in parts for each in invoices_of(*part)]
+        self._drafts = [KeptDrafts.of(*part) for part in parts]
         return 0
 
-    def invoice_heads(self, month: str) -> ArrowStream:
-        own: ArrowStream = heads_of(self._drafts)
-        return own if self._is_own(month) else self._ledger.invoice_heads(month)
+    def invoice_heads(self, month: str, columns: Mapping[str, str] = HEAD_COLUMNS) -> ArrowStream:
+        if not self._is_own(month):
+            return self._ledger.invoice_heads(month, columns)
+        tables = [each.heads for each in self._drafts] or [table_of([], RECORD_COLUMNS)]
+        found: ArrowStream = in_order(pa.concat_tables(tables), HEAD_ORDER).select(list(columns))
+        return found
 
     def invoice_documents(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
-        own: ArrowStream = documents_of(among(self._drafts, tenants))
-        return own if self._is_own(month) else self._ledger.invoice_documents(month, tenants)
+        if not self._is_own(month):
+            return self._ledger.invoice_documents(month, tenants)
+        batches = (batch for each in self._drafts for batch in each.documents(tenants))
+        return _streamed(batches, DOCUMENT_COLUMNS)
 
     def invoice_lines(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
-        own: ArrowStream = lines_of(among(self._drafts, tenants))
-        return own if self._is_own(month) else self._ledger.invoice_lines(month, tenants)
+        if not self._is_own(month):
+            return self._ledger.invoice_lines(month, tenants)
+        batches = (batch for each in self._drafts for batch in each.lines(tenants))
+        return _streamed(batches, INVOICE_LINE_COLUMNS)
 
     def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
         self._reconciled = as_table(rows, RECONCILIATION_COLUMNS)
@@ -126,7 +137,7 @@ class Unwritten:
         return own if self._is_own(month) else self._ledger.is_reconciled(month)
 
     def hold(self, month: str, reasons: Mapping[str, str]) -> None:
-        self._drafts = [replace(each, held=reasons.get(each.tenant)) for each in self._drafts]
+        self._drafts = [each.held(reasons) for each in self._drafts]
 
     def override(self, month: str, tenant: str, who: str, why: str) -> None:
         raise NotImplementedError("nobody is let go in a run that writes nothing")
@@ -140,11 +151,9 @@ class Unwritten:
         states: Sequence[InvoiceState] = (),
         tenant: str | None = None,
     ) -> list[Invoice]:
-        if month is None or not self._is_own(month):
-            return self._ledger.invoices(month, states, tenant)
-        if states and InvoiceState.DRAFT not in states:
-            return []
-        return [each for each in self._drafts if tenant in (None, each.tenant)]
+        if month is not None and self._is_own(month):
+            raise NotImplementedError("what is not written is read by `invoice_heads`")
+        return self._ledger.invoices(month, states, tenant)
 
     def month_totals(self, first: str, last: str) -> list[MonthTotal]:
         raise NotImplementedError("nothing is finalized in a run that writes nothing")
@@ -158,3 +167,8 @@ class Unwritten:
 
 def _constant(place: int, lines: pa.Table) -> pa.Array:
     return pa.array([place] * len(lines), pa.int32())
+
+
+def _streamed(batches: Iterable[pa.RecordBatch], columns: Mapping[str, str]) -> ArrowStream:
+    found: ArrowStream = pa.RecordBatchReader.from_batches(schema_of(columns), batches)
+    return found

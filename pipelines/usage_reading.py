@@ -5,7 +5,7 @@ most thirty readings more, whatever their number.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,12 +36,34 @@ def read_usage(
 ) -> pa.Table:
     """The usage (`USAGE_COLUMNS`) of all tenants, in `ORDER`; see `UsageReader.usage`."""
     meters = list(meters)
+
+    def read(period: BillingPeriod, own: pa.Table, only_bounded: bool) -> pa.Table:
+        found = reader.usage(period, as_of, own, meters, only_bounded=only_bounded)
+        return as_table(found, USAGE_COLUMNS)
+
+    return in_order(pa.concat_tables(read_by_period(read, month, bounds, anchored)), ORDER)
+
+
+def read_by_period(
+    read: Callable[[BillingPeriod, pa.Table, bool], pa.Table],
+    month: BillingPeriod,
+    bounds: pa.Table,
+    anchored: Anchored,
+) -> Iterator[pa.Table]:
+    """What `read` finds of each tenant in the billing period that is its own, by its bounds.
+
+    It is asked for the calendar month of all, then for other periods, of those with bounds alone:
+    whose period is one of these has bounds then, if only none.
+    """
     by_calendar, others = _told_apart(bounds, anchored)
-    table = as_table(reader.usage(month, as_of, by_calendar, meters), USAGE_COLUMNS)
-    if anchored:
-        own = _read_of(reader, anchored, as_of, _as_mapping(others), meters)
-        table = pa.concat_tables([_told_apart(table, anchored)[0], *own])
-    return in_order(table, ORDER)
+    yield _told_apart(read(month, by_calendar, False), anchored)[0]
+    for period, tenants in by_period(anchored):
+        names = pa.array(tenants, pa.string())
+        own = others.filter(pc.is_in(others["tenant"], value_set=names))
+        rest = names.filter(pc.invert(pc.is_in(names, value_set=own["tenant"].combine_chunks())))
+        yield read(
+            period, pa.concat_tables([own, bounds_of(dict.fromkeys(rest.to_pylist(), ()))]), True
+        )
 
 
 def read_usage_of(
@@ -52,30 +74,18 @@ def read_usage_of(
     meters: Iterable[Meter],
 ) -> pa.Table:
     """The usage (`USAGE_COLUMNS`) of these tenants alone, each for a period of its own."""
-    found = _read_of(reader, periods, as_of, bounds, list(meters))
-    return in_order(pa.concat_tables([table_of([], USAGE_COLUMNS), *found]), ORDER)
-
-
-def _read_of(
-    reader: UsageReader,
-    periods: Mapping[str, BillingPeriod],
-    as_of: Vector,
-    bounds: Mapping[str, Sequence[int]],
-    meters: Sequence[Meter],
-) -> Iterator[pa.Table]:
+    found, meters = [table_of([], USAGE_COLUMNS)], list(meters)
     for period, tenants in by_period(periods):
         own = bounds_of({tenant: bounds.get(tenant, ()) for tenant in tenants})
-        yield as_table(reader.usage(period, as_of, own, meters, only_bounded=True), USAGE_COLUMNS)
+        read = reader.usage(period, as_of, own, meters, only_bounded=True)
+        found.append(as_table(read, USAGE_COLUMNS))
+    return in_order(pa.concat_tables(found), ORDER)
 
 
 def bounds_of(bounds: Mapping[str, Sequence[int]]) -> pa.Table:
     """The bounds of a few tenants, as `UsageReader.usage` takes them."""
     columns = {"tenant": list(bounds), "bounds": [list(rising) for rising in bounds.values()]}
     return pa.table(columns, schema=BOUNDS)
-
-
-def _as_mapping(bounds: pa.Table) -> dict[str, Sequence[int]]:
-    return dict(zip(bounds["tenant"].to_pylist(), bounds["bounds"].to_pylist(), strict=True))
 
 
 def _told_apart(rows: pa.Table, anchored: Anchored) -> tuple[pa.Table, pa.Table]:

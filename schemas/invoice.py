@@ -41,6 +41,8 @@ CORRECTION_KINDS: tuple[LineKind, ...] = ("correction", "correction_tax")
 """Kinds that say what an earlier month's invoice is off by; their period is that invoice's."""
 REDUCING_KINDS: tuple[LineKind, ...] = ("discount", "tax", "credit_applied", *CORRECTION_KINDS)
 """Kinds that come after a plan's minimum and maximum."""
+OUTSIDE_SUBTOTAL: tuple[LineKind, ...] = ("tax", "credit_applied", "correction_tax")
+"""Kinds that a subtotal leaves out: tax on top, and what credits pay."""
 
 
 class InvoiceState(StrEnum):
@@ -162,8 +164,7 @@ class MonthTotal:
 
 def subtotal_minor(lines: Iterable[InvoiceLine]) -> int:
     """What lines come to before tax on top and credits."""
-    outside = ("tax", "credit_applied", "correction_tax")
-    return sum(line.amount_minor for line in lines if line.kind not in outside)
+    return sum(line.amount_minor for line in lines if line.kind not in OUTSIDE_SUBTOTAL)
 
 
 def credits_minor(lines: Iterable[InvoiceLine]) -> int:
@@ -182,14 +183,9 @@ def remade_id(invoice: str) -> str:
     return f"{first}#{int(ordinal or 1) + 1}"
 
 
-def first_id(invoice: Invoice) -> str:
-    """The id of what it takes the place of: sub_acme:2026-10#2 → sub_acme:2026-10, else its own."""
-    return invoice.id.partition("#")[0] if invoice.kind == "invoice" else invoice.id
-
-
-def late_note_id(subscription: str, corrected: str, month: str) -> str:
-    """The natural key of a note for late usage of one month, made by another's close."""
-    return f"{subscription}:{corrected}:late:{month}"
+def late_note_id(corrected: str, month: str) -> str:
+    """The natural key of a note for late usage on an invoice's month, made by another's close."""
+    return f"{corrected}:late:{month}"
 
 
 def month_billed(line: InvoiceLine) -> str:

@@ -17,7 +17,7 @@ from schemas.period import BillingPeriod
 from schemas.plan_change import Decide
 from schemas.repeats import RepeatedIds
 from schemas.subscription import Subscription
-from schemas.tables import ArrowStream
+from schemas.tables import HEAD_COLUMNS, ArrowStream
 from schemas.vector import Vector
 
 LineWork = Literal["charges", "prorations", "adjustments", "corrections"]
@@ -165,8 +165,8 @@ class ClosingLedger(Protocol):
         invoices, 25,000 at most.
         """
 
-    def invoice_heads(self, month: str) -> ArrowStream:
-        """The month's invoices and notes in any state (`HEAD_COLUMNS`).
+    def invoice_heads(self, month: str, columns: Mapping[str, str] = HEAD_COLUMNS) -> ArrowStream:
+        """The month's invoices and notes in any state: these columns, some of `RECORD_COLUMNS`.
 
         By tenant, subscription, kind and id.
         """

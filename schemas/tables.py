@@ -116,6 +116,15 @@ HEAD_COLUMNS = {
 }
 """What checks need of invoices in any state, beside their lines and documents."""
 
+RECORD_COLUMNS = {
+    **HEAD_COLUMNS,
+    "month": "string",
+    "number": "string",
+    "document_hash": "string",
+    "corrects": "string",
+}
+"""What the ledger holds of invoices beside lines and documents, but for their payment."""
+
 DOCUMENT_COLUMNS = {"invoice": "string", "document": "binary"}
 """Documents of invoices, by the invoice's id."""
 

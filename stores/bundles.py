@@ -6,7 +6,10 @@ Owns the bytes: equal tables are equal files. What is in them is `pipelines.bund
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,15 +23,17 @@ WRITER = f"pyarrow {pa.__version__}, Parquet 2.6, zstd 3"
 _ROW_GROUP = 100_000
 _BLOCK = 1 << 20
 
+Parts = Iterable[Mapping[str, pa.Table]]
+"""Rows by the name of their table, some after the others."""
+
 Describe = Callable[[Mapping[str, WrittenFile]], bytes]
 
 
-def write_bundle(
-    folder: Path, tables: Mapping[str, pa.Table], texts: Mapping[str, str], describe: Describe
-) -> None:
+def write_bundle(folder: Path, parts: Parts, texts: Mapping[str, str], describe: Describe) -> None:
     """Write a bundle whole, in place of the one that is there; `describe` makes its manifest.
 
-    A reader sees the old bundle or the new one, never a mixture of files.
+    Each of the parts has rows for some of the files, after those that they have already. A reader
+    sees the old bundle or the new one, never a mixture of files.
 
     Raises:
         InvalidInput: the folder holds something else than a bundle, or cannot be written.
@@ -39,21 +44,24 @@ def write_bundle(
     try:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
-        written = _write(new, tables, texts)
+        written = _write(new, parts, texts)
         (new / MANIFEST).write_bytes(describe(written))
         _put(new, folder)
     except OSError as error:
         raise InvalidInput(f"the bundle cannot be written to {folder}: {error}") from error
 
 
-def _write(
-    folder: Path, tables: Mapping[str, pa.Table], texts: Mapping[str, str]
-) -> dict[str, WrittenFile]:
-    written = {}
-    for name, table in tables.items():
-        path = folder / f"{name}.parquet"
-        write_parquet(path, table)
-        written[path.name] = _described(path, table.num_rows)
+def _write(folder: Path, parts: Parts, texts: Mapping[str, str]) -> dict[str, WrittenFile]:
+    rows: Counter[str] = Counter()
+    with ExitStack() as opened:
+        growing: dict[str, _GrowingFile] = {}
+        for name, table in chain.from_iterable(part.items() for part in parts):
+            file = f"{name}.parquet"
+            if file not in growing:
+                growing[file] = opened.enter_context(closing(_GrowingFile(folder / file, table)))
+            growing[file].add(table)
+            rows[file] += table.num_rows
+    written = {name: _described(folder / name, count) for name, count in rows.items()}
     for name, text in texts.items():
         path = folder / name
         path.write_text(text)
@@ -63,14 +71,32 @@ def _write(
 
 def write_parquet(path: Path, table: pa.Table) -> None:
     """A Parquet file whose bytes depend on the rows, their order and the writer's version alone."""
-    pq.write_table(
-        table,
-        path,
-        version="2.6",
-        compression="zstd",
-        compression_level=3,
-        row_group_size=_ROW_GROUP,
-    )
+    with closing(_GrowingFile(path, table)) as file:
+        file.add(table)
+
+
+class _GrowingFile:
+    """The same file, written in parts: where they are cut makes no difference."""
+
+    def __init__(self, path: Path, like: pa.Table) -> None:
+        self._rest = like.slice(0, 0)
+        self._writer = pq.ParquetWriter(
+            path, like.schema, version="2.6", compression="zstd", compression_level=3
+        )
+
+    def add(self, table: pa.Table) -> None:
+        rest = pa.concat_tables([self._rest, table])
+        while rest.num_rows > _ROW_GROUP:
+            self._write(rest.slice(0, _ROW_GROUP))
+            rest = rest.slice(_ROW_GROUP)
+        self._rest = rest
+
+    def close(self) -> None:
+        self._write(self._rest)
+        self._writer.close()
+
+    def _write(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows.combine_chunks(), row_group_size=_ROW_GROUP)
 
 
 def changed_files(folder: Path) -> list[str]:

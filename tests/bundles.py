@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipelines import closing
 from pipelines.books import Books
+from pipelines.bundle_invoices import invoice_tables
 from pipelines.bundle_sql import verify_sql
 from pipelines.bundle_tables import bundle_tables
 from pipelines.tables import table_of
@@ -65,9 +66,10 @@ def drafted(bill: Bill) -> Books:
 def write(books: Books, folder: Path) -> dict[str, pa.Table]:
     """Put the books' bundle into a folder."""
     tables = bundle_tables(books, books.usage)
+    [made] = invoice_tables(books)
     texts = {"verify.sql": verify_sql(tables)}
-    write_bundle(folder, tables, texts, lambda written: b"{}")
-    return tables
+    write_bundle(folder, [tables, made], texts, lambda written: b"{}")
+    return {**tables, **made}
 
 
 def differences(folder: Path) -> list[dict[str, Any]]:

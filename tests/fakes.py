@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.draft_parts import among, documents_of, heads_of, invoices_of, lines_of
+from pipelines.draft_parts import invoices_of
 from pipelines.reconciliation import rows_of_table
 from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table, table_of
@@ -34,12 +34,14 @@ from schemas.period import BillingPeriod
 from schemas.ports import EVERYBODY, LINE_WORKS, LineWork, TenantRange
 from schemas.subscription import Subscription
 from schemas.tables import (
+    HEAD_COLUMNS,
     LINE_COLUMNS,
     RECONCILIATION_COLUMNS,
     SEGMENT_COLUMNS,
     USAGE_COLUMNS,
     ArrowStream,
 )
+from tests.invoice_tables import among, documents_of, heads_of, lines_of
 
 EXTRAS = {
     "buyers": BUYER_COLUMNS,
@@ -155,8 +157,8 @@ class FakeLedger:
         self._invoices = {i.id: i for i in drafts} | kept
         return sum(i.month == month for i in final.values())
 
-    def invoice_heads(self, month: str) -> ArrowStream:
-        heads: ArrowStream = heads_of(self.invoices(month))
+    def invoice_heads(self, month: str, columns: Mapping[str, str] = HEAD_COLUMNS) -> ArrowStream:
+        heads: ArrowStream = heads_of(self.invoices(month), columns)
         return heads
 
     def invoice_documents(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:

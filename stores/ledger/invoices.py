@@ -66,15 +66,15 @@ class Invoices(LedgerPart):
                 of_tenant = drafts.where(invoices.c.tenant == sa.bindparam("held_tenant"))
                 connection.execute(of_tenant.values(held=sa.bindparam("reason")), rows)
 
-    def invoice_heads(self, month: str) -> ArrowStream:
-        """The month's invoices and notes in any state (`HEAD_COLUMNS`).
+    def invoice_heads(self, month: str, columns: Mapping[str, str] = HEAD_COLUMNS) -> ArrowStream:
+        """The month's invoices and notes in any state: these columns, some of `RECORD_COLUMNS`.
 
         By tenant, subscription, kind and id.
         """
         its = invoices.c
-        query = sa.select(*(its[name] for name in HEAD_COLUMNS)).where(its.month == month)
+        query = sa.select(*(its[name] for name in columns)).where(its.month == month)
         order = (its.tenant, its.subscription, its.kind, its.id)
-        return streamed(self._read(query.order_by(*order), HEAD_COLUMNS), HEAD_COLUMNS)
+        return streamed(self._read(query.order_by(*order), columns), columns)
 
     def invoice_lines(self, month: str, tenants: TenantRange = EVERYBODY) -> ArrowStream:
         """Their lines (`INVOICE_LINE_COLUMNS`); those of an invoice are together and in order."""

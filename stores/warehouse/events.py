@@ -67,10 +67,7 @@ class WarehouseEvents:
             table = self._client.query_arrow(statement("digests"), parameters=asked)
         if not table.num_rows:
             return _DIGESTS.empty_table()
-        halves = zip(table["first_half"].to_pylist(), table["second_half"].to_pylist(), strict=True)
-        told = table.drop_columns(["first_half", "second_half"])
-        digests = pa.array(map(digest, halves), pa.string())
-        return told.append_column("events_digest", digests).cast(_DIGESTS)
+        return table.select(_DIGESTS.names).cast(_DIGESTS)
 
     def _split(self, asked: EventsOf, events: int, micro: int) -> tuple[int, int, int, int]:
         """Events and quantity within what is included, and those beyond it."""

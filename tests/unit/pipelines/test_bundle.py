@@ -151,7 +151,7 @@ def test_files_that_were_changed_are_told(tmp_path: Path) -> None:
         files = {name: {"sha256": it.sha256} for name, it in dict(written).items()}  # type: ignore[call-overload]
         return json.dumps({"content": {"files": files}}).encode()
 
-    write_bundle(tmp_path / "it", {"a": pa.table({"x": [1]})}, {"b.txt": "b"}, describe)
+    write_bundle(tmp_path / "it", [{"a": pa.table({"x": [1]})}], {"b.txt": "b"}, describe)
     assert changed_files(tmp_path / "it") == []
     (tmp_path / "it" / "b.txt").write_text("c")
     (tmp_path / "it" / "a.parquet").unlink()

@@ -59,8 +59,10 @@ def test_a_changed_line_is_told_field_by_field(world: World) -> None:
     first, *rest = invoice.lines
     line = replace(first, amount_minor=first.amount_minor + 1)
     world.ledger.put(replace(invoice, lines=(line, *rest)))
+    whose, total = ("upgrade", invoice.number or ""), invoice.total_minor
     assert differences(world) == (
-        Difference("upgrade", invoice.number or "", 1, "amount_minor", "5000", "4999"),
+        Difference(*whose, 1, "amount_minor", "5000", "4999"),
+        Difference(*whose, None, "total", str(total + 1), str(total)),
     )
 
 

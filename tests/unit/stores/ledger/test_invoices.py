@@ -7,10 +7,11 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from pipelines.draft_parts import documents_of, drafts_of, heads_of, lines_of
+from pipelines.draft_parts import drafts_of
 from schemas.errors import BillingError, Conflict, InvalidInput, NotFound
 from schemas.invoice import Invoice, InvoiceState
 from stores.ledger import Ledger
+from tests.invoice_tables import documents_of, heads_of, lines_of
 from tests.unit.stores.ledger.builders import (
     DUE,
     MONTH,

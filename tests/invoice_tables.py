@@ -1,0 +1,37 @@
+"""Invoices as the ledger gives them out, made from records one by one."""
+
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+
+from pipelines.draft_tables import part_of
+from pipelines.tables import table_of
+from schemas.invoice import Invoice
+from schemas.ports import TenantRange
+from schemas.tables import DOCUMENT_COLUMNS, HEAD_COLUMNS
+
+
+def among(invoices: Iterable[Invoice], tenants: TenantRange) -> list[Invoice]:
+    """The invoices of a range of tenants, in their order."""
+    first, end = tenants
+    return [
+        it
+        for it in invoices
+        if (first is None or it.tenant >= first) and (end is None or it.tenant < end)
+    ]
+
+
+def heads_of(invoices: Iterable[Invoice], columns: Mapping[str, str] = HEAD_COLUMNS) -> pa.Table:
+    """Invoices without their lines, in their order."""
+    rows = (tuple(getattr(invoice, name) for name in columns) for invoice in invoices)
+    return table_of(rows, columns)
+
+
+def documents_of(invoices: Iterable[Invoice]) -> pa.Table:
+    """The documents of invoices (`DOCUMENT_COLUMNS`), in their order."""
+    return table_of(((it.id, it.document) for it in invoices), DOCUMENT_COLUMNS)
+
+
+def lines_of(invoices: Iterable[Invoice]) -> pa.Table:
+    """The lines of invoices (`INVOICE_LINE_COLUMNS`), in their order."""
+    return part_of(list(invoices))[1]
