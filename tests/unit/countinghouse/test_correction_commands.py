@@ -12,9 +12,12 @@ from typer.testing import CliRunner, Result
 
 from countinghouse.cli.app import app
 from countinghouse.settings import Settings
+from pipelines.books import Books
+from pipelines.bundle import make_bundle
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.repeats import RepeatedIds
 from schemas.vector import Vector
+from tests import bundles
 from tests.builders import at, units
 from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
 from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare
@@ -90,6 +93,39 @@ def test_an_amount_or_a_line_is_credited(month: Month) -> None:
     assert "2026-10-000003" in run(*amount, "--key", "outage")
     line = run_json("invoices", "credit-note", UPGRADE, "--line", "1", "--reason", "a gift")
     assert line == {"number": "2026-10-000004", "total_minor": -4999, "currency": "USD"}
+
+
+def test_a_bundle_tells_what_stands_and_its_script_is_silent(month: Month, tmp_path: Path) -> None:
+    run("invoices", "void", DESIGN, "--reason", "wrong buyer")
+    run("invoices", "regenerate", DESIGN, "--reason", "right buyer")
+    run("invoices", "credit-note", UPGRADE, "--amount", "10.00", "--reason", "outage")
+    tables = bundles.write(Books(MONTH, month.ledger), tmp_path / "bundle")
+    told = tables["invoices"].select(["number", "is_void", "total_minor"]).to_pylist()
+    assert [tuple(each.values()) for each in told] == [
+        ("2026-10-000003", False, 2736),
+        (UPGRADE, False, 15161),
+        ("2026-10-000004", False, -1000),
+    ]
+    assert tables["lines"]["invoice"].unique() == tables["invoices"]["invoice"].combine_chunks()
+    assert bundles.differences(tmp_path / "bundle") == []
+    run("invoices", "void", "2026-10-000003", "--reason", "never mind")
+    again = bundles.write(Books(MONTH, month.ledger), tmp_path / "bundle")
+    assert again["invoices"]["is_void"].to_pylist() == [True, False, False]
+    assert bundles.differences(tmp_path / "bundle") == []
+
+
+def test_a_manifest_counts_what_is_not_void(month: Month) -> None:
+    def counts() -> dict[str, int]:
+        bundle = make_bundle(MONTH, month.ledger, bundles.NoEvents())
+        found: dict[str, int] = bundle.content({}, "a writer")["counts"]
+        return {name: found[name] for name in ("invoices", "finalized", "lines")}
+
+    before = counts()
+    lines = len(month.ledger.invoice(DESIGN).lines)
+    run("invoices", "void", DESIGN, "--reason", "wrong buyer")
+    assert counts() == {name: n - (lines if name == "lines" else 1) for name, n in before.items()}
+    run("invoices", "regenerate", DESIGN, "--reason", "right buyer")
+    assert counts() == before
 
 
 @pytest.mark.parametrize(
