@@ -10,6 +10,7 @@ import duckdb
 from countinghouse.closing_run import CloseResult, check_month, dagster_environment
 from countinghouse.settings import Settings
 from dagster_project.month_bundle import BundleResult, run_record, write_month
+from schemas.progress import Progress, unseen
 from stores import ledger
 from stores.bundles import MANIFEST, changed_files
 from stores.warehouse import client
@@ -31,7 +32,9 @@ def bundle_folder(settings: Settings, month: str) -> Path:
     return settings.home.absolute() / "bundles" / month
 
 
-def bundle_month(settings: Settings, month: str, folder: Path | None = None) -> BundleResult:
+def bundle_month(
+    settings: Settings, month: str, folder: Path | None = None, progress: Progress = unseen
+) -> BundleResult:
     """Write the bundle of a month whose invoices are there.
 
     Raises:
@@ -48,7 +51,7 @@ def bundle_month(settings: Settings, month: str, folder: Path | None = None) -> 
         dg.DagsterInstance.from_config(str(home)) as instance,
     ):
         run = run_record(month, books, instance)
-        return write_month(month, where, books, WarehouseEvents(warehouse), run)
+        return write_month(month, where, books, WarehouseEvents(warehouse), run, progress)
 
 
 def bundle_closed(settings: Settings, closed: CloseResult, folder: Path | None) -> str | None:

@@ -24,6 +24,7 @@ from schemas.bundle import Approval, RunRecord, WrittenFile
 from schemas.errors import NotFound
 from schemas.evidence import EventReader
 from schemas.period import format_instant
+from schemas.progress import Progress, unseen
 from stores.bundles import WRITER, write_bundle
 from stores.ledger import Ledger
 
@@ -77,7 +78,12 @@ def month_bundle(
 
 
 def write_month(
-    month: str, folder: Path, books: Ledger, events: EventReader, run: RunRecord
+    month: str,
+    folder: Path,
+    books: Ledger,
+    events: EventReader,
+    run: RunRecord,
+    progress: Progress = unseen,
 ) -> BundleResult:
     """Write the bundle of a month whose invoices are there, in place of the one before.
 
@@ -85,16 +91,19 @@ def write_month(
         NotFound: the month was not opened, or has no invoices yet. InvalidInput: the folder cannot
         be written.
     """
-    bundle = make_bundle(month, books, events)
+    bundle = make_bundle(month, books, events, progress)
     if not bundle.books.live_heads.num_rows and len(bundle.books.subscribed):
         raise NotFound(f"{month} has no invoices yet; run `countinghouse close {month}`")
-    return _write(month, folder, bundle, run)
+    return _write(month, folder, bundle, run, progress)
 
 
-def _write(month: str, folder: Path, bundle: Bundle, run: RunRecord) -> BundleResult:
+def _write(
+    month: str, folder: Path, bundle: Bundle, run: RunRecord, progress: Progress
+) -> BundleResult:
     told: list[BundleResult] = []
 
     def describe(written: Mapping[str, WrittenFile]) -> bytes:
+        progress("checks for the manifest", 0, 0)
         content = bundle.content(written, WRITER)
         sizes = {name: file.bytes for name, file in written.items()}
         lines = written["lines.parquet"].rows or 0
@@ -102,7 +111,7 @@ def _write(month: str, folder: Path, bundle: Bundle, run: RunRecord) -> BundleRe
         told.append(BundleResult(month, str(folder), content_hash(content), *counts, sizes))
         return manifest(content, run)
 
-    write_bundle(folder, bundle.parts(), bundle.texts, describe)
+    write_bundle(folder, bundle.parts(progress), bundle.texts, describe)
     return told[0]
 
 

@@ -17,6 +17,7 @@ from pipelines.tables import as_table
 from schemas.bundle import WrittenFile
 from schemas.evidence import EventReader
 from schemas.ports import ClosingLedger
+from schemas.progress import Progress, unseen
 from schemas.tables import RECONCILIATION_COLUMNS
 
 
@@ -32,24 +33,29 @@ class Bundle:
     books: Books
     reconciled: pa.Table
 
-    def parts(self) -> Iterator[Mapping[str, pa.Table]]:
+    def parts(self, progress: Progress = unseen) -> Iterator[Mapping[str, pa.Table]]:
         """All rows by file, some after the others."""
         yield self.tables
-        yield from invoice_tables(self.books)
+        yield from invoice_tables(self.books, progress)
 
     def content(self, written: Mapping[str, WrittenFile], writer: str) -> dict[str, Any]:
         """The manifest's content; see `pipelines.bundle_manifest`."""
         return content(self.books, self.reconciled, written, writer)
 
 
-def make_bundle(month: str, ledger: ClosingLedger, events: EventReader) -> Bundle:
+def make_bundle(
+    month: str, ledger: ClosingLedger, events: EventReader, progress: Progress = unseen
+) -> Bundle:
     """The bundle of a month whose invoices are there, drafts or final.
 
     Raises:
         NotFound: the month was not opened.
     """
     books = Books(month, ledger)
-    tables = bundle_tables(books, usage_with_digests(books, events))
+    progress("usage, and the digests of its events", 0, 0)
+    usage = usage_with_digests(books, events)
+    progress("what the month was billed from", 0, 0)
+    tables = bundle_tables(books, usage)
     readme = (files("pipelines") / "sql" / "verify" / "README.md").read_text()
     texts = {"verify.sql": verify_sql(tables), "README.md": readme}
     return Bundle(

@@ -16,6 +16,7 @@ from pipelines.ordering import in_order
 from pipelines.standing import by_hand
 from pipelines.tables import as_table
 from schemas.invoice import OUTSIDE_SUBTOTAL, InvoiceState
+from schemas.progress import Progress, unseen
 from schemas.tables import LINE_COLUMNS
 
 _SQL = (files("pipelines") / "sql" / "bundle_invoices.sql").read_text()
@@ -40,13 +41,13 @@ _LINES = {"invoice": "string", "line": "int64", **_OWN}
 _OF_HEAD = ("tenant", "subscription", "currency")
 
 
-def invoice_tables(books: Books) -> Iterator[dict[str, pa.Table]]:
+def invoice_tables(books: Books, progress: Progress = unseen) -> Iterator[dict[str, pa.Table]]:
     """The rows of `invoices` and `lines` of some tenants after the others, by `HEAD_ORDER`.
 
     They are what the close made, void ones that nothing took the place of too, and credit notes by
     hand; without what a payment or a clock changes.
     """
-    for part in invoice_parts(_told(books), books):
+    for part in invoice_parts(_told(books), books, progress=progress):
         yield {"invoices": _invoices(part), "lines": _lines(part)}
 
 

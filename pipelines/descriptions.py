@@ -5,6 +5,7 @@ document, so better wording never changes what was billed.
 """
 
 from datetime import datetime
+from functools import lru_cache
 
 from pipelines.adjustments.words import arithmetic, title, what
 from pipelines.shares import prorate
@@ -13,6 +14,8 @@ from schemas.money import format_minor, format_pico
 from schemas.period import BillingPeriod, from_ms
 
 _DAY_MS = 86_400_000
+_SPANS = 4096
+"""Texts of periods that are remembered: a month's lines share a few."""
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
@@ -77,6 +80,7 @@ def plan_title(plan: str) -> str:
     return title(plan)
 
 
+@lru_cache(_SPANS)
 def span(period: BillingPeriod) -> str:
     """When, with the last day included: "11–31 October", "5 October 12:00 – 31 October".
 

@@ -10,24 +10,19 @@ from typing import Literal
 import pyarrow.compute as pc
 
 from pipelines.books import Books
-from pipelines.closing import (
-    aggregate_usage,
-    draft_invoices,
-    prorate_fees,
-    rate_charges,
-    reconcile,
-)
+from pipelines.closing import reconcile
 from pipelines.completeness import cut, ensure_over
 from pipelines.invoice_checks import no_surprising_change
 from pipelines.movements import totals_of
 from pipelines.reconciliation import rows_of_table, telling
 from pipelines.tables import as_table, rows_of
-from pipelines.unwritten import Unwritten
+from pipelines.unwritten import Unwritten, make_drafts
 from schemas.closing import Closing, ClosingState, Reconciliation
 from schemas.errors import Conflict, PeriodNotComplete, ReconciliationFailed
 from schemas.money import Money
 from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger, Log, UsageReader
+from schemas.progress import Progress, unseen
 from schemas.quantity import format_micro
 from schemas.tables import RECONCILIATION_COLUMNS
 from schemas.vector import Vector
@@ -86,6 +81,7 @@ def dry_run(
     usage: UsageReader,
     now_ms: int,
     terms: Terms,
+    progress: Progress = unseen,
 ) -> DryRun:
     """Close the month into memory. What is not landed yet is a failed check, not an error.
 
@@ -95,10 +91,8 @@ def dry_run(
     ensure_over(month, now_ms, terms.grace_ms)
     closing, complete = _cut(month, ledger, log, usage, now_ms, terms.without_counters)
     unwritten = Unwritten(closing, ledger)
-    aggregate_usage(month, unwritten, usage)
-    rate_charges(month, unwritten)
-    prorate_fees(month, unwritten)
-    draft_invoices(month, unwritten)
+    make_drafts(month, unwritten, usage, progress)
+    progress("counters beside warehouse and invoices", 0, 0)
     compared = _compare(month, unwritten, usage, log, terms.max_held)
     books, last = Books(month, unwritten), _last_month(month, ledger)
     compared_rows = as_table(unwritten.reconciliation(month), RECONCILIATION_COLUMNS)

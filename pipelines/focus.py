@@ -4,22 +4,32 @@ Owns how a line becomes a charge. Columns are those of FOCUS 1.3 that every prov
 that we can fill, without the two that it replaced; our own begin with `x_`. One row a line.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
+from pipelines.books import Books
 from pipelines.descriptions import describe
+from pipelines.invoice_parts import invoice_parts, records_of
 from schemas.invoice import USAGE_KINDS, Invoice, InvoiceLine, InvoiceState
 from schemas.money import MINOR_DIGITS
 from schemas.period import BillingPeriod, parse_instant
+from schemas.progress import Progress, unseen
 
 VERSION = "1.3"
 DECIMAL = pa.decimal128(38, 18)
 MOMENT = pa.timestamp("ms", "UTC")
+
+
+class _Document(msgspec.Struct):
+    period: dict[str, str] | None = None
+
+
+_decode = msgspec.json.Decoder(_Document).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,12 @@ _CATEGORIES: dict[str, str] = {
 }
 
 
+def focus_tables(books: Books, seller: str, progress: Progress = unseen) -> Iterator[pa.Table]:
+    """The charges of a month, of some tenants after the others; see `focus_table`."""
+    for part in invoice_parts(books.records, books, progress=progress):
+        yield focus_table(records_of(part), seller)
+
+
 def focus_table(invoices: Iterable[Invoice], seller: str) -> pa.Table:
     """The charges of numbered invoices, by number and line.
 
@@ -96,8 +112,9 @@ def focus_table(invoices: Iterable[Invoice], seller: str) -> pa.Table:
     """
     final = [i for i in invoices if i.number and i.state.value not in (InvoiceState.DRAFT, "void")]
     rows = [
-        _row(invoice, number, line, seller)
+        _row(invoice, period, number, line, seller)
         for invoice in sorted(final, key=lambda each: (each.number or "", each.id))
+        for period in [_period(invoice)]
         for number, line in enumerate(invoice.lines, start=1)
     ]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -109,8 +126,9 @@ def is_correction(line: InvoiceLine, period: BillingPeriod) -> bool:
     return is_later or line.period.end_ms <= period.start_ms
 
 
-def _row(invoice: Invoice, number: int, line: InvoiceLine, seller: str) -> dict[str, Any]:
-    period = _period(invoice)
+def _row(
+    invoice: Invoice, period: BillingPeriod, number: int, line: InvoiceLine, seller: str
+) -> dict[str, Any]:
     category = _CATEGORIES.get(line.kind, "Adjustment")
     corrects = is_correction(line, period)
     billed = _major(line.amount_minor, invoice.currency)
@@ -189,7 +207,7 @@ def _sku(line: InvoiceLine, category: str) -> dict[str, Any]:
 
 def _period(invoice: Invoice) -> BillingPeriod:
     """As the document says; a credit note is of the time that it credits."""
-    if told := json.loads(invoice.document).get("period"):
+    if told := _decode(invoice.document).period:
         return BillingPeriod(parse_instant(told["start"]), parse_instant(told["end"]))
     spans = [line.period for line in invoice.lines]
     return BillingPeriod(min(it.start_ms for it in spans), max(it.end_ms for it in spans))
@@ -201,22 +219,3 @@ def _units(micro: int | None) -> Decimal:
 
 def _major(amount_minor: int, currency: str) -> Decimal:
     return Decimal(amount_minor).scaleb(-MINOR_DIGITS[currency])
-
-
-def in_text(table: pa.Table) -> Iterator[list[str]]:
-    """Rows for a CSV file, its heading first: plain decimals, UTC instants, nothing for null."""
-    yield table.column_names
-    for batch in table.to_batches(max_chunksize=10_000):
-        for row in batch.to_pylist():
-            yield [_cell(value) for value in row.values()]
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case Decimal():
-            return f"{value.normalize():f}" if value else "0"
-        case str() | int():
-            return str(value)
-    return f"{value:%Y-%m-%dT%H:%M:%SZ}"

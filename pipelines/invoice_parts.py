@@ -16,6 +16,7 @@ from pipelines.ordering import ordered
 from pipelines.tables import as_table, line_of, rows_of
 from schemas.invoice import Invoice, InvoiceState
 from schemas.ports import TenantRange
+from schemas.progress import Progress, unseen
 from schemas.tables import DOCUMENT_COLUMNS, INVOICE_LINE_COLUMNS
 
 AT_ONCE = 20_000
@@ -41,10 +42,16 @@ class InvoicePart:
         return InvoicePart(heads, _of(heads, self.lines), _of(heads, self.documents))
 
 
-def invoice_parts(heads: pa.Table, books: Books, at_once: int = AT_ONCE) -> Iterator[InvoicePart]:
+def invoice_parts(
+    heads: pa.Table, books: Books, at_once: int = AT_ONCE, progress: Progress = unseen
+) -> Iterator[InvoicePart]:
     """These invoices of a month (`RECORD_COLUMNS`, by tenant), part after part."""
+    done = 0
     for tenants, _ in ranges_of(books.line_stream(), at_once):
-        yield read_part(heads, books, tenants)
+        part = read_part(heads, books, tenants)
+        yield part
+        done += part.heads.num_rows
+        progress("invoices", done, heads.num_rows)
 
 
 def read_part(heads: pa.Table, books: Books, tenants: TenantRange) -> InvoicePart:

@@ -13,28 +13,27 @@ import pyarrow.compute as pc
 
 from pipelines.adjustments.as_billed import as_billed
 from pipelines.books import Books
-from pipelines.closing import aggregate_usage, draft_invoices, prorate_fees, rate_charges
 from pipelines.invoice_parts import InvoicePart, invoice_parts, records_of
 from pipelines.tables import table_of
-from pipelines.unwritten import Unwritten
+from pipelines.unwritten import Unwritten, make_drafts
 from schemas.closing import ClosingState
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, NOTHING, Extras, Given
 from schemas.ports import ClosingLedger, UsageReader
+from schemas.progress import Progress, unseen
 
 _OF_GRANT = tuple(name for name in CREDIT_COLUMNS if name not in ("tenant", "left_minor"))
 
 
-def rerun(month: str, ledger: ClosingLedger, usage: UsageReader) -> Books:
+def rerun(
+    month: str, ledger: ClosingLedger, usage: UsageReader, progress: Progress = unseen
+) -> Books:
     """The month's books as the close makes them now, by the stored vector and price lists.
 
     Raises:
         NotFound: the month was not opened.
     """
     again = _Again(Books(month, ledger), ledger)
-    aggregate_usage(month, again, usage)
-    rate_charges(month, again)
-    prorate_fees(month, again)
-    draft_invoices(month, again)
+    make_drafts(month, again, usage, progress)
     return Books(month, again)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
+from pipelines.closing import aggregate_usage, draft_invoices, prorate_fees, rate_charges
 from pipelines.invoice_parts import HEAD_ORDER
 from pipelines.kept_drafts import KeptDrafts
 from pipelines.ordering import in_order
@@ -17,7 +18,15 @@ from schemas.closing import Closing
 from schemas.extras import Extras
 from schemas.invoice import Invoice, InvoiceState, MonthTotal
 from schemas.period import BillingPeriod
-from schemas.ports import EVERYBODY, LINE_WORKS, ClosingLedger, LineWork, TenantRange
+from schemas.ports import (
+    EVERYBODY,
+    LINE_WORKS,
+    ClosingLedger,
+    LineWork,
+    TenantRange,
+    UsageReader,
+)
+from schemas.progress import Progress
 from schemas.subscription import Subscription
 from schemas.tables import (
     DOCUMENT_COLUMNS,
@@ -163,6 +172,17 @@ class Unwritten:
 
     def _is_own(self, month: str) -> bool:
         return month == self._closing.month
+
+
+def make_drafts(month: str, unwritten: Unwritten, usage: UsageReader, progress: Progress) -> None:
+    """The close's own steps from usage to drafts, into memory."""
+    progress("usage from the warehouse", 0, 0)
+    aggregate_usage(month, unwritten, usage)
+    progress("lines", 0, 0)
+    rate_charges(month, unwritten)
+    prorate_fees(month, unwritten)
+    progress("drafts", 0, 0)
+    draft_invoices(month, unwritten)
 
 
 def _constant(place: int, lines: pa.Table) -> pa.Array:

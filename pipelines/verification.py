@@ -20,6 +20,7 @@ from pipelines.standing import first_ids
 from pipelines.tables import rows_of
 from schemas.invoice import Invoice, InvoiceLine
 from schemas.ports import ClosingLedger, UsageReader
+from schemas.progress import Progress, unseen
 
 _KEY = ("tenant", "meter", "segment", "value")
 
@@ -50,19 +51,23 @@ class Verified:
     differences: tuple[Difference, ...]
 
 
-def verify(month: str, ledger: ClosingLedger, usage: UsageReader) -> Verified:
+def verify(
+    month: str, ledger: ClosingLedger, usage: UsageReader, progress: Progress = unseen
+) -> Verified:
     """Compute a month again from the warehouse by its stored vector, and compare.
 
     Raises:
         NotFound: the month was not opened.
     """
-    stored, again = Books(month, ledger), rerun(month, ledger, usage)
-    found, lines = list(_usage_differences(stored.usage, again.usage)), 0
+    stored, again = Books(month, ledger), rerun(month, ledger, usage, progress)
+    found, lines, read = list(_usage_differences(stored.usage, again.usage)), 0, 0
     made, now = stored.made, again.records
     for tenants, _ in ranges_of(stored.line_stream(), AT_ONCE):
         parts = read_part(made, stored, tenants), read_part(now, again, tenants)
         found += _invoice_differences(*parts)
         lines += parts[0].lines.num_rows
+        read += parts[0].heads.num_rows
+        progress("invoices compared", read, made.num_rows)
     return Verified(month, stored.usage.num_rows, made.num_rows, lines, tuple(found))
 
 

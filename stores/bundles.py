@@ -69,14 +69,20 @@ def _write(folder: Path, parts: Parts, texts: Mapping[str, str]) -> dict[str, Wr
     return written
 
 
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """A Parquet file whose bytes depend on the rows, their order and the writer's version alone."""
-    with closing(_GrowingFile(path, table)) as file:
-        file.add(table)
+def write_parquet(path: Path, tables: Iterable[pa.Table]) -> None:
+    """A Parquet file whose bytes depend on the rows, their order and the writer's version alone.
+
+    The tables, one at least, are its parts; where they are cut makes no difference.
+    """
+    parts = iter(tables)
+    first = next(parts)
+    with closing(_GrowingFile(path, first)) as file:
+        for table in chain([first], parts):
+            file.add(table)
 
 
 class _GrowingFile:
-    """The same file, written in parts: where they are cut makes no difference."""
+    """A Parquet file that is written in parts, in groups of rows of one size."""
 
     def __init__(self, path: Path, like: pa.Table) -> None:
         self._rest = like.slice(0, 0)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.progress import shown
 from countinghouse.settings import Settings
 
 
@@ -24,7 +25,8 @@ def bundle(
     """
     from countinghouse.bundling import bundle_month
 
-    result = bundle_month(Settings(), month, out)
+    with shown() as progress:
+        result = bundle_month(Settings(), month, out, progress)
     if as_script:
         typer.echo(json.dumps(asdict(result)))
         return

@@ -15,6 +15,7 @@ from countinghouse.cli.moving import (
     summary_json,
     summary_rows,
 )
+from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
 
@@ -65,8 +66,12 @@ def _run(settings: Settings, month: str, without_counters: str) -> "DryRun":
     check_month(month)
     grace_ms = settings.close_grace // timedelta(milliseconds=1)
     terms = Terms(grace_ms, settings.max_held, without_counters or None)
-    with closing_of(ledger.connect(settings.ledger_url)) as books, usage_reader(settings) as usage:
-        return run_dry(month, books, usage_log(settings), usage, now_ms(), terms)
+    with (
+        closing_of(ledger.connect(settings.ledger_url)) as books,
+        usage_reader(settings) as usage,
+        shown() as progress,
+    ):
+        return run_dry(month, books, usage_log(settings), usage, now_ms(), terms, progress)
 
 
 def compared_with(run: "DryRun", before: "KeptRun | None") -> Compared:

@@ -134,7 +134,7 @@ def _hand_out(
     with client.connect(Settings().clickhouse_url) as warehouse:
         table = WarehouseEvents(warehouse).events(of.asked)
     if parquet is not None:
-        write_parquet(parquet, table)
+        write_parquet(parquet, [table])
         typer.echo(f"{table.num_rows:,} events in {parquet}", err=True)
         return
     show(EVENT_COLUMNS, _rows(table), chosen_format(as_json=as_script, as_csv=False))

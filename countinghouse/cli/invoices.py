@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -19,6 +19,9 @@ from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceState
 from schemas.money import format_minor, format_pico
 from schemas.period import BillingPeriod, format_instant
 from schemas.quantity import format_micro
+
+if TYPE_CHECKING:
+    from stores.ledger.overviews import InvoiceRow
 
 COLUMNS = ("number", "tenant", "month", "currency", "total", "state", "issued_at", "due_at", "held")
 LINE_COLUMNS = ("kind", "description", "quantity", "unit_price", "amount")
@@ -46,7 +49,7 @@ def list_invoices(
     if tenant:
         with suggesting(tenant, books.tenant_names, "subscriptions list"):
             books.subscribed(tenant)
-    found = books.invoices(_checked(month), state or (), tenant or None)
+    found = books.listed_invoices(_checked(month), state or (), tenant or None)
     rows = (tuple(_summary(invoice).values()) for invoice in found)
     show(COLUMNS, rows, chosen_format(as_json=as_script, as_csv=False))
 
@@ -114,7 +117,7 @@ def _checked(month: str) -> str | None:
         raise InvalidInput(f"--month: {problem}") from None
 
 
-def _summary(invoice: Invoice) -> dict[str, Any]:
+def _summary(invoice: "Invoice | InvoiceRow") -> dict[str, Any]:
     """An invoice's own figures, in the order of `COLUMNS`."""
     return {
         "number": invoice.number or invoice.id,
@@ -122,7 +125,7 @@ def _summary(invoice: Invoice) -> dict[str, Any]:
         "month": invoice.month,
         "currency": invoice.currency,
         "total": _amount(invoice.total_minor, invoice.currency),
-        "state": invoice.state.value,
+        "state": str(invoice.state),
         "issued_at": None if invoice.issued_ms is None else format_instant(invoice.issued_ms),
         "due_at": None if invoice.due_ms is None else format_instant(invoice.due_ms),
         "held": invoice.held,

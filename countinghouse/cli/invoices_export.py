@@ -1,11 +1,16 @@
 """`countinghouse invoices export --focus MONTH`: a month's charges for cost management tools."""
 
 import csv
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from countinghouse.cli.progress import shown
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
 
@@ -22,28 +27,41 @@ def export(
     The FinOps Open Cost and Usage Specification: docs/analytics.md says how a line becomes a row.
     """
     from countinghouse.closing_run import check_month
-    from pipelines.focus import VERSION, focus_table
+    from pipelines.books import Books
+    from pipelines.focus import VERSION, focus_tables
     from stores import ledger
 
     check_month(focus)
     if out.suffix not in (".csv", ".parquet"):
         raise InvalidInput(f"{out} should end in .csv or .parquet")
     settings = Settings()
-    invoices = ledger.connect(settings.ledger_url).invoices(focus)
-    table = focus_table(invoices, settings.seller)
-    try:
-        _write(out, table)
-    except OSError as error:
-        raise InvalidInput(f"{out} cannot be written: {error}") from error
-    typer.echo(f"{focus}: {table.num_rows:,} charges as FOCUS {VERSION} in {out}", err=True)
+    with closing(ledger.connect(settings.ledger_url)) as kept, shown("charges") as progress:
+        charges = _write(out, focus_tables(Books(focus, kept), settings.seller, progress))
+    typer.echo(f"{focus}: {charges:,} charges as FOCUS {VERSION} in {out}", err=True)
 
 
-def _write(out: Path, table: "pa.Table") -> None:
-    from pipelines.focus import in_text
+def _write(out: Path, tables: "Iterable[pa.Table]") -> int:
+    """The file, whole or as it was before; how many rows it has."""
+    from pipelines.focus_text import in_text
     from stores.bundles import write_parquet
 
-    if out.suffix == ".parquet":
-        write_parquet(out, table)
-        return
-    with out.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(in_text(table))
+    unfinished, count = out.with_name(f".{out.name}.{os.getpid()}"), Counter[str]()
+    counted = _counted(tables, count)
+    try:
+        if out.suffix == ".parquet":
+            write_parquet(unfinished, counted)
+        else:
+            with unfinished.open("w", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(in_text(counted))
+        unfinished.replace(out)
+    except OSError as error:
+        raise InvalidInput(f"{out} cannot be written: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return count["rows"]
+
+
+def _counted(tables: "Iterable[pa.Table]", count: Counter[str]) -> "Iterator[pa.Table]":
+    for table in tables:
+        count["rows"] += table.num_rows
+        yield table

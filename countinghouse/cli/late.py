@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from pipelines.late_listing import LateTenant
@@ -45,6 +46,7 @@ def late(
     with (
         usage_reader(settings) as usage,
         closing(ledger.connect(settings.ledger_url)) as books,
+        shown("what came after each close"),
     ):
         found = late_usage(books, usage, usage_log(settings).landed(), months)
     form = chosen_format(as_json=as_script, as_csv=False)

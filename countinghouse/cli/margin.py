@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from countinghouse.cli.moving import amount
+from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
@@ -48,11 +49,11 @@ def margin(
     check_month(month)
     tables = [parse_costs(read_text(file), str(file)) for file in costs]
     settings = Settings()
-    with closing(ledger.connect(settings.ledger_url)) as kept:
+    with closing(ledger.connect(settings.ledger_url)) as kept, shown("costs and revenue"):
         books = Books(month, kept)
         uses = _uses(settings, books, tables)
         found = margins(billed_lines(books), uses, books.catalogs, tables)
-        _tell(found, as_script=as_script)
+    _tell(found, as_script=as_script)
 
 
 def _uses(settings: Settings, books: "Books", tables: "Sequence[CostTable]") -> "list[ModelUse]":

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.closing import CounterComparison, CountersCompared
@@ -62,16 +63,18 @@ def reconcile(
         closing(ledger.connect(settings.ledger_url)) as books,
     ):
         if invoices:
-            rows = as_of_now(key, books, usage, usage_log(settings))
-            raise typer.Exit(int(show_three(rows, every=every, as_script=as_script)))
+            with shown("counters beside warehouse and invoices"):
+                three = as_of_now(key, books, usage, usage_log(settings))
+            raise typer.Exit(int(show_three(three, every=every, as_script=as_script)))
         _, catalog = books.catalog()
-        found = usage.compare_counters(period, catalog, usage_log(settings))
+        with shown("counters beside the warehouse"):
+            found = usage.compare_counters(period, catalog, usage_log(settings))
         recorded = rows_of_table(books.reconciliation(key))
         billed = {(r.tenant, r.meter): r.billed_micro for r in recorded}
-    shown = found.rows if every or as_script else found.differing
-    if shown or as_script:
+    told = found.rows if every or as_script else found.differing
+    if told or as_script:
         form = chosen_format(as_json=as_script, as_csv=False)
-        show(COLUMNS, [_row(each, period, billed) for each in shown], form)
+        show(COLUMNS, [_row(each, period, billed) for each in told], form)
     _tell(key, found)
     if found.differing or found.behind:
         raise typer.Exit(1 if found.differing else PARTLY)

@@ -16,6 +16,7 @@ from countinghouse.cli.moving import (
     summary_json,
     summary_rows,
 )
+from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
@@ -73,7 +74,13 @@ def _simulated(file: Path, months: Sequence[str], renamed: dict[str, str]) -> "S
     draft = catalog_file.parse(read_text(file), str(file))
     books = ledger.connect(Settings().ledger_url)
     unused_names(renamed, months, books)
-    return [simulate_month(month, draft, books, renamed) for month in sorted(set(months))]
+    found: list[Simulated] = []
+    every = sorted(set(months))
+    with shown() as progress:
+        for month in every:
+            progress(f"{month} by {file.name}, months", len(found), len(every))
+            found.append(simulate_month(month, draft, books, renamed))
+    return found
 
 
 def _pairs(renamed: Sequence[str]) -> dict[str, str]:

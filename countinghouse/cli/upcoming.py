@@ -11,6 +11,7 @@ import typer
 from countinghouse.cli.invoices import JsonOption, invoices
 from countinghouse.cli.moving import amount
 from countinghouse.cli.nearest import suggesting
+from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.period import BillingPeriod, format_instant
@@ -51,7 +52,7 @@ def _upcoming(tenant: str) -> "list[Upcoming]":
         if tenant:
             with suggesting(tenant, books.tenant_names, "subscriptions list"):
                 books.subscribed(tenant)
-        with usage_reader(settings) as usage:
+        with usage_reader(settings) as usage, shown("usage so far, and its pace"):
             found = upcoming_invoices(month, books, usage, usage_log(settings).landed(), now)
     return [each for each in found if tenant in ("", each.tenant)]
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.late import late
+from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.cli.unbilled import repeated, unbilled
 from countinghouse.settings import Settings
@@ -40,7 +41,7 @@ def used(
     period = _period(month)
     settings = Settings()
     _, catalog = ledger.connect(settings.ledger_url).catalog()
-    with closing(client.connect(settings.clickhouse_url)) as warehouse:
+    with closing(client.connect(settings.clickhouse_url)) as warehouse, shown("usage"):
         rows = used_so_far(warehouse, period, catalog.meter_list, tenant, meter)
     show(COLUMNS, rows, chosen_format(as_json=as_script, as_csv=as_csv))
 

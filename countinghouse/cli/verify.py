@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 
@@ -35,8 +36,8 @@ def verify(
 
     settings = Settings()
     check_month(month)
-    with usage_reader(settings) as usage:
-        found = verify_month(month, ledger.connect(settings.ledger_url), usage)
+    with usage_reader(settings) as usage, shown() as progress:
+        found = verify_month(month, ledger.connect(settings.ledger_url), usage, progress)
     if as_script:
         typer.echo(json.dumps(asdict(found)))
     elif found.differences:
@@ -52,7 +53,9 @@ def verify(
 def _check_bundle(folder: Path, *, as_script: bool) -> None:
     from countinghouse.bundling import check_bundle
 
-    found = check_bundle(folder)
+    with shown() as progress:
+        progress("the bundle's own script", 0, 0)
+        found = check_bundle(folder)
     if as_script:
         typer.echo(json.dumps(asdict(found)))
     else:

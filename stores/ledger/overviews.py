@@ -4,7 +4,7 @@ Owns reads for display alone; nothing is decided by them, and no invoice is load
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pyarrow as pa
@@ -63,6 +63,10 @@ class InvoiceRow:
     state: str
     number: str | None
     held: str | None
+    id: str
+    month: str
+    issued_ms: int | None
+    due_ms: int | None
 
 
 class Overviews(LedgerPart):
@@ -143,6 +147,21 @@ class Overviews(LedgerPart):
         """The invoices with the largest totals."""
         return self._invoices(invoices.c.month == month, limit)
 
+    def listed_invoices(
+        self,
+        month: str | None = None,
+        states: Sequence[InvoiceState] = (),
+        tenant: str | None = None,
+    ) -> list[InvoiceRow]:
+        """Invoices and notes, void ones too unless states are named, by month and tenant."""
+        its = invoices.c
+        wanted = {its.month: month, its.tenant: tenant}
+        query = _rows().where(*(own == each for own, each in wanted.items() if each is not None))
+        if states:
+            query = query.where(its.state.in_([state.value for state in states]))
+        order = (its.month, its.tenant, its.subscription, its.kind, its.id)
+        return [InvoiceRow(*row) for row in self._all(query.order_by(*order))]
+
     def invoices_by_state(self, month: str) -> dict[str, int]:
         """How many of the month's invoices are in which state, void ones too."""
         state = invoices.c.state
@@ -169,14 +188,18 @@ class Overviews(LedgerPart):
 
     def _invoices(self, which: sa.ColumnElement[bool], limit: int | None) -> list[InvoiceRow]:
         rows = invoices.c
-        shown = (rows.tenant, rows.currency, rows.total_minor, rows.state, rows.number, rows.held)
-        query = sa.select(*shown).where(which, _is_live())
+        query = _rows().where(which, _is_live())
         ordered = query.order_by(rows.total_minor.desc(), rows.tenant, rows.id)
         return [InvoiceRow(*row) for row in self._all(ordered, limit)]
 
     def _all(self, query: sa.Select[Any], limit: int | None = None) -> Sequence[Any]:
         with self._reading() as connection:
             return connection.execute(query.limit(limit)).all()
+
+
+def _rows() -> sa.Select[Any]:
+    """Of invoices what an `InvoiceRow` has."""
+    return sa.select(*(invoices.c[field.name] for field in fields(InvoiceRow)))
 
 
 def _is_live() -> sa.ColumnElement[bool]:

@@ -228,7 +228,7 @@ def test_a_line_s_digest_is_that_of_its_parquet_and_of_the_bundle(
         for each in told(closed)[:4]:
             events = WarehouseEvents(client).events(each.of.asked)
             assert sum(events["quantity_micro"].to_pylist()) == each.evidence.quantity_micro
-            write_parquet(tmp_path / "events.parquet", events)
+            write_parquet(tmp_path / "events.parquet", [events])
             [halves] = duckdb.execute(
                 f"""
                 SELECT
@@ -283,7 +283,7 @@ def test_the_commands_verify_a_month_and_a_bundle(home: Path, tmp_path: Path) ->
     run("verify", MONTH, "--bundle", str(tmp_path / "bundle"))
     lines = pq.read_table(tmp_path / "bundle" / "lines.parquet")
     fewer = lines.filter(pc.not_equal(lines["kind"], "overage"))
-    write_parquet(tmp_path / "bundle" / "lines.parquet", fewer)
+    write_parquet(tmp_path / "bundle" / "lines.parquet", [fewer])
     told = run("verify", MONTH, "--bundle", str(tmp_path / "bundle"), code=1)
     assert "lines.parquet was changed" in told
     assert "overage" in told

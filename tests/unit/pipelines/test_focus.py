@@ -9,7 +9,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from pipelines.focus import COLUMNS, SCHEMA, focus_table, in_text
+from pipelines.focus import COLUMNS, SCHEMA, focus_table
+from pipelines.focus_text import in_text
 from schemas.invoice import Invoice
 from schemas.money import MINOR_DIGITS
 from tests.builders import at
@@ -141,7 +142,7 @@ def test_drafts_are_not_charges(invoices: list[Invoice]) -> None:
 
 def test_as_csv_decimals_are_plain_and_instants_utc(invoices: list[Invoice]) -> None:
     text = io.StringIO()
-    csv.writer(text).writerows(in_text(focus_table(invoices, "seller")))
+    csv.writer(text).writerows(in_text([focus_table(invoices, "seller")]))
     text.seek(0)
     read = list(csv.DictReader(text))
     assert list(read[0]) == list(COLUMNS)

@@ -21,7 +21,7 @@ def _small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("cuts", [[], [1], [30], [29, 31, 60], [90, 100], range(1, 100)])
 def test_where_parts_are_cut_makes_no_difference(cuts: list[int], tmp_path: Path) -> None:
-    bundles.write_parquet(tmp_path / "whole.parquet", ROWS)
+    bundles.write_parquet(tmp_path / "whole.parquet", [ROWS])
     bounds = [0, *cuts, ROWS.num_rows]
     parts = [{"rows": ROWS.slice(start, end - start)} for start, end in pairwise(bounds)]
     told: dict[str, WrittenFile] = {}
