@@ -85,10 +85,11 @@ def differences_have_a_cause(
     with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
         if Books(month, books).closing.state is not ClosingState.CLOSED:
             return metadata.verdict([], "the month is not closed yet")
-        rows = month_ways.as_of_now(month, books, usage, usage_log)
+        found = month_ways.as_of_now(month, books, usage, usage_log)
+    rows = found.rows
     told = {cause: sum(cause in row.causes for row in rows) for cause in CAUSES}
     lost = [month_ways.in_words(row) for row in rows if row.lost_micro]
-    passed = f"{len(rows):,} compared, nothing is lost"
+    passed = f"{found.count:,} compared, nothing is lost"
     return metadata.verdict(lost, passed, _WARN, told | _listed(f"reconcile {month} --invoices"))
 
 

@@ -73,6 +73,17 @@ def read_invoices(books: Books, at_once: int = AT_ONCE) -> StoredInvoices:
     return StoredInvoices([*findings, *sums.differences()], pa.concat_tables(billed))
 
 
+def billed_quantities(books: Books) -> pa.Table:
+    """What invoices that are not void bill by tenant and meter (`TOTAL_COLUMNS`), as they stand."""
+    found = [table_of([], TOTAL_COLUMNS)]
+    for tenants, _ in ranges_of(books.line_stream(), AT_ONCE):
+        lines = as_table(books.lines_on_invoices(tenants), INVOICE_LINE_COLUMNS)
+        own = {"heads": between(books.heads, *tenants), "invoice_lines": lines}
+        with database(own) as connection:
+            found.append(as_table(connection.sql(_BILLED).to_arrow_table(), TOTAL_COLUMNS))
+    return pa.concat_tables(found)
+
+
 def _expected(lines: pa.Table, books: Books) -> pa.Table:
     """What the ledger's lines make of the close's invoices and notes (`INVOICE_LINE_COLUMNS`)."""
     on_invoices, on_notes = told_apart(lines, books)

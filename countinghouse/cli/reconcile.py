@@ -64,8 +64,9 @@ def reconcile(
     ):
         if invoices:
             with shown("counters beside warehouse and invoices"):
-                three = as_of_now(key, books, usage, usage_log(settings))
-            raise typer.Exit(int(show_three(three, every=every, as_script=as_script)))
+                asked, log = every or as_script, usage_log(settings)
+                three = as_of_now(key, books, usage, log, every=asked)
+            raise typer.Exit(int(show_three(three, as_script=as_script)))
         _, catalog = books.catalog()
         with shown("counters beside the warehouse"):
             found = usage.compare_counters(period, catalog, usage_log(settings))

@@ -3,6 +3,7 @@
 import typer
 
 from countinghouse.cli.tables import chosen_format, show
+from pipelines.month_ways import Compared
 from pipelines.three_way import CAUSES, ThreeWay
 from schemas.quantity import format_micro
 
@@ -12,12 +13,12 @@ COLUMNS = (
 )
 
 
-def show_three(rows: list[ThreeWay], *, every: bool, as_script: bool) -> bool:
-    """Print the rows, those with a cause alone unless all are wanted; is anything lost?"""
-    shown = rows if every or as_script else [row for row in rows if row.causes]
-    show(COLUMNS, map(_row, shown), chosen_format(as_json=as_script, as_csv=False))
+def show_three(found: Compared, *, as_script: bool) -> bool:
+    """Print the rows; is anything lost?"""
+    rows = found.rows
+    show(COLUMNS, map(_row, rows), chosen_format(as_json=as_script, as_csv=False))
     told = (f"{sum(cause in row.causes for row in rows):,} {cause}" for cause in CAUSES)
-    typer.echo(f"{len(rows):,} compared three ways: {', '.join(told)}", err=True)
+    typer.echo(f"{found.count:,} compared three ways: {', '.join(told)}", err=True)
     return any(row.lost_micro for row in rows)
 
 

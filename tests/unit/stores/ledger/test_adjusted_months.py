@@ -149,7 +149,7 @@ def agrees(ledger: Ledger, month: str, folder: Path) -> bool:
     """
     books = Books(month, ledger)
     bundles.write(books, folder)
-    lost = [row for row in as_of_now(month, ledger, WAREHOUSE, LOG) if row.lost_micro]
+    lost = [row for row in as_of_now(month, ledger, WAREHOUSE, LOG).rows if row.lost_micro]
     found = [*verify(month, ledger, WAREHOUSE).differences, *bundles.differences(folder)]
     simulated = simulate(month, CATALOG, ledger, {})
     billed = sum(billed_lines(books)["amount_minor"].to_pylist())
@@ -226,7 +226,7 @@ def test_usage_of_a_void_invoice_has_that_cause(ledger: Ledger) -> None:
     draft(ledger, OCTOBER)
     finalize(ledger, OCTOBER)
     void(invoice(ledger, OCTOBER).number or "", ledger, Word("ada", "a test", LATER))
-    [row] = [row for row in as_of_now(OCTOBER, ledger, WAREHOUSE, LOG) if row.causes]
+    [row] = as_of_now(OCTOBER, ledger, WAREHOUSE, LOG).rows
     assert (row.tenant, row.causes, row.void_micro) == ("acme", ["void"], 10**6)
     assert in_words(row) == "acme, tokens: void 1; counter 1, warehouse 1, invoice 0"
 
