@@ -6,8 +6,10 @@ Every step is the product's own: read the usage as of the cut, rate it, make fee
 with their documents, check them, compare counters, warehouse and invoices, finalize and number.
 The ledger is SQLite in a folder of its own, or the one that --ledger names; the warehouse holds
 twelve months. Beside it stands what the specification takes for some of the same tenants, one by
-one, from usage in memory to documents in memory: nothing stored, read or compared. Each close runs
-in a process of its own; CPU and memory are that process's, the warehouse's are not in them.
+one, from usage in memory to documents in memory: nothing stored, read or compared. A dry run comes
+before the close; after it the month is bundled with the digests of its events, computed again by
+that bundle's script and from the warehouse, priced anew and compared three ways. All of them run in
+processes of their own; CPU and memory are these processes', the warehouse's are not in them.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+from benchmarks import beside_close
 from benchmarks.alone import alone
 from benchmarks.dagster_close import Read, close_in_dagster
 from benchmarks.month_fill import CUT, fill_ledger, fill_warehouse
@@ -152,14 +155,17 @@ def main() -> None:
         for tenants in dict.fromkeys(sizes):
             with _place(given, tenants, Path(folder)) as place:
                 print(f"{'step':<24}{'seconds':>9}{'CPU s':>9}{'peak MiB':>11}")
+                month = KEY, MONTH.end_ms, place.clickhouse, place.ledger
+                beside_close.measure([beside_close.BEFORE], *month)
                 again = _copied(place) if given.dagster else None
                 steps = alone(close, place)
                 if again:
                     seconds = alone(close_in_dagster, KEY, again.clickhouse, again.ledger)
                     print(f"by Dagster's jobs, checks and events kept: {seconds:.2f} s")
-            whole = sum(step.seconds for step in steps)
-            each.append(whole / tenants)
-            print(f"{'in all':<24}{whole:>9.2f}{sum(s.cpu_seconds for s in steps):>9.2f}")
+                whole = sum(step.seconds for step in steps)
+                each.append(whole / tenants)
+                print(f"{'in all':<24}{whole:>9.2f}{sum(s.cpu_seconds for s in steps):>9.2f}")
+                beside_close.measure(beside_close.AFTER, *month)
     print(
         f"\na tenant: {each[-1] * 1e6:.1f} µs, {each[-1] / each[0]:.2f} times as in the small month"
     )
