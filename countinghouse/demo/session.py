@@ -1,6 +1,10 @@
 """A demo from beginning to end: the stack comes up, the demo runs, the report is told."""
 
+import os
+import shutil
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -90,15 +94,22 @@ def _kinds(invoice: Invoice) -> set[str]:
 
 
 def _where_next(settings: Settings, console: Console, *, kept: bool) -> None:
+    command = _command()
     if not kept:
-        console.print("Start it again to look around: [bold]countinghouse up[/bold]; then")
+        console.print(f"Start it again to look around: [bold]{command} up[/bold]; then")
     console.print(
         f"  Dagster's UI   http://127.0.0.1:{settings.dagster_port}\n"
-        "  SQL            countinghouse sql 'SHOW TABLES'\n"
+        f"  SQL            {command} sql 'SHOW TABLES'\n"
         f"  any ClickHouse client   http://127.0.0.1:{settings.warehouse_port} "
         f"(user countinghouse, password in {settings.home}/warehouse.token)\n"
         f"  topics         docs/topics.md; Kafka at {settings.kafka_servers}\n"
-        f"  an invoice     countinghouse invoices explain NUMBER\n"
-        f"  [bold]countinghouse down[/bold] stops it, deleting {settings.home} forgets everything",
+        f"  an invoice     {command} invoices explain NUMBER\n"
+        f"  [bold]{command} down[/bold] stops it, deleting {settings.home} forgets everything",
         highlight=False,
     )
+
+
+def _command() -> str:
+    """What to type here: the name alone where a shell finds it, else the way to it."""
+    name = "countinghouse"
+    return name if shutil.which(name) else os.path.relpath(Path(sys.executable).with_name(name))
