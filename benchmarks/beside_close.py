@@ -65,7 +65,8 @@ class _Month:
     def dry_run(self) -> None:
         terms, now_ms = Terms(0, max_held=0.01), self.end_ms + DAY_MS
         found = dry_run(self.month, self.books, Read(), self.usage, now_ms, terms)
-        _ensure("dry run", found.outcome == "passed")
+        told = [(check.name, check.findings[:3]) for check in found.checks if check.findings]
+        _ensure(f"dry run: {told}", found.outcome == "passed")
 
     def bundle(self) -> None:
         run = RunRecord("2026-11-01T00:00:00Z", None, {}, ())
