@@ -1,8 +1,8 @@
 """A month's draft invoices and their documents for many tenants at once: columns in, columns out.
 
-The bytes are those of `pipelines.invoicing`, which makes whatever is not usual: what a tenant has
-beside its plan, fees by the year or in advance, what follows from fees and usage, and texts that
-JSON escapes. This owns only the speed.
+The bytes are those of `pipelines.invoicing`, which makes whatever is not usual: coupons and
+add-ons, which keep price lists of their own, fees by the year or in advance, and texts that JSON
+escapes. This owns only the speed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,9 +21,11 @@ from pipelines.invoicing import Basis, draft_all, period_document
 from pipelines.line_parts import AT_ONCE, begins, between, parts_of
 from pipelines.segment_tables import subscriptions_of
 from pipelines.tables import as_table, table_of
-from schemas.invoice import invoice_id
+from schemas.extras import BUYER_COLUMNS
+from schemas.invoice import ADJUSTING_KINDS, OUTSIDE_SUBTOTAL, invoice_id
 from schemas.period import BillingPeriod
 from schemas.tables import DRAFT_COLUMNS, LINE_COLUMNS, ArrowStream
+from schemas.tax import UNKNOWN
 
 _SQL = files("pipelines") / "sql"
 _DRAFTS = (_SQL / "drafts.sql").read_text()
@@ -52,9 +54,11 @@ def draft_parts(
     Raises:
         duckdb.Error: a total does not fit 64 bits; nothing wraps.
     """
-    offered = _offered(segments, rests_on)
+    offered, buyers = _offered(segments, rests_on), _known_buyers(rests_on)
     for own in parts_of(lines, at_once):
-        yield _part(own.combine_chunks(), _of_these(own["tenant"], segments), offered, rests_on)
+        tenants = own["tenant"]
+        theirs = offered | {"known_buyers": _of_these(tenants, buyers)}
+        yield _part(own.combine_chunks(), _of_these(tenants, segments), theirs, rests_on)
 
 
 def _part(
@@ -70,7 +74,13 @@ def _part(
     tables = {"invoices": heads, "lines": numbered, "segments": own, **offered}
     with database(tables) as connection:
         vector = _json(rests_on.closing.vector.to_json())
-        asked = {"vector": vector, "escaped": _ESCAPED}
+        asked = {
+            "vector": vector,
+            "escaped": _ESCAPED,
+            "closing_version": rests_on.closing.catalog_version,
+            "adjusting": list(ADJUSTING_KINDS),
+            "outside": list(OUTSIDE_SUBTOTAL),
+        }
         around = connection.sql(_DRAFTS, params=asked).to_arrow_table()
         texts = _line_texts(connection, numbered, is_first, around, rests_on.month)
     documents = _joined(texts, starts)
@@ -156,13 +166,23 @@ def _hashes(documents: pa.Array) -> Iterator[str]:
     return (sha256(bytes_of[start:end]).hexdigest() for start, end in pairwise(bounds.to_pylist()))
 
 
-def _of_these(tenants: pa.ChunkedArray, segments: pa.Table) -> pa.Table:
+def _of_these(tenants: pa.ChunkedArray, rows: pa.Table) -> pa.Table:
     """The rows from the first of these tenants to the last; both are in order."""
-    return between(segments, tenants[0].as_py(), f"{tenants[-1]}\0")
+    return between(rows, tenants[0].as_py(), f"{tenants[-1]}\0")
+
+
+def _known_buyers(rests_on: Basis) -> pa.Table:
+    """The buyers that documents tell of (`BUYER_COLUMNS`), by tenant."""
+    known = (
+        (tenant, it.country, it.region, it.tax_id)
+        for tenant, it in sorted((tenant, given.buyer) for tenant, given in rests_on.given.items())
+        if it != UNKNOWN
+    )
+    return table_of(known, BUYER_COLUMNS)
 
 
 def _offered(segments: pa.Table, rests_on: Basis) -> dict[str, pa.Table]:
-    """What documents say of periods and price lists, and who is given more than a plan."""
+    """What documents say of periods and price lists, and whose rest on more of these than plans."""
     versions = sorted(rests_on.catalogs, key=str)
     price_lists = (
         (version, place, f'"{version}":"{rests_on.catalog_hashes[version]}"')
@@ -177,8 +197,15 @@ def _offered(segments: pa.Table, rests_on: Basis) -> dict[str, pa.Table]:
         "periods": table_of(_periods(pc.unique(segments["anchor_day"]), rests_on), _PERIODS),
         "price_lists": table_of(price_lists, _PRICE_LISTS),
         "plans": table_of(plans, _PLANS),
-        "given": pa.table({"tenant": pa.array(rests_on.given, pa.string())}),
+        "given": pa.table({"tenant": pa.array(_keeping(rests_on), pa.string())}),
     }
+
+
+def _keeping(rests_on: Basis) -> Iterator[str]:
+    """Who keeps price lists of a coupon or an add-on."""
+    for tenant, given in rests_on.given.items():
+        if given.redemptions or given.add_ons:
+            yield tenant
 
 
 def _periods(days: pa.Array, rests_on: Basis) -> Iterable[tuple[int, int, int, str]]:

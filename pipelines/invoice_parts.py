@@ -36,11 +36,6 @@ class InvoicePart:
     lines: pa.Table
     documents: pa.Table
 
-    def of(self, tenants: pa.Array) -> "InvoicePart":
-        """The invoices of these tenants alone."""
-        heads = self.heads.filter(pc.is_in(self.heads["tenant"], value_set=tenants))
-        return InvoicePart(heads, _of(heads, self.lines), _of(heads, self.documents))
-
 
 def invoice_parts(
     heads: pa.Table, books: Books, at_once: int = AT_ONCE, progress: Progress = unseen

@@ -3,21 +3,22 @@
 Owns no rule; what is computed is in `pipelines.closing`, and nothing reaches the ledger.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.adjustments.as_billed import as_billed
+from pipelines.adjustments.as_billed import found_credit, told_buyer
 from pipelines.books import Books
-from pipelines.invoice_parts import InvoicePart, invoice_parts, records_of
-from pipelines.tables import table_of
+from pipelines.invoice_parts import invoice_parts
+from pipelines.tables import rows_of, table_of
 from pipelines.unwritten import Unwritten, make_drafts
 from schemas.closing import ClosingState
-from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, NOTHING, Extras, Given
+from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, Extras
 from schemas.ports import ClosingLedger, UsageReader
 from schemas.progress import Progress, unseen
 
@@ -44,42 +45,50 @@ def extras_as_billed(books: Books) -> Extras:
     """
     buyers, credits = [table_of([], BUYER_COLUMNS)], [table_of([], CREDIT_COLUMNS)]
     for part in invoice_parts(books.made, books):
-        found = _told(part)
-        buyers.append(table_of(_buyers(found), BUYER_COLUMNS))
-        credits.append(table_of(_credits(found), CREDIT_COLUMNS))
+        heads = _telling(part.heads)
+        buyers.append(table_of(_buyers(heads, part.documents), BUYER_COLUMNS))
+        credits.append(table_of(_credits(heads, part.lines, books.month), CREDIT_COLUMNS))
     told = {"buyers": pa.concat_tables(buyers), "credits": pa.concat_tables(credits)}
     return replace(books.extras, **told)
 
 
-def _told(part: InvoicePart) -> dict[str, Given]:
-    """By tenant what invoices say of it, of those that say anything."""
-    documents, lines = part.documents, part.lines
-    names_buyer = pc.match_substring(documents["document"], b'"buyer":')
-    applied = pc.equal(lines["kind"], "credit_applied")
-    ids = pa.chunked_array(
-        [
-            *documents["invoice"].filter(names_buyer).chunks,
-            *lines["invoice"].filter(applied).chunks,
-        ],
-        pa.string(),
-    )
-    heads = part.heads
-    tenants = heads["tenant"].filter(pc.is_in(heads["id"], value_set=ids.combine_chunks()))
-    invoices = records_of(part.of(tenants.combine_chunks()))
-    notes_first = sorted(invoices, key=lambda it: (it.tenant, it.kind == "invoice"))
-    return {invoice.tenant: as_billed(invoice, NOTHING) for invoice in notes_first}
+def _telling(heads: pa.Table) -> pa.Table:
+    """Of each tenant the invoice, or the notes where it has none."""
+    is_invoice = pc.equal(heads["kind"], "invoice")
+    invoiced = heads["tenant"].filter(is_invoice).combine_chunks()
+    return heads.filter(pc.or_(is_invoice, pc.invert(pc.is_in(heads["tenant"], invoiced))))
 
 
-def _buyers(found: Mapping[str, Given]) -> Iterator[tuple[str | None, ...]]:
-    for tenant, given in found.items():
-        if given.buyer.is_known:
-            yield tenant, given.buyer.country, given.buyer.region, given.buyer.tax_id
+def _buyers(heads: pa.Table, documents: pa.Table) -> Iterator[tuple[str | None, ...]]:
+    named = documents.filter(pc.match_substring(documents["document"], b'"buyer":'))
+    rows, whose = _joined(named, heads)
+    found = {
+        tenant: told_buyer(document)
+        for tenant, document in zip(
+            whose["tenant"].to_pylist(), rows["document"].to_pylist(), strict=True
+        )
+    }
+    for tenant, buyer in found.items():
+        if buyer.is_known:
+            yield tenant, buyer.country, buyer.region, buyer.tax_id
 
 
-def _credits(found: Mapping[str, Given]) -> Iterator[tuple[Any, ...]]:
-    for tenant, given in found.items():
-        for each in given.credits:
-            yield tenant, *(getattr(each.grant, name) for name in _OF_GRANT), each.left_minor
+def _credits(heads: pa.Table, lines: pa.Table, month: str) -> Iterator[tuple[Any, ...]]:
+    applied = lines.filter(pc.equal(lines["kind"], "credit_applied"))
+    rows, whose = _joined(applied, heads)
+    pairs = zip(rows_of(rows), rows_of(whose), strict=True)
+    for _, own in groupby(pairs, key=lambda pair: pair[1]["id"]):
+        for place, (line, head) in enumerate(own):
+            its = head["tenant"], head["currency"], month
+            credit = found_credit(*its, place, line["name"], line["base_minor"])
+            grant = (getattr(credit.grant, name) for name in _OF_GRANT)
+            yield head["tenant"], *grant, credit.left_minor
+
+
+def _joined(rows: pa.Table, heads: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """What some invoices say, and beside each row the invoice that says it."""
+    places = pc.index_in(rows["invoice"], value_set=heads["id"].combine_chunks())
+    return rows.filter(pc.is_valid(places)), heads.take(places.drop_null())
 
 
 class _Again(Unwritten):

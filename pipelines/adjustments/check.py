@@ -6,14 +6,19 @@ is its rate of its base, credits pay what is due and no more than they hold.
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.adjustments.buckets import product_of
 from pipelines.adjustments.concerned import concerned
-from pipelines.lines_on_invoices import lines_among
+from pipelines.engine import database
+from pipelines.line_parts import between, ranges_of
+from pipelines.lines_on_invoices import on_invoices
 from pipelines.segment_tables import subscriptions_of
+from pipelines.tables import lines_by_subscription, table_of
 from schemas.invoice import REDUCING_KINDS, InvoiceLine
 from schemas.prices import PPM
 from schemas.subscription import Subscription
@@ -23,18 +28,44 @@ if TYPE_CHECKING:
 
 Lines = Collection[InvoiceLine]
 
+_SUSPECTS = (files("pipelines") / "sql" / "checks" / "adjustments.sql").read_text()
+
 
 def adjustments_hold(books: "Books") -> list[str]:
     """What is wrong with the month's adjusting lines, each a finding to read."""
     segments = concerned(books.segments, books.offered)
     if not segments.num_rows:
         return []
-    lines = lines_among(pc.unique(segments["subscription"]), books)
-    return [
-        f"{subscription.tenant}: {finding}"
-        for subscription in subscriptions_of(segments)
-        for finding in _findings(subscription, lines.get(subscription.id, ()), books)
-    ]
+    limited, findings = _limited(books), list[str]()
+    for tenants, lines in ranges_of(on_invoices(books)):
+        own = between(segments, *tenants)
+        findings += _of_suspects(own, lines, limited, books)
+    return findings
+
+
+def _limited(books: "Books") -> pa.Table:
+    """The plans with a minimum or a maximum."""
+    plans = (
+        (version, name)
+        for version, catalog in books.offered.catalogs.items()
+        for name, plan in catalog.plans.items()
+        if plan.minimum or plan.maximum
+    )
+    return table_of(plans, {"catalog_version": "int64", "plan": "string"})
+
+
+def _of_suspects(
+    segments: pa.Table, lines: pa.Table, limited: pa.Table, books: "Books"
+) -> Iterator[str]:
+    """The findings of those subscriptions of whom a statement is not sure."""
+    with database({"segments": segments, "lines": lines, "limited": limited}) as connection:
+        found = connection.sql(_SUSPECTS).to_arrow_table()["subscription"].combine_chunks()
+    own = lines.filter(pc.is_in(lines["subscription"], value_set=found))
+    lines_of = {row["subscription"]: its for row, its in lines_by_subscription(own)}
+    theirs = segments.filter(pc.is_in(segments["subscription"], value_set=found))
+    for subscription in subscriptions_of(theirs):
+        for finding in _findings(subscription, lines_of.get(subscription.id, ()), books):
+            yield f"{subscription.tenant}: {finding}"
 
 
 def _findings(subscription: Subscription, lines: Lines, books: "Books") -> Iterator[str]:

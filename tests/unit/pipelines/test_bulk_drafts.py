@@ -17,7 +17,7 @@ from pipelines.segment_tables import segment_table
 from schemas.catalog import Catalog
 from schemas.closing import Closing
 from schemas.extras import Given, Redemption
-from schemas.invoice import InvoiceLine
+from schemas.invoice import ADJUSTING_KINDS, InvoiceLine
 from schemas.subscription import Phase, Subscription
 from schemas.tax import Buyer
 from schemas.vector import Vector
@@ -72,16 +72,40 @@ def _lines(
     lines = prorate_fees(subscription, period, versions)
     usage = draw(usage_of(subscription, period))
     lines = [*lines, *rate_usage(subscription, period, versions, usage)]
+    if draw(st.booleans()) and lines:
+        lines += draw(st.lists(_following(lines[-1]), max_size=3))
     if lines and draw(st.integers(0, 4)) == 0:
-        unusual: list[Any] = [{"kind": "tax", "name": "VAT"}, {"value": 'a "b"'}]
+        unusual: list[Any] = [{"name": 'a "b"'}, {"value": 'a "b"'}]
         what = draw(st.sampled_from(unusual))
         lines[-1] = replace(lines[-1], **what)
     return lines
 
 
+def _following(line: InvoiceLine) -> st.SearchStrategy[InvoiceLine]:
+    """A line that follows from fees and usage, whatever it says."""
+    small, plain = st.integers(-(10**6), 10**6), replace(line, value=None, fee_minor=None)
+    return st.builds(
+        lambda **said: replace(plain, **said),
+        kind=st.sampled_from(ADJUSTING_KINDS),
+        amount_minor=small,
+        name=st.sampled_from((None, "VAT", "Umsatzsteuer für Bücher")),
+        product=st.sampled_from((None, "fees", "usage")),
+        rate_ppm=st.none() | small,
+        base_minor=st.none() | small,
+        tax_minor=st.none() | small,
+        meter=st.sampled_from((None, "tokens")),
+    )
+
+
 def _gifts(tenant: str) -> st.SearchStrategy[Given]:
     return st.sampled_from(
-        [Given(Buyer(country="DE")), Given(redemptions=(Redemption(tenant, "NEW", 2, 0),))]
+        [
+            Given(Buyer(country="DE")),
+            Given(Buyer("US", "CA", "12-3")),
+            Given(Buyer(tax_id="Ä 1")),
+            Given(Buyer("", None, 'a "b"')),
+            Given(redemptions=(Redemption(tenant, "NEW", 2, 0),)),
+        ]
     )
 
 
@@ -110,6 +134,21 @@ def test_the_document_of_a_usual_invoice_is_made_by_statements(
     [(drafts, own)] = draft_parts(lines, segment_table([found]), basis(CLOSING, {1: llm_tokens()}))
     assert drafts["id"].to_pylist() == ["sub_müller:2026-10"]
     assert own["ordinal"].to_pylist() == [1, 2, 3]
+
+
+def test_whoever_is_taxed_and_uses_a_credit_is_usual_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = a_subscription("pro 09-01", "acme")
+    catalogs = {1: llm_tokens()}
+    fees = prorate_fees(found, OCTOBER, catalogs)
+    tax = InvoiceLine("tax", "pro", OCTOBER, 950, name="VAT", rate_ppm=190_000, tax_minor=950)
+    paid = InvoiceLine("credit_applied", "pro", OCTOBER, -100, name="gift", base_minor=100)
+    lines = lines_table([(found, [*fees, tax, paid])])
+    rests_on = basis(CLOSING, catalogs, {"acme": Given(Buyer("DE", None, "DE 1"))})
+    [specified] = draft_all(lines, {found.id: found}, rests_on)
+    monkeypatch.setattr("pipelines.bulk_drafts.draft_all", pytest.fail)
+    [(drafts, _)] = draft_parts(lines, segment_table([found]), rests_on)
+    assert drafts["document"].to_pylist() == [specified.document]
+    assert drafts["document_hash"].to_pylist() == [specified.document_hash]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import pyarrow as pa
 import pytest
 
 from pipelines.books import Books
@@ -50,15 +49,6 @@ def test_they_come_in_their_order_however_they_are_stored(
     [part] = invoice_parts(books.records, books)
     assert part.lines.equals(lines_of(stored[::-1]))
     assert part.documents.equals(documents_of(stored[::-1]))
-
-
-def test_a_part_of_some_tenants_holds_theirs_alone(world: World) -> None:
-    books = Books(MONTH, world.ledger)
-    [part] = invoice_parts(books.made, books)
-    own = part.of(pa.array(["design", "upgrade"]))
-    wanted = [each for each in records_of(part) if each.tenant in ("design", "upgrade")]
-    assert list(records_of(own)) == wanted
-    assert {each.id.partition("#")[2] for each in wanted} == {"", "2"}
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 100])
