@@ -30,7 +30,7 @@ INSERT INTO usage_events (
 SELECT
     concat('tenant-', leftPad(toString(ordinal), 7, '0')),
     'benchmark',
-    concat({segment:String}, '-', toString(number)),
+    concat({month:String}, '-', {segment:String}, '-', toString(number)),
     meter,
     at,
     '{}',
@@ -84,6 +84,7 @@ def fill_warehouse(client: Client, tenants: int, months: int) -> None:
     for ordinal in range(months):
         for segment, step in ((1, 1), (2, 10)):
             asked = {
+                "month": period.key,
                 "segment": segment,
                 "step": step,
                 "first": (2 * ordinal + segment) * 10 * tenants,

@@ -64,11 +64,12 @@ def _of_suspects(
     lines_of = {row["subscription"]: its for row, its in lines_by_subscription(own)}
     theirs = segments.filter(pc.is_in(segments["subscription"], value_set=found))
     for subscription in subscriptions_of(theirs):
-        for finding in _findings(subscription, lines_of.get(subscription.id, ()), books):
+        for finding in findings_of(subscription, lines_of.get(subscription.id, ()), books):
             yield f"{subscription.tenant}: {finding}"
 
 
-def _findings(subscription: Subscription, lines: Lines, books: "Books") -> Iterator[str]:
+def findings_of(subscription: Subscription, lines: Lines, books: "Books") -> Iterator[str]:
+    """What is wrong with the adjusting lines of one invoice, all of whose lines are given."""
     yield from _limits(subscription, lines, books)
     yield from _discounts(lines)
     yield from _taxes(lines)

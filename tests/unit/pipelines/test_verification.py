@@ -33,6 +33,19 @@ def test_a_closed_month_comes_out_again_and_nothing_is_written(world: World) -> 
     assert world.ledger.writes == writes
 
 
+def test_credits_are_used_again_in_the_order_in_which_they_were() -> None:
+    world = Adjusted()
+    since = at("10-01"), None
+    world.ledger.has["credits"] = [
+        ("design", "a", "USD", 1000, *since, 50, 1000),
+        ("design", "b", "USD", 300, *since, 1, 300),
+    ]
+    world.close()
+    [invoice] = world.ledger.invoices(MONTH, tenant="design")
+    assert [line.name for line in invoice.lines if line.kind == "credit_applied"] == ["b", "a"]
+    assert differences(world) == ()
+
+
 def test_usage_that_came_after_the_cut_changes_nothing(world: World) -> None:
     world.warehouse.events.append(Used("design", "tokens", at("10-10"), units(5), offset=99))
     assert differences(world) == ()
