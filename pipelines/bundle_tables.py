@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from pipelines.adjustments import bulk_tables
 from pipelines.books import Books
+from pipelines.extras_as_billed import extras_as_billed
 from pipelines.fee_terms import has_only_usual, is_usual
 from pipelines.plan_tables import card_table, divisor_table, fee_table, policy_table
 from pipelines.price_table import matrix_table, price_table
 from pipelines.proration import fee_lines
-from pipelines.rerun import extras_as_billed
 from pipelines.segment_tables import subscriptions_of
 from pipelines.tables import as_table, table_of
 from schemas.catalog import Catalog

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from pipelines.adjustments.bulk import Offered
 from pipelines.books import Books
+from pipelines.extras_as_billed import extras_as_billed
 from pipelines.lines_on_invoices import corrected_minor
 from pipelines.month_lines import month_lines
 from pipelines.movements import Move, added, moves, totals_of
 from pipelines.repricing import ensure_metered, repriced
-from pipelines.rerun import extras_as_billed
 from schemas.catalog import Catalog
 from schemas.errors import InvalidInput, NotFound
 from schemas.ports import ClosingLedger
