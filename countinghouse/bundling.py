@@ -10,6 +10,7 @@ import duckdb
 from countinghouse.closing_run import CloseResult, check_month, dagster_environment
 from countinghouse.settings import Settings
 from dagster_project.month_bundle import BundleResult, run_record, write_month
+from pipelines.engine import quiet
 from schemas.progress import Progress, unseen
 from stores import ledger
 from stores.bundles import MANIFEST, changed_files
@@ -75,6 +76,7 @@ def check_bundle(folder: Path) -> BundleChecked:
     """
     changed = tuple(changed_files(folder))
     with duckdb.connect(":memory:") as connection:
+        quiet(connection)
         connection.execute("SET file_search_path = $folder", {"folder": str(folder.absolute())})
         found = connection.execute((folder / "verify.sql").read_text())
         names = [column[0] for column in found.description or ()]
