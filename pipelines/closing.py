@@ -21,8 +21,7 @@ from pipelines.ahead import made_ahead
 from pipelines.books import Books
 from pipelines.bulk_drafts import draft_parts
 from pipelines.completeness import cut, ensure_over
-from pipelines.draft_parts import drafts_of
-from pipelines.draft_tables import Part
+from pipelines.draft_tables import Part, drafts_of
 from pipelines.invoice_checks import totals_by_currency
 from pipelines.late_usage import corrections_by, corrections_table
 from pipelines.lines_on_invoices import corrected_minor, note_lines, on_invoices

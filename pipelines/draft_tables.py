@@ -1,18 +1,34 @@
 """Draft invoices as the ledger takes them in bulk: a table of them and one of their lines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.line_parts import begins
+from pipelines.line_parts import AT_ONCE, begins
 from pipelines.tables import schema_of, table_of
-from schemas.invoice import Invoice, InvoiceLine, invoice_id
+from schemas.errors import InvalidInput
+from schemas.invoice import Invoice, InvoiceLine, InvoiceState, invoice_id
 from schemas.tables import ADJUSTING_COLUMNS, DRAFT_COLUMNS, INVOICE_LINE_COLUMNS
 
 Part = tuple[pa.Table, pa.Table]
 """Some drafts (`DRAFT_COLUMNS`) and all their lines (`INVOICE_LINE_COLUMNS`)."""
+
+
+def drafts_of(invoices: Iterable[Invoice], at_once: int = AT_ONCE) -> Iterator[Part]:
+    """Drafts in parts, made as they are asked for.
+
+    Raises:
+        InvalidInput: one is no draft.
+    """
+    source = iter(invoices)
+    while part := list(islice(source, at_once)):
+        for invoice in part:
+            if invoice.state is not InvoiceState.DRAFT:
+                raise InvalidInput(f"{invoice.id} is not a draft")
+        yield part_of(part)
 
 
 def part_of(drafts: Sequence[Invoice]) -> Part:

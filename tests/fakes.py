@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.draft_parts import invoices_of
 from pipelines.reconciliation import rows_of_table
 from pipelines.segment_tables import segment_table
 from pipelines.tables import as_table, table_of
@@ -41,7 +40,7 @@ from schemas.tables import (
     USAGE_COLUMNS,
     ArrowStream,
 )
-from tests.invoice_tables import among, documents_of, heads_of, lines_of
+from tests.invoice_tables import among, documents_of, heads_of, invoices_of, lines_of
 
 EXTRAS = {
     "buyers": BUYER_COLUMNS,

@@ -1,14 +1,21 @@
-"""Invoices as the ledger gives them out, made from records one by one."""
+"""Invoices as the ledger takes and gives them, made of records one by one and back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 import pyarrow as pa
 
 from pipelines.draft_tables import part_of
-from pipelines.tables import table_of
+from pipelines.tables import as_table, line_of, rows_of, table_of
 from schemas.invoice import Invoice
 from schemas.ports import TenantRange
-from schemas.tables import DOCUMENT_COLUMNS, HEAD_COLUMNS
+from schemas.tables import (
+    DOCUMENT_COLUMNS,
+    DRAFT_COLUMNS,
+    HEAD_COLUMNS,
+    INVOICE_LINE_COLUMNS,
+    ArrowStream,
+)
 
 
 def among(invoices: Iterable[Invoice], tenants: TenantRange) -> list[Invoice]:
@@ -35,3 +42,15 @@ def documents_of(invoices: Iterable[Invoice]) -> pa.Table:
 def lines_of(invoices: Iterable[Invoice]) -> pa.Table:
     """The lines of invoices (`INVOICE_LINE_COLUMNS`), in their order."""
     return part_of(list(invoices))[1]
+
+
+def invoices_of(drafts: ArrowStream, lines: ArrowStream) -> Iterator[Invoice]:
+    """The drafts of a part as records, in their order."""
+    rows = rows_of(as_table(lines, INVOICE_LINE_COLUMNS))
+    own = {
+        invoice: tuple(map(line_of, group))
+        for invoice, group in groupby(rows, key=lambda row: row["invoice"])
+    }
+    for row in rows_of(as_table(drafts, DRAFT_COLUMNS)):
+        del row["total_minor"]
+        yield Invoice(**row, lines=own.get(row["id"], ()))
