@@ -3,12 +3,13 @@
 Owns the bytes: equal tables are equal files. What is in them is `pipelines.bundle_tables`.
 """
 
+import fcntl
 import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def write_bundle(folder: Path, parts: Parts, texts: Mapping[str, str], describe:
     """Write a bundle whole, in place of the one that is there; `describe` makes its manifest.
 
     Each of the parts has rows for some of the files, after those that they have already. A reader
-    sees the old bundle or the new one, never a mixture of files.
+    sees the old bundle or the new one, never a mixture of files; of two who write it at once one
+    waits for the other.
 
     Raises:
         InvalidInput: the folder holds something else than a bundle, or cannot be written.
@@ -42,13 +44,23 @@ def write_bundle(folder: Path, parts: Parts, texts: Mapping[str, str], describe:
         raise InvalidInput(f"{folder} is not empty and holds no bundle; name another folder")
     new = folder.with_name(f".{folder.name}.new")
     try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        written = _write(new, parts, texts)
-        (new / MANIFEST).write_bytes(describe(written))
-        _put(new, folder)
+        with _alone(folder):
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir()
+            written = _write(new, parts, texts)
+            (new / MANIFEST).write_bytes(describe(written))
+            _put(new, folder)
     except OSError as error:
         raise InvalidInput(f"the bundle cannot be written to {folder}: {error}") from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until nobody else writes the folder; who is killed lets go of it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _write(folder: Path, parts: Parts, texts: Mapping[str, str]) -> dict[str, WrittenFile]:

@@ -55,7 +55,7 @@ def _write(out: Path, tables: "Iterable[pa.Table]") -> int:
                 csv.writer(file, lineterminator="\n").writerows(in_text(counted))
         unfinished.replace(out)
     except OSError as error:
-        raise InvalidInput(f"{out} cannot be written: {error}") from error
+        raise InvalidInput(f"{out} cannot be written: {error.strerror}") from error
     finally:
         unfinished.unlink(missing_ok=True)
     return count["rows"]

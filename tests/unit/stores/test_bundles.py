@@ -1,7 +1,9 @@
 """A bundle's files: their bytes are those of their rows, however these came."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,3 +51,24 @@ def test_a_part_that_fails_leaves_the_bundle_that_was_there(tmp_path: Path) -> N
     with pytest.raises(InvalidInput, match="the disk is full"):
         bundles.write_bundle(tmp_path / "it", broken(), {}, lambda _: b"{}")
     assert (tmp_path / "it" / "rows.parquet").read_bytes() == before
+
+
+def test_of_two_at_once_one_waits_for_the_other(tmp_path: Path) -> None:
+    began, told = Event(), list[str]()
+
+    def second() -> bundles.Parts:
+        began.set()
+        told.append("second")
+        yield {"rows": ROWS.slice(0, 50)}
+
+    with ThreadPoolExecutor(1) as beside:
+
+        def first() -> bundles.Parts:
+            beside.submit(bundles.write_bundle, tmp_path / "it", second(), {}, lambda _: b"{}")
+            yield {"rows": ROWS}
+            assert not began.wait(0.5)
+            told.append("first")
+
+        bundles.write_bundle(tmp_path / "it", first(), {}, lambda _: b"{}")
+    assert told == ["first", "second"]
+    assert pq.read_table(tmp_path / "it" / "rows.parquet").num_rows == 50
