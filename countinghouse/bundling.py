@@ -10,7 +10,6 @@ import duckdb
 from countinghouse.closing_run import CloseResult, check_month, dagster_environment
 from countinghouse.settings import Settings
 from dagster_project.month_bundle import BundleResult, run_record, write_month
-from pipelines.engine import quiet
 from schemas.progress import Progress, unseen
 from stores import ledger
 from stores.bundles import MANIFEST, changed_files
@@ -76,7 +75,8 @@ def check_bundle(folder: Path) -> BundleChecked:
     """
     changed = tuple(changed_files(folder))
     with duckdb.connect(":memory:") as connection:
-        quiet(connection)
+        # DuckDB takes `python -c` and spawned processes for a session, and draws bars on stdout.
+        connection.execute("SET enable_progress_bar = false")
         connection.execute("SET file_search_path = $folder", {"folder": str(folder.absolute())})
         found = connection.execute((folder / "verify.sql").read_text())
         names = [column[0] for column in found.description or ()]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from countinghouse.whole_file import replacing
 from pipelines.dry_run import DryRun
 from schemas.errors import InvalidInput
 
@@ -37,15 +38,10 @@ def keep(home: Path, run: DryRun, made_at: str) -> Path:
     columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
     arrays = [pa.array(each, it.type) for each, it in zip(columns, _SCHEMA, strict=True)]
     schema = _SCHEMA.with_metadata({_ABOUT: json.dumps(about).encode()})
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            pq.write_table(pa.table(arrays, schema=schema), file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
+        pq.write_table(pa.table(arrays, schema=schema), file)
+        file.flush()
+        os.fsync(file.fileno())
     return path
 
 

@@ -12,7 +12,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.engine import quiet
 from schemas.errors import InvalidInput
 
 COLUMNS = ("tenant", "time", "model", "input_tokens", "output_tokens")
@@ -100,7 +99,6 @@ def read_source(path: Path, limit: int | None = None) -> ReplaySource:
     if not path.is_file():
         raise InvalidInput(f"{path} does not exist: name a parquet or CSV file")
     with duckdb.connect() as engine:
-        quiet(engine)
         engine.execute("SET TimeZone = 'UTC'")
         try:
             rows = _opened(engine, path)

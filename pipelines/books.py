@@ -213,7 +213,7 @@ class Books:
         """The same with all that is known of them (`RECORD_COLUMNS`), void ones too."""
         return as_table(self._ledger.invoice_heads(self.month, RECORD_COLUMNS), RECORD_COLUMNS)
 
-    @property
+    @cached_property
     def made(self) -> pa.Table:
         """What the close made, as it stands (`RECORD_COLUMNS`); see `made_by_close`."""
         return made_by_close(self.records, self.month)

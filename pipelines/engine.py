@@ -26,7 +26,6 @@ def database(
     """
     name = f"computation_{next(_numbers)}"
     with _engine(threads).cursor() as connection:
-        quiet(connection)
         connection.execute(f"ATTACH ':memory:' AS {name}")
         connection.execute(f"USE {name}")
         try:
@@ -38,11 +37,6 @@ def database(
                 connection.rollback()
             connection.execute("USE memory")
             connection.execute(f"DETACH {name}")
-
-
-def quiet(connection: duckdb.DuckDBPyConnection) -> None:
-    """Keep a statement that takes long from drawing a bar on stdout, where results go."""
-    connection.execute("SET enable_progress_bar = false")
 
 
 @cache

@@ -24,6 +24,7 @@ from schemas.period import BillingPeriod
 from schemas.ports import ClosingLedger, Log, UsageReader
 from schemas.quantity import format_micro
 from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS, TOTAL_COLUMNS
+from schemas.vector import Vector
 
 _COMPARED = (files("pipelines") / "sql" / "compare" / "three_ways.sql").read_text()
 
@@ -91,11 +92,11 @@ def as_of_now(
     Raises:
         NotFound: it was not opened.
     """
-    books = Books(month, ledger)
-    figures = _figures(books, ledger, usage, log)
+    books, landed = Books(month, ledger), log.landed()
+    figures = _figures(books, ledger, usage, log, landed)
     count, differing = _compared(figures, books)
     if every:
-        late = usage.late(books.span, books.closing.vector, log.landed())
+        late = usage.late(books.span, books.closing.vector, landed)
         others = (each for each in ledger.invoices_of(late) if each.month != month)
         rows = three_way(_readings(figures, [*books.invoices, *others], books, ledger))
         return Compared(count, rows)
@@ -104,14 +105,16 @@ def as_of_now(
     return Compared(count, [row for row in rows if row.causes])
 
 
-def _figures(books: Books, ledger: ClosingLedger, usage: UsageReader, log: Log) -> _Figures:
+def _figures(
+    books: Books, ledger: ClosingLedger, usage: UsageReader, log: Log, landed: Vector
+) -> _Figures:
     meters, vector = meters_of(books.catalogs), books.closing.vector
     catalog = books.catalogs[books.closing.catalog_version]
     names = ["tenant", "meter", "unpriced_micro"]
     recorded = as_table(ledger.reconciliation(books.month), RECONCILIATION_COLUMNS).select(names)
     unpriced = recorded.filter(pc.not_equal(recorded["unpriced_micro"], 0))
     return _Figures(
-        now=read_totals(usage, books.period, log.landed(), meters, books.anchored),
+        now=read_totals(usage, books.period, landed, meters, books.anchored),
         at_cut=read_totals(usage, books.period, vector, meters, books.anchored),
         billed=billed_quantities(books),
         unpriced=unpriced.rename_columns(list(TOTAL_COLUMNS)),

@@ -141,11 +141,6 @@ class Invoice:
         return credits_minor(self.lines)
 
     @property
-    def is_by_hand(self) -> bool:
-        """Is it a credit note on somebody's word, which follows from no usage?"""
-        return any(line.kind == "credited" for line in self.lines)
-
-    @property
     def amount_due_minor(self) -> int:
         """What collection collects: the total, which credits have reduced already, less notes."""
         return max(0, self.total_minor - self.credited_minor)

@@ -1,8 +1,6 @@
 """`countinghouse invoices export --focus MONTH`: a month's charges for cost management tools."""
 
 import csv
-import os
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +10,7 @@ import typer
 
 from countinghouse.cli.progress import shown
 from countinghouse.settings import Settings
+from countinghouse.whole_file import replacing
 from schemas.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -45,23 +44,21 @@ def _write(out: Path, tables: "Iterable[pa.Table]") -> int:
     from pipelines.focus_text import in_text
     from stores.bundles import write_parquet
 
-    unfinished, count = out.with_name(f".{out.name}.{os.getpid()}"), Counter[str]()
-    counted = _counted(tables, count)
+    counts: list[int] = []
+    counted = _counted(tables, counts)
     try:
-        if out.suffix == ".parquet":
-            write_parquet(unfinished, counted)
-        else:
-            with unfinished.open("w", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows(in_text(counted))
-        unfinished.replace(out)
+        with replacing(out) as unfinished:
+            if out.suffix == ".parquet":
+                write_parquet(unfinished, counted)
+            else:
+                with unfinished.open("w", newline="") as file:
+                    csv.writer(file, lineterminator="\n").writerows(in_text(counted))
     except OSError as error:
         raise InvalidInput(f"{out} cannot be written: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return count["rows"]
+    return sum(counts)
 
 
-def _counted(tables: "Iterable[pa.Table]", count: Counter[str]) -> "Iterator[pa.Table]":
+def _counted(tables: "Iterable[pa.Table]", counts: list[int]) -> "Iterator[pa.Table]":
     for table in tables:
-        count["rows"] += table.num_rows
+        counts.append(table.num_rows)
         yield table

@@ -5,18 +5,24 @@ serial number: a month's are added at the end, and none is spread over what is t
 are read by whole invoices only, so some hundred invoices' are packed as columns.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     Index,
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
+    and_,
+    true,
 )
 
+from schemas.invoice import InvoiceState
 from stores.ledger.tables import (
     SERIAL,
     TEXT,
@@ -111,3 +117,14 @@ number_series = Table(
     key("month"),
     big("last"),
 )
+
+
+def chosen(
+    month: str | None, states: Sequence[InvoiceState], tenant: str | None
+) -> ColumnElement[bool]:
+    """The invoices of a month, in one of some states, of a tenant; whatever is not said is any."""
+    own = {invoices.c.month: month, invoices.c.tenant: tenant}
+    wanted = [column == value for column, value in own.items() if value is not None]
+    if states:
+        wanted.append(invoices.c.state.in_([state.value for state in states]))
+    return and_(true(), *wanted)

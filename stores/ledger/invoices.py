@@ -17,7 +17,7 @@ from stores.ledger.columns import read_batches, streamed
 from stores.ledger.documents import pack_documents
 from stores.ledger.drafts import IS_DRAFT, Part, delete_invoices, next_serial, write_part
 from stores.ledger.invoice_chunks import rows_of
-from stores.ledger.invoice_tables import document_chunks, invoices, line_chunks
+from stores.ledger.invoice_tables import chosen, document_chunks, invoices, line_chunks
 from stores.ledger.lines import pack
 from stores.ledger.part import IN_CHUNK, LedgerPart, chunks
 from stores.ledger.review import words_of_holds
@@ -104,15 +104,9 @@ class Invoices(LedgerPart):
         tenant: str | None = None,
     ) -> list[Invoice]:
         """Invoices with their lines, by month, tenant, subscription."""
-        wanted: list[sa.ColumnElement[bool]] = [sa.true()]
-        if month is not None:
-            wanted.append(invoices.c.month == month)
-        if tenant is not None:
-            wanted.append(invoices.c.tenant == tenant)
-        if states:
-            wanted.append(invoices.c.state.in_([state.value for state in states]))
+        wanted = chosen(month, states, tenant)
         with self._reading() as connection:
-            return [invoice for invoice, _ in load_invoices(connection, sa.and_(*wanted))]
+            return [invoice for invoice, _ in load_invoices(connection, wanted)]
 
     def invoices_of(self, tenants: Collection[str]) -> list[Invoice]:
         """All invoices and notes of these tenants that are not void, by month, tenant, id."""

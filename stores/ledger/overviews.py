@@ -15,7 +15,7 @@ from schemas.invoice import InvoiceState, MonthTotal
 from schemas.ports import LineWork
 from stores.ledger.column_slices import ColumnSlice
 from stores.ledger.columns import arrow_schema
-from stores.ledger.invoice_tables import invoices
+from stores.ledger.invoice_tables import chosen, invoices
 from stores.ledger.month_slices import lines_slice, reconciliation_slice, usage_slice
 from stores.ledger.part import LedgerPart
 
@@ -155,10 +155,7 @@ class Overviews(LedgerPart):
     ) -> list[InvoiceRow]:
         """Invoices and notes, void ones too unless states are named, by month and tenant."""
         its = invoices.c
-        wanted = {its.month: month, its.tenant: tenant}
-        query = _rows().where(*(own == each for own, each in wanted.items() if each is not None))
-        if states:
-            query = query.where(its.state.in_([state.value for state in states]))
+        query = _rows().where(chosen(month, states, tenant))
         order = (its.month, its.tenant, its.subscription, its.kind, its.id)
         return [InvoiceRow(*row) for row in self._all(query.order_by(*order))]
 

@@ -5,10 +5,9 @@ SELECT
     meter,
     segment,
     value,
-    sum(reinterpretAsUInt64(reverse(substring(hashed, 1, 8)))) AS first_half,
-    sum(reinterpretAsUInt64(reverse(substring(hashed, 9, 8)))) AS second_half,
     concat(
-        leftPad(lower(hex(first_half)), 16, '0'), leftPad(lower(hex(second_half)), 16, '0')
+        leftPad(lower(hex(sum(reinterpretAsUInt64(reverse(substring(hashed, 1, 8)))))), 16, '0'),
+        leftPad(lower(hex(sum(reinterpretAsUInt64(reverse(substring(hashed, 9, 8)))))), 16, '0')
     ) AS events_digest
 FROM
 (

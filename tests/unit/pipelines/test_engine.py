@@ -1,13 +1,11 @@
 """A database for one computation: empty at the beginning, gone at the end, alone meanwhile."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 
-from countinghouse.bundling import check_bundle
 from pipelines.engine import database
 
 
@@ -42,18 +40,3 @@ def test_one_that_breaks_off_in_a_transaction_leaves_nothing() -> None:
     with database() as connection:
         told = "SELECT count(*) FROM duckdb_databases() WHERE database_name LIKE 'computation%'"
         assert connection.sql(told).fetchall() == [(1,)]
-
-
-def test_nothing_is_drawn_on_stdout_while_a_statement_runs() -> None:
-    with database() as connection:
-        told = connection.sql("SELECT current_setting('enable_progress_bar')").fetchall()
-    assert told == [(False,)]
-
-
-def test_a_bundle_s_script_draws_nothing_on_stdout(tmp_path: Path) -> None:
-    script = """CREATE SCHEMA verified;
-        CREATE TABLE verified.billed AS SELECT 1 AS n;
-        SELECT current_setting('enable_progress_bar') AS is_drawn"""
-    (tmp_path / "verify.sql").write_text(script)
-    (tmp_path / "manifest.json").write_text('{"content": {"files": {}}}')
-    assert check_bundle(tmp_path).differences == ({"is_drawn": "False"},)
