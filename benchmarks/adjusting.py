@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines import catalog_file
 from pipelines.adjustments.bulk import Offered, adjust_lines
 from pipelines.adjustments.case import Case
 from pipelines.adjustments.concerned import concerned
 from pipelines.adjustments.given import given_by_tenant
 from pipelines.adjustments.invoice import adjust
-from pipelines.segment_tables import segment_table
-from pipelines.tables import lines_by_subscription, table_of
+from pipelines.catalog import catalog_file
+from pipelines.columns.tables import lines_by_subscription, table_of
+from pipelines.segments.segment_tables import segment_table
 from schemas.catalog import Catalog
 from schemas.extras import (
     ADD_ON_COLUMNS,

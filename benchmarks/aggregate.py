@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 
-from pipelines.usage_reading import bounds_of
+from pipelines.usage.usage_reading import bounds_of
 from schemas.period import BillingPeriod
 from schemas.vector import Vector
 from stores.warehouse.by_day import fill_by_day

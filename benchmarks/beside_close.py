@@ -20,11 +20,11 @@ from benchmarks.dagster_close import Read
 from benchmarks.month_fill import CUT
 from countinghouse.bundling import check_bundle
 from dagster_project.month_bundle import write_month
-from pipelines.dry_run import Terms, dry_run
-from pipelines.month_ways import as_of_now
-from pipelines.preview import upcoming_invoices
-from pipelines.simulation import simulate
-from pipelines.verification import verify
+from pipelines.checks.month_ways import as_of_now
+from pipelines.close.dry_run import Terms, dry_run
+from pipelines.close.verification import verify
+from pipelines.reports.preview import upcoming_invoices
+from pipelines.reports.simulation import simulate
 from schemas.bundle import RunRecord
 from stores import ledger
 from stores.ledger import Ledger

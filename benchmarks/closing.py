@@ -29,7 +29,8 @@ from benchmarks.alone import alone
 from benchmarks.dagster_close import Read, close_in_dagster
 from benchmarks.month_fill import CUT, fill_ledger, fill_warehouse
 from benchmarks.rating import MONTH, Month
-from pipelines import closing, invoicing
+from pipelines.close import closing
+from pipelines.invoices import invoicing
 from schemas.closing import Closing
 from stores import ledger
 from stores.warehouse.client import connect

@@ -12,7 +12,7 @@ from itertools import islice
 from clickhouse_connect.driver.client import Client
 
 from benchmarks.rating import METERS, MONTH, price_list, subscription_of
-from pipelines import catalog_file
+from pipelines.catalog import catalog_file
 from schemas.period import BillingPeriod
 from schemas.vector import Vector
 from stores import ledger

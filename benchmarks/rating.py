@@ -21,11 +21,11 @@ import psutil
 import pyarrow as pa
 
 from benchmarks.alone import alone
-from pipelines import bulk_rating
-from pipelines.proration import prorate_fees
-from pipelines.rating import rate_usage
-from pipelines.segment_tables import segment_table
-from pipelines.tables import as_table, lines_by_subscription
+from pipelines.columns.tables import as_table, lines_by_subscription
+from pipelines.rating import bulk_rating
+from pipelines.rating.proration import prorate_fees
+from pipelines.rating.rating import rate_usage
+from pipelines.segments.segment_tables import segment_table
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
 from schemas.period import BillingPeriod

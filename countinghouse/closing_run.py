@@ -19,9 +19,9 @@ from countinghouse.local.dagster_home import ready_home
 from countinghouse.local.environment import settings_environment
 from countinghouse.settings import Settings
 from dagster_project.automation import waiting
+from pipelines.checks.completeness import ensure_over
 from pipelines.collection import Collected, summarize
-from pipelines.completeness import ensure_over
-from pipelines.plan_records import record_due_transitions
+from pipelines.plans.plan_records import record_due_transitions
 from schemas.closing import Closing, ClosingState
 from schemas.errors import InvalidInput, NotFound
 from schemas.invoice import InvoiceState

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from countinghouse.whole_file import replacing
-from pipelines.dry_run import DryRun
+from pipelines.close.dry_run import DryRun
 from schemas.errors import InvalidInput
 
 _SCHEMA = pa.schema({"tenant": pa.string(), "currency": pa.string(), "total_minor": pa.int64()})

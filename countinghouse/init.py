@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from countinghouse.settings import Settings
-from pipelines import catalog_file
+from pipelines.catalog import catalog_file
 from schemas.errors import InvalidInput, NotFound
 from schemas.topics import TopicNames
 from stores import ledger, log

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from countinghouse import init
 from countinghouse.cli.nearest import suggesting
 from countinghouse.settings import Settings
-from pipelines.plan_commands import Command
-from pipelines.plan_life import PlanChange, carry_out
-from pipelines.plan_preview import PlanPreview, preview_change
-from pipelines.plan_records import Carried, Order, change_plan
+from pipelines.plans.plan_commands import Command
+from pipelines.plans.plan_life import PlanChange, carry_out
+from pipelines.plans.plan_records import Carried, Order, change_plan
+from pipelines.reports.plan_preview import PlanPreview, preview_change
 from schemas.errors import InvalidInput, NotFound
 from schemas.event import MAX_NAME
 from schemas.subscription import GOOD_CARD, Subscription

@@ -1,6 +1,6 @@
 """Plots as files: how the tenants' changes are spread, as SVG or as a page of HTML.
 
-Owns how a change of totals is drawn; what changed is in `pipelines.movements`.
+Owns how a change of totals is drawn; what changed is in `pipelines.reports.movements`.
 """
 
 from bisect import bisect
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from drawsvg import Drawing, Line, Rectangle, Text
 
-from pipelines.movements import Move, Movement, summarize
+from pipelines.reports.movements import Move, Movement, summarize
 from schemas.errors import InvalidInput
 from schemas.money import format_minor
 

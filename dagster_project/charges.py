@@ -7,9 +7,9 @@ from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
 from dagster_project.resources import LedgerResource
 from dagster_project.usage import CODE_VERSION, monthly_usage
-from pipelines import checks
-from pipelines.books import Books
-from pipelines.closing import prorate_fees, rate_charges
+from pipelines.checks import checks
+from pipelines.close.closing import prorate_fees, rate_charges
+from pipelines.invoices.books import Books
 
 
 @dg.asset(

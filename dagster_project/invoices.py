@@ -11,12 +11,11 @@ from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import FIRST_OF_MONTH_06_00, billing_periods
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource, now_ms
 from dagster_project.usage import CODE_VERSION
-from pipelines import invoice_checks
-from pipelines.adjustments import check
-from pipelines.books import Books
-from pipelines.closing import draft_invoices, finalize, reconcile
-from pipelines.reconciliation import rows_of_table
-from pipelines.tables import as_table
+from pipelines.checks import adjustment_checks, invoice_checks
+from pipelines.checks.reconciliation import rows_of_table
+from pipelines.close.closing import draft_invoices, finalize, reconcile
+from pipelines.columns.tables import as_table
+from pipelines.invoices.books import Books
 from schemas.tables import RECONCILIATION_COLUMNS
 
 
@@ -58,7 +57,7 @@ def adjustments_hold(
     """Limits are kept, discounts leave nothing below zero, taxes are their rates, credits last."""
     with ledger.open() as books:
         record = Books(context.partition_key, books)
-        findings = check.adjustments_hold(record)
+        findings = adjustment_checks.adjustments_hold(record)
         return metadata.verdict(findings, f"{record.adjusting:,} lines follow from fees and usage")
 
 

@@ -14,8 +14,8 @@ from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource
-from pipelines.books import Books
-from pipelines.late_usage import corrections
+from pipelines.corrections.late_usage import corrections
+from pipelines.invoices.books import Books
 from schemas.closing import Closing, ClosingState
 from schemas.errors import BillingError
 from schemas.late_usage import Correction, LateRow

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.closing import StepReport
+from pipelines.close.closing import StepReport
 from schemas.money import Money
 
 MOST_ROWS = 20

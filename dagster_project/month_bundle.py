@@ -1,7 +1,7 @@
 """The month's bundle: files from which anyone can compute its lines again, once they are final.
 
 Owns how it is written, by Dagster and by `countinghouse bundle` alike; what is in it is
-`pipelines.bundle`, where its bytes lie `stores.bundles`.
+`pipelines.bundle.bundle`, where its bytes lie `stores.bundles`.
 """
 
 import json
@@ -18,8 +18,8 @@ from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
 from dagster_project.resources import LedgerResource, WarehouseResource, now_ms
 from dagster_project.usage import CODE_VERSION
-from pipelines.bundle import Bundle, make_bundle
-from pipelines.bundle_manifest import content_hash, manifest
+from pipelines.bundle.bundle import Bundle, make_bundle
+from pipelines.bundle.bundle_manifest import content_hash, manifest
 from schemas.bundle import Approval, RunRecord, WrittenFile
 from schemas.errors import NotFound
 from schemas.evidence import EventReader

@@ -9,9 +9,9 @@ from dagster_project import metadata
 from dagster_project.invoices import reconciliation
 from dagster_project.late import late_usage
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource
-from pipelines import leakage, month_ways
-from pipelines.books import Books
-from pipelines.three_way import CAUSES
+from pipelines.checks import leakage, month_ways
+from pipelines.checks.three_way import CAUSES
+from pipelines.invoices.books import Books
 from schemas.closing import ClosingState
 from schemas.repeats import RepeatedIds
 

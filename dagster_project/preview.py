@@ -8,7 +8,7 @@ import dagster as dg
 from dagster_project import metadata
 from dagster_project.partitions import open_periods
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource, now_ms
-from pipelines import preview
+from pipelines.reports import preview
 
 
 @dg.asset(partitions_def=open_periods, group_name="preview", kinds={"duckdb"})

@@ -15,10 +15,10 @@ from dagster_project.resources import (
     WarehouseResource,
     now_ms,
 )
-from pipelines.books import Books
-from pipelines.closing import aggregate_usage, open_closing
-from pipelines.month_comparison import compare_counters
-from pipelines.plan_records import record_due_transitions
+from pipelines.checks.month_comparison import compare_counters
+from pipelines.close.closing import aggregate_usage, open_closing
+from pipelines.invoices.books import Books
+from pipelines.plans.plan_records import record_due_transitions
 from schemas.closing import CounterComparison
 from schemas.period import BillingPeriod, format_instant
 from schemas.quantity import format_micro

@@ -1,7 +1,8 @@
 """The price list: meters, plans and what must hold between them.
 
 Owns the shape and the rules a price list must obey by itself. It does not read files (see
-`pipelines.catalog_file`) and computes no charge; what a plan says of a meter is in `rate_card`.
+`pipelines.catalog.catalog_file`) and computes no charge; what a plan says of a meter is in
+`rate_card`.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """How a plan is charged, by name: what the field decides differently, and a price list may choose.
 
 Owns the names and which of them exclude each other. The arithmetic of each is in
-`pipelines.proration` (fees) and `pipelines.pools` (what is included).
+`pipelines.rating.proration` (fees) and `pipelines.rating.pools` (what is included).
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
 """Whom a plan is for, what it was made from, and the phases that come before it.
 
 Owns their shape and what must hold between them and other plans. When phases hold is laid out in
-`pipelines.plan_ramps`, and `extends` is resolved where a file is read: `pipelines.plan_parents`.
+`pipelines.plans.plan_ramps`, and `extends` is resolved where a file is read:
+`pipelines.catalog.plan_parents`.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """The states of a subscription, and which may follow which.
 
 A state is read from the timeline, with what is owed; it is nowhere set. Who moves it, and how, is
-in `pipelines.plan_life` (commands) and `pipelines.plan_clock` (time and payments).
+in `pipelines.plans.plan_life` (commands) and `pipelines.plans.plan_clock` (time and payments).
 """
 
 from collections.abc import Mapping

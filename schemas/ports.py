@@ -70,8 +70,8 @@ class UsageReader(Protocol):
         `bounds` have a row a tenant: `tenant`, and `bounds`, a list of instants that rise; an
         event's segment is the number of bounds at or before its time. A tenant without a row has
         segment 0 only, or with `only_bounded` none. `meters` say how each is aggregated (see
-        `pipelines.metering`); one that is not among them is added up. `month` may be any billing
-        period.
+        `pipelines.usage.metering`); one that is not among them is added up. `month` may be any
+        billing period.
         """
 
     def compare_counters(

@@ -1,7 +1,7 @@
 """How a quantity becomes money: the price models of a rate card.
 
 Owns their shape and the rules each must obey by itself. What a quantity costs is computed in
-`pipelines.costs`.
+`pipelines.rating.costs`.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,7 @@
 """A tenant's subscription: which plan from when to when, in which currency, paid by which card.
 
 The timeline of its segments is the plan's whole life, future included: a scheduled change is a
-bound that lies ahead. How a life may go on is in `pipelines.plan_life`.
+bound that lies ahead. How a life may go on is in `pipelines.plans.plan_life`.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Where a month's bundle lies: a folder of Parquet files and texts, and its manifest.
 
-Owns the bytes: equal tables are equal files. What is in them is `pipelines.bundle_tables`.
+Owns the bytes: equal tables are equal files. What is in them is `pipelines.bundle.bundle_tables`.
 """
 
 import fcntl

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.admission import Admission
-from pipelines.bulk_reading import Readings
-from pipelines.event_columns import EventColumns
+from pipelines.admission.admission import Admission
+from pipelines.admission.bulk_reading import Readings
+from pipelines.admission.event_columns import EventColumns
 from schemas.catalog import Catalog
 from schemas.event import EARLIEST_MS, LATEST_MS, Event, Rejection
 from schemas.quantity import MICRO

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiokafka import TopicPartition
 
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas import topics
 from schemas.catalog import Catalog
 from streams.shard import Shard

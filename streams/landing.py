@@ -20,7 +20,7 @@ from typing import cast
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.errors import DependencyUnreachable
 from schemas.topics import QUOTA_STATE, USAGE_EVENTS

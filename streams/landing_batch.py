@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from confluent_kafka import KafkaError
 
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.topics import USAGE_EVENTS
 from streams.batches import (

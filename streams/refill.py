@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.event import Event
 from schemas.period import format_instant

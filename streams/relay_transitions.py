@@ -7,7 +7,7 @@ the history, so that a scheduled downgrade or the end of a trial is told on its 
 import time
 from collections.abc import Callable
 
-from pipelines.plan_records import record_due_transitions
+from pipelines.plans.plan_records import record_due_transitions
 from schemas.ports import Clock, SubscriptionLedger
 
 EVERY_SECONDS = 1.0

@@ -7,7 +7,7 @@ after a position depend on the records before it alone, however the log was cut 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.entitlement import Entitlements
 from schemas.event import Event, Rejection

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from pipelines import bulk_rating
 from pipelines.adjustments.bulk import Offered, adjust_lines
 from pipelines.adjustments.case import Case
 from pipelines.adjustments.concerned import concerned
 from pipelines.adjustments.given import given_by_tenant
 from pipelines.adjustments.invoice import adjust
-from pipelines.explanation import explain
-from pipelines.proration import prorate_fees
-from pipelines.rating import Usage, rate_usage
-from pipelines.segment_tables import segment_table
-from pipelines.tables import lines_by_subscription, table_of
+from pipelines.columns.tables import lines_by_subscription, table_of
+from pipelines.explain.explanation import explain
+from pipelines.rating import bulk_rating
+from pipelines.rating.proration import prorate_fees
+from pipelines.rating.rating import Usage, rate_usage
+from pipelines.segments.segment_tables import segment_table
 from schemas.catalog import Catalog
 from schemas.extras import NOTHING, Extras, Given
 from schemas.invoice import Invoice, InvoiceLine

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines import catalog_file
-from pipelines.explanation import explain_invoice
-from pipelines.tables import table_of
+from pipelines.catalog import catalog_file
+from pipelines.columns.tables import table_of
+from pipelines.explain.explanation import explain_invoice
 from schemas.catalog import Catalog
 from schemas.period import BillingPeriod, parse_instant
 from schemas.ports import ClosingLedger

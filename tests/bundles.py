@@ -7,12 +7,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines import closing
-from pipelines.books import Books
-from pipelines.bundle_invoices import invoice_tables
-from pipelines.bundle_sql import verify_sql
-from pipelines.bundle_tables import bundle_tables
-from pipelines.tables import table_of
+from pipelines.bundle.bundle_invoices import invoice_tables
+from pipelines.bundle.bundle_sql import verify_sql
+from pipelines.bundle.bundle_tables import bundle_tables
+from pipelines.close import closing
+from pipelines.columns.tables import table_of
+from pipelines.invoices.books import Books
 from schemas.closing import Closing
 from schemas.evidence import DIGEST_COLUMNS, EventsOf, Evidence
 from schemas.meter import Meter

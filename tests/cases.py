@@ -4,9 +4,9 @@ import json
 from functools import cache
 from typing import Any
 
-from pipelines import catalog_file
-from pipelines.marked_yaml import MarkedYaml
-from pipelines.plan_parents import with_parents
+from pipelines.catalog import catalog_file
+from pipelines.catalog.marked_yaml import MarkedYaml
+from pipelines.catalog.plan_parents import with_parents
 from schemas.catalog import Catalog
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription

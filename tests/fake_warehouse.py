@@ -6,9 +6,9 @@ from dataclasses import astuple, dataclass, field
 
 import pyarrow as pa
 
-from pipelines.metering import Metered, meter_usage
-from pipelines.tables import as_table, rows_of, table_of
-from pipelines.usage_reading import bounds_of
+from pipelines.columns.tables import as_table, rows_of, table_of
+from pipelines.usage.metering import Metered, meter_usage
+from pipelines.usage.usage_reading import bounds_of
 from schemas.catalog import Catalog
 from schemas.closing import (
     CounterComparison,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.reconciliation import rows_of_table
-from pipelines.segment_tables import segment_table
-from pipelines.tables import as_table, table_of
+from pipelines.checks.reconciliation import rows_of_table
+from pipelines.columns.tables import as_table, table_of
+from pipelines.segments.segment_tables import segment_table
 from schemas.catalog import Catalog
 from schemas.closing import (
     Closing,

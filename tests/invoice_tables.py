@@ -5,8 +5,8 @@ from itertools import groupby
 
 import pyarrow as pa
 
-from pipelines.draft_tables import part_of
-from pipelines.tables import as_table, line_of, rows_of, table_of
+from pipelines.columns.tables import as_table, line_of, rows_of, table_of
+from pipelines.invoices.draft_tables import part_of
 from schemas.invoice import Invoice
 from schemas.ports import TenantRange
 from schemas.tables import (

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pipelines.marked_yaml import read_yaml
+from pipelines.catalog.marked_yaml import read_yaml
 from schemas.money import divide_half_away, minor_per_major, parse_minor
 
 DOCS = Path(__file__).parents[1] / "docs"

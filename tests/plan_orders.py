@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pipelines.plan_commands import (
+from pipelines.plans.plan_commands import (
     Cancel,
     Change,
     Command,

@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pipelines.rating import Usage
-from pipelines.segments import bounds
+from pipelines.rating.rating import Usage
+from pipelines.segments.segments import bounds
 from schemas.catalog import Catalog
 from schemas.period import BillingPeriod
 from schemas.subscription import GOOD_CARD, Phase, PlanSegment, Subscription

@@ -19,6 +19,18 @@ PACKAGES = {
 }
 """Who may import whom among our packages; `countinghouse` may import anything."""
 
+LAYERS = (
+    ("bundle", "close", "explain"),
+    ("checks", "reports"),
+    ("corrections",),
+    ("invoices",),
+    ("adjustments", "rating"),
+    ("usage",),
+    ("segments",),
+    ("admission", "catalog", "columns", "plans"),
+)
+"""The packages of `pipelines`, each above those it may import; none knows its equals."""
+
 THIRD_PARTY = {
     "schemas": {"pydantic", "pydantic_core", "msgspec"},
     "pipelines": {"pydantic", "pydantic_core", "msgspec", "duckdb", "numpy", "pyarrow", "yaml"},
@@ -64,6 +76,23 @@ def test_no_arrow_points_the_wrong_way(package: str) -> None:
         for path in _modules(package)
         for name in _imports(path)
         if name.split(".")[0] in forbidden
+    ]
+    assert not crossed
+
+
+def test_every_package_of_the_core_stands_above_what_it_imports() -> None:
+    floors = {name: floor for floor, names in enumerate(reversed(LAYERS)) for name in names}
+    folders = {
+        path.name for path in (ROOT / "pipelines").iterdir() if (path / "__init__.py").exists()
+    }
+    assert folders == set(floors)
+    crossed = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for own in folders
+        for path in _modules(f"pipelines/{own}")
+        for name in _imports(path)
+        if name.startswith("pipelines.") and (other := name.split(".")[1]) != own
+        if floors.get(other, len(LAYERS)) >= floors[own]
     ]
     assert not crossed
 

@@ -25,7 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a scrip
 def check(file: FileArgument, as_script: JsonOption = False) -> None:
     """Say what is wrong with a price list, by line and column; nothing is stored."""
     from countinghouse.init import read_text
-    from pipelines import catalog_file
+    from pipelines.catalog import catalog_file
 
     found = catalog_file.parse(read_text(file), str(file))
     facts = {"name": found.name, "meters": list(found.meters), "plans": list(found.plans)}

@@ -14,7 +14,7 @@ from schemas.catalog import Catalog
 from schemas.errors import DependencyUnreachable, NotFound
 
 if TYPE_CHECKING:
-    from pipelines.catalog_diff import Change
+    from pipelines.catalog.catalog_diff import Change
     from stores.ledger import Ledger
 
 FileOrVersion = Annotated[str, typer.Argument(help="A price list's file, or a version's number.")]
@@ -34,7 +34,7 @@ def diff(
     counted where the ledger is there. Exit code 1 when they differ, as of `diff`.
     """
     from countinghouse.init import now_ms
-    from pipelines.catalog_diff import changes
+    from pipelines.catalog.catalog_diff import changes
 
     books = _ledger()
     before, after = (old, new) if new else ("", old)
@@ -46,7 +46,7 @@ def diff(
 
 
 def _told(found: "Sequence[Change]", *, as_script: bool) -> Iterator[str]:
-    from pipelines.catalog_diff import in_words
+    from pipelines.catalog.catalog_diff import in_words
 
     if as_script:
         yield json.dumps([asdict(change) for change in found])
@@ -71,7 +71,7 @@ def _ledger() -> "Ledger | None":
 def _read(text: str, books: "Ledger | None") -> Catalog:
     """A file, or a version of the ledger; the one in force for nothing."""
     from countinghouse.init import read_text
-    from pipelines import catalog_file
+    from pipelines.catalog import catalog_file
 
     if text and not text.isdecimal():
         return catalog_file.parse(read_text(Path(text)), text)

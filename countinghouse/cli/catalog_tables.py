@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pipelines.catalog_terms import (
+from pipelines.catalog.catalog_terms import (
     KNOWN_OF_CARDS,
     chosen,
     discount_in_words,
@@ -17,7 +17,7 @@ from pipelines.catalog_terms import (
     tax_in_words,
     tax_name,
 )
-from pipelines.price_words import price_in_words
+from pipelines.catalog.price_words import price_in_words
 from schemas.catalog import Catalog, Plan
 from schemas.money import format_minor, parse_minor
 from schemas.price_terms import Amounts

@@ -32,7 +32,7 @@ def void_one(
 ) -> None:
     """Make an unpaid invoice void. It keeps its number, and its prepaid credits are given back."""
     from countinghouse.init import now_ms
-    from pipelines.invoice_corrections import Word, void
+    from pipelines.corrections.invoice_corrections import Word, void
     from stores import ledger
 
     with closing(ledger.connect(Settings().ledger_url)) as books:
@@ -49,7 +49,7 @@ def regenerate_one(
 ) -> None:
     """Make a void invoice again, from its month's usage and prices, with the next number."""
     from countinghouse.init import now_ms
-    from pipelines.invoice_corrections import Word, regenerate
+    from pipelines.corrections.invoice_corrections import Word, regenerate
     from stores import ledger
 
     settings = Settings()
@@ -70,7 +70,7 @@ def credit_one(
 ) -> None:
     """Credit a part of an invoice: less is owed of it, or the tenant has a prepaid credit."""
     from countinghouse.init import now_ms
-    from pipelines.invoice_corrections import Word, credit
+    from pipelines.corrections.invoice_corrections import Word, credit
     from stores import ledger
 
     settings = Settings()

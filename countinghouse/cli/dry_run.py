@@ -21,8 +21,8 @@ from countinghouse.settings import Settings
 
 if TYPE_CHECKING:
     from countinghouse.dry_runs import KeptRun
-    from pipelines.dry_run import DryRun
-    from pipelines.movements import Move
+    from pipelines.close.dry_run import DryRun
+    from pipelines.reports.movements import Move
 
 EXIT_CODES = {"passed": 0, "explained": 0, "held": 3, "failed": 1}
 _TOLD = 10
@@ -59,8 +59,8 @@ def _run(settings: Settings, month: str, without_counters: str) -> "DryRun":
     from countinghouse.closing_run import check_month
     from countinghouse.init import now_ms
     from countinghouse.wiring import usage_log, usage_reader
-    from pipelines.dry_run import Terms
-    from pipelines.dry_run import dry_run as run_dry
+    from pipelines.close.dry_run import Terms
+    from pipelines.close.dry_run import dry_run as run_dry
     from stores import ledger
 
     check_month(month)
@@ -75,7 +75,7 @@ def _run(settings: Settings, month: str, without_counters: str) -> "DryRun":
 
 
 def compared_with(run: "DryRun", before: "KeptRun | None") -> Compared:
-    from pipelines.movements import moves
+    from pipelines.reports.movements import moves
 
     found = {}
     if run.last_month is not None:
@@ -86,7 +86,7 @@ def compared_with(run: "DryRun", before: "KeptRun | None") -> Compared:
 
 
 def as_json(run: "DryRun", compared: Compared, before: "KeptRun | None") -> dict[str, Any]:
-    from pipelines.movements import largest, summarize
+    from pipelines.reports.movements import largest, summarize
 
     return {
         "month": run.month,
@@ -119,7 +119,7 @@ def _totals(run: "DryRun") -> dict[str, str]:
 
 
 def tell(run: "DryRun", compared: Compared, before: "KeptRun | None") -> None:
-    from pipelines.movements import largest, summarize
+    from pipelines.reports.movements import largest, summarize
 
     form = chosen_format(as_json=False, as_csv=False)
     totals = ", ".join(f"{currency} {amount}" for currency, amount in _totals(run).items())

@@ -17,8 +17,8 @@ from schemas.quantity import format_micro
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pipelines.books import Books
-    from pipelines.line_events import LineEvents, Told
+    from pipelines.explain.line_events import LineEvents, Told
+    from pipelines.invoices.books import Books
 
 COLUMNS = (
     "line", "kind", "meter", "quantity", "events", "of_events", "events_in_all", "digest", "agrees",
@@ -41,8 +41,8 @@ def explain(
     what they add up to, and their digest, which can be computed again from --parquet; README.md of
     a month's bundle says how.
     """
-    from pipelines.books import Books
-    from pipelines.explanation import explain_invoice
+    from pipelines.explain.explanation import explain_invoice
+    from pipelines.invoices.books import Books
     from stores import ledger
 
     if line is None and (events or parquet):
@@ -61,8 +61,8 @@ def explain(
 
 
 def _explain_all(invoice: Invoice, books: "Books", text: str, *, as_script: bool) -> None:
-    from pipelines.line_events import usage_lines
-    from pipelines.line_words import row
+    from pipelines.explain.line_events import usage_lines
+    from pipelines.explain.line_words import row
 
     told, problem = _told(list(usage_lines(invoice, books)))
     if as_script:
@@ -81,8 +81,8 @@ def _explain_all(invoice: Invoice, books: "Books", text: str, *, as_script: bool
 def _explain_line(
     invoice: Invoice, number: int, books: "Books", text: str, *, as_script: bool
 ) -> None:
-    from pipelines.line_events import usage_lines
-    from pipelines.line_words import block, evidence_of, price_version, row
+    from pipelines.explain.line_events import usage_lines
+    from pipelines.explain.line_words import block, evidence_of, price_version, row
 
     if not 1 <= number <= len(invoice.lines):
         raise InvalidInput(f"the invoice has the lines 1 to {len(invoice.lines)}, not {number}")
@@ -107,7 +107,7 @@ def _explain_line(
 
 def _told(found: "list[LineEvents]") -> "tuple[list[Told], str]":
     """What the warehouse says of lines' events, or why it says nothing: arithmetic needs none."""
-    from pipelines.line_events import tell
+    from pipelines.explain.line_events import tell
     from stores.warehouse import client
     from stores.warehouse.events import WarehouseEvents
 
@@ -125,7 +125,7 @@ def _hand_out(
     invoice: Invoice, number: int, books: "Books", parquet: Path | None, *, as_script: bool
 ) -> None:
     """The events themselves, to a file or a screen."""
-    from pipelines.line_events import events_of
+    from pipelines.explain.line_events import events_of
     from stores.bundles import write_parquet
     from stores.warehouse import client
     from stores.warehouse.events import WarehouseEvents

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.plan_commands import When
+from pipelines.plans.plan_commands import When
 from schemas.errors import InvalidInput
 from schemas.period import to_ms
 

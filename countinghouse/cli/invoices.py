@@ -85,7 +85,7 @@ def release(
 ) -> None:
     """Finalize a held invoice in spite of its difference, on somebody's word; `pay` collects it."""
     from countinghouse.init import now_ms
-    from pipelines.closing import release_held
+    from pipelines.close.closing import release_held
     from stores import ledger
 
     settings = Settings()
@@ -151,7 +151,7 @@ def _heading(invoice: Invoice) -> str:
 
 
 def _lines(invoice: Invoice) -> Iterator[tuple[str | None, ...]]:
-    from pipelines.descriptions import describe
+    from pipelines.invoices.descriptions import describe
 
     period = BillingPeriod.month(invoice.month)
     for line in invoice.lines:

@@ -26,8 +26,8 @@ def export(
     The FinOps Open Cost and Usage Specification: docs/analytics.md says how a line becomes a row.
     """
     from countinghouse.closing_run import check_month
-    from pipelines.books import Books
-    from pipelines.focus import VERSION, focus_tables
+    from pipelines.invoices.books import Books
+    from pipelines.reports.focus import VERSION, focus_tables
     from stores import ledger
 
     check_month(focus)
@@ -41,7 +41,7 @@ def export(
 
 def _write(out: Path, tables: "Iterable[pa.Table]") -> int:
     """The file, whole or as it was before; how many rows it has."""
-    from pipelines.focus_text import in_text
+    from pipelines.reports.focus_text import in_text
     from stores.bundles import write_parquet
 
     counts: list[int] = []

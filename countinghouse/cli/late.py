@@ -9,7 +9,7 @@ import typer
 from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
-from pipelines.late_listing import LateTenant
+from pipelines.corrections.late_listing import LateTenant
 from schemas.money import format_minor
 from schemas.period import format_instant
 from schemas.quantity import format_micro
@@ -38,7 +38,7 @@ def late(
     """
     from countinghouse.closing_run import check_month
     from countinghouse.wiring import usage_log, usage_reader
-    from pipelines.late_listing import late_usage
+    from pipelines.corrections.late_listing import late_usage
     from stores import ledger
 
     settings = Settings()

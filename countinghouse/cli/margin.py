@@ -15,8 +15,8 @@ from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from pipelines.books import Books
-    from pipelines.margin import MarginRow
+    from pipelines.invoices.books import Books
+    from pipelines.reports.margin import MarginRow
     from schemas.costs import CostTable, ModelUse
 
 COLUMNS = (
@@ -40,10 +40,10 @@ def margin(
 
     from countinghouse.closing_run import check_month
     from countinghouse.init import read_text
-    from pipelines.billed_lines import billed_lines
-    from pipelines.books import Books
-    from pipelines.cost_file import parse_costs
-    from pipelines.margin import margins
+    from pipelines.catalog.cost_file import parse_costs
+    from pipelines.invoices.billed_lines import billed_lines
+    from pipelines.invoices.books import Books
+    from pipelines.reports.margin import margins
     from stores import ledger
 
     check_month(month)

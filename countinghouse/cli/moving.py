@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from pipelines.movements import Move, Movement, Spread
+from pipelines.reports.movements import Move, Movement, Spread
 from schemas.money import format_minor
 
 SUMMARY_COLUMNS = (

@@ -53,7 +53,7 @@ def scheduled_changes(
 ) -> None:
     """List what is scheduled: plan changes, pauses, ends of trials, cancellations."""
     from countinghouse.init import now_ms
-    from pipelines.plan_schedule import scheduled
+    from pipelines.plans.plan_schedule import scheduled
     from stores import ledger
 
     with closing(ledger.connect(Settings().ledger_url)) as books:
@@ -75,7 +75,7 @@ def scheduled_changes(
 def advance(as_script: JsonOption = False) -> None:
     """Record what time and payments have done: trials over, scheduled changes, unpaid invoices."""
     from countinghouse.init import now_ms
-    from pipelines.plan_records import record_due_transitions
+    from pipelines.plans.plan_records import record_due_transitions
     from stores import ledger
 
     with closing(ledger.connect(Settings().ledger_url)) as books:

@@ -20,7 +20,7 @@ from countinghouse.cli.plan_order import (
     with_options,
 )
 from countinghouse.settings import Settings
-from pipelines.plan_commands import Move
+from pipelines.plans.plan_commands import Move
 
 
 def move(
@@ -50,7 +50,7 @@ def _move_all(
     in_closed_months: ClosedOption = False,
     as_script: JsonOption = False,
 ) -> None:
-    from pipelines.plan_records import move_all
+    from pipelines.plans.plan_records import move_all
     from stores import ledger
 
     order = new_order(ordered.command, who, why, key, in_closed_months=in_closed_months)

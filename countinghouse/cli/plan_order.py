@@ -11,10 +11,10 @@ import typer
 
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.plan_run import Profile, order_change, preview_order
-from pipelines.plan_commands import Command
-from pipelines.plan_life import PlanChange
-from pipelines.plan_preview import PlanPreview
-from pipelines.plan_records import Carried, Order
+from pipelines.plans.plan_commands import Command
+from pipelines.plans.plan_life import PlanChange
+from pipelines.plans.plan_records import Carried, Order
+from pipelines.reports.plan_preview import PlanPreview
 from schemas.invoice import InvoiceLine
 from schemas.money import format_minor
 from schemas.period import format_instant
@@ -154,7 +154,7 @@ def _rows(found: PlanPreview) -> list[tuple[str | None, ...]]:
 
 
 def _row(change: str, line: InvoiceLine, found: PlanPreview) -> tuple[str | None, ...]:
-    from pipelines.descriptions import describe
+    from pipelines.invoices.descriptions import describe
 
     return (
         change,

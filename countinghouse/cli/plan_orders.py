@@ -11,7 +11,7 @@ import typer
 from countinghouse.cli.instants import AtOption, instant, moment
 from countinghouse.cli.plan_order import Ordered, order
 from countinghouse.plan_run import Profile
-from pipelines.plan_commands import (
+from pipelines.plans.plan_commands import (
     Anchor,
     Cancel,
     Change,

@@ -51,8 +51,8 @@ def reconcile(
     from countinghouse.cli.three_way import show_three
     from countinghouse.closing_run import check_month
     from countinghouse.wiring import usage_log, usage_reader
-    from pipelines.month_ways import as_of_now
-    from pipelines.reconciliation import rows_of_table
+    from pipelines.checks.month_ways import as_of_now
+    from pipelines.checks.reconciliation import rows_of_table
     from stores import ledger
 
     settings = Settings()

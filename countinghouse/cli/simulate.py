@@ -22,8 +22,8 @@ from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from pipelines.movements import Move
-    from pipelines.simulation import Simulated
+    from pipelines.reports.movements import Move
+    from pipelines.reports.simulation import Simulated
 
 
 def simulate(
@@ -48,7 +48,7 @@ def simulate(
     and credits stay as they are. With the price list in force it gives the real invoices.
     """
     from countinghouse.plots import check_plot, write_plot
-    from pipelines.simulation import over_months
+    from pipelines.reports.simulation import over_months
 
     if plot is not None:
         check_plot(plot)
@@ -64,9 +64,9 @@ def simulate(
 def _simulated(file: Path, months: Sequence[str], renamed: dict[str, str]) -> "Sequence[Simulated]":
     from countinghouse.closing_run import check_month
     from countinghouse.init import read_text
-    from pipelines import catalog_file
-    from pipelines.simulation import simulate as simulate_month
-    from pipelines.simulation import unused_names
+    from pipelines.catalog import catalog_file
+    from pipelines.reports.simulation import simulate as simulate_month
+    from pipelines.reports.simulation import unused_names
     from stores import ledger
 
     for month in months:
@@ -102,7 +102,7 @@ def _write_csv(path: Path, found: "Sequence[Simulated]") -> None:
 
 
 def _tell(moves: "Sequence[Move]", months: Sequence[str], top: int, *, as_script: bool) -> None:
-    from pipelines.movements import largest, summarize
+    from pipelines.reports.movements import largest, summarize
 
     movements, movers = summarize(moves), largest(moves, top)
     if as_script:

@@ -53,7 +53,7 @@ def apply(
     What it says of a tenant is all that the tenant has then, whatever commands have changed.
     """
     from countinghouse.init import now_ms, read_text
-    from pipelines import subscription_file
+    from pipelines.plans import subscription_file
     from stores import ledger
 
     books = ledger.connect(Settings().ledger_url)

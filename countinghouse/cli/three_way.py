@@ -3,8 +3,8 @@
 import typer
 
 from countinghouse.cli.tables import chosen_format, show
-from pipelines.month_ways import Compared
-from pipelines.three_way import CAUSES, ThreeWay
+from pipelines.checks.month_ways import Compared
+from pipelines.checks.three_way import CAUSES, ThreeWay
 from schemas.quantity import format_micro
 
 COLUMNS = (

@@ -19,8 +19,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a scrip
 def unbilled(month: MonthArgument, as_script: JsonOption = False) -> None:
     """List usage that no invoice bills: without a subscription, or without a plan in force."""
     from countinghouse.closing_run import check_month
-    from pipelines.books import Books
-    from pipelines.leakage import unpriced_usage, usage_without_subscription
+    from pipelines.checks.leakage import unpriced_usage, usage_without_subscription
+    from pipelines.invoices.books import Books
     from stores import ledger
 
     check_month(month)
@@ -37,7 +37,7 @@ def repeated(month: MonthArgument, as_script: JsonOption = False) -> None:
     """List ids of events that came in the month before or after too: each month counts them."""
     from countinghouse.closing_run import check_month
     from countinghouse.wiring import usage_reader
-    from pipelines.books import Books
+    from pipelines.invoices.books import Books
     from stores import ledger
 
     check_month(month)

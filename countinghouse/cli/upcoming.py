@@ -17,7 +17,7 @@ from countinghouse.settings import Settings
 from schemas.period import BillingPeriod, format_instant
 
 if TYPE_CHECKING:
-    from pipelines.preview import Upcoming
+    from pipelines.reports.preview import Upcoming
     from schemas.money import Money
 
 COLUMNS = ("tenant", "currency", "period_end", "fees", "so_far", "projected")
@@ -43,7 +43,7 @@ def _upcoming(tenant: str) -> "list[Upcoming]":
 
     from countinghouse.init import now_ms
     from countinghouse.wiring import usage_log, usage_reader
-    from pipelines.preview import upcoming_invoices
+    from pipelines.reports.preview import upcoming_invoices
     from stores import ledger
 
     settings, now = Settings(), now_ms()

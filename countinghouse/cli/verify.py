@@ -31,7 +31,7 @@ def verify(
         return
     from countinghouse.closing_run import check_month
     from countinghouse.wiring import usage_reader
-    from pipelines.verification import verify as verify_month
+    from pipelines.close.verification import verify as verify_month
     from stores import ledger
 
     settings = Settings()

@@ -11,11 +11,11 @@ from countinghouse.demo.input import DemoInput
 from countinghouse.init import read_text
 from countinghouse.settings import Settings
 from countinghouse.wiring import await_landing, live_epoch, usage_log, usage_reader
-from pipelines import catalog_file
-from pipelines.descriptions import describe
-from pipelines.late_usage import corrections, reach
-from pipelines.movements import summarize
-from pipelines.simulation import simulate
+from pipelines.catalog import catalog_file
+from pipelines.corrections.late_usage import corrections, reach
+from pipelines.invoices.descriptions import describe
+from pipelines.reports.movements import summarize
+from pipelines.reports.simulation import simulate
 from schemas.late_usage import Correction
 from schemas.period import BillingPeriod, format_instant, from_ms
 from schemas.quantity import format_micro

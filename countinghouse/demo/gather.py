@@ -10,8 +10,8 @@ from countinghouse.demo.plan_changes import PlannedChange, recorded
 from countinghouse.demo.subscriber import Observed, count_alerts
 from countinghouse.settings import Settings
 from countinghouse.wiring import usage_log
-from pipelines.descriptions import describe
-from pipelines.reconciliation import rows_of_table
+from pipelines.checks.reconciliation import rows_of_table
+from pipelines.invoices.descriptions import describe
 from schemas.closing import Reconciliation
 from schemas.invoice import Invoice, InvoiceLine
 from schemas.payment import PaymentAttempt

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from countinghouse.demo import report
 from countinghouse.init import read_text
-from pipelines.plan_commands import Cancel, Change, Command, When
-from pipelines.plan_records import Carried, Order, change_plan
+from pipelines.plans.plan_commands import Cancel, Change, Command, When
+from pipelines.plans.plan_records import Carried, Order, change_plan
 from schemas.errors import InvalidInput
 from schemas.period import format_instant, parse_instant
 from schemas.plan_change import CLOCK

@@ -27,7 +27,7 @@ from countinghouse.replay_plan import Extras
 from countinghouse.settings import Settings
 from countinghouse.waiting import wait_until
 from countinghouse.wiring import await_landing, replay_target, usage_log, usage_reader
-from pipelines import subscription_file
+from pipelines.plans import subscription_file
 from schemas.period import format_instant
 from schemas.topics import QUOTA_EXCEEDED
 from stores.ledger import Ledger

@@ -17,7 +17,7 @@ from countinghouse.init import open_ledger
 from countinghouse.local.processes import stack_processes
 from countinghouse.local.stack import LocalStack
 from countinghouse.settings import Settings
-from pipelines.explanation import explain_invoice
+from pipelines.explain.explanation import explain_invoice
 
 LATER = "dagster"
 """Dagster's UI is not needed to close a month; it starts only when the stack is kept."""

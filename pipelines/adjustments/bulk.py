@@ -13,8 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.adjustments import bulk_tables as rows
-from pipelines.engine import database
-from pipelines.tables import as_table, table_of
+from pipelines.columns.engine import database
+from pipelines.columns.tables import as_table, table_of
 from schemas.catalog import Catalog
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS, Extras
 from schemas.period import BillingPeriod

@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.billed_segments import periods_of
-from pipelines.line_parts import begins
-from pipelines.tables import as_table, rows_of, table_of
+from pipelines.columns.line_parts import begins
+from pipelines.columns.tables import as_table, rows_of, table_of
+from pipelines.segments.billed_segments import periods_of
 from schemas.catalog import Catalog, Plan
 from schemas.extras import ADD_ON_COLUMNS, REDEMPTION_COLUMNS
 from schemas.offers import Discount

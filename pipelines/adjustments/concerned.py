@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.adjustments.bulk import Offered
-from pipelines.tables import as_table
+from pipelines.columns.tables import as_table
 from schemas.extras import (
     ADD_ON_COLUMNS,
     BUYER_COLUMNS,

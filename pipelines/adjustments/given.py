@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipelines.tables import as_table, rows_of
+from pipelines.columns.tables import as_table, rows_of
 from schemas.extras import (
     ADD_ON_COLUMNS,
     BUYER_COLUMNS,

@@ -1,4 +1,4 @@
--- Usage lines of all subscriptions, for a bundle; pipelines.rating is the specification, and what
+-- Usage lines of all subscriptions, for a bundle; pipelines.rating.rating is the specification, and what
 -- the close computes by number is in part_charges.sql and plain_charges.sql.
 -- Tables: splits, parts (from parts.sql), prices, matrix_prices, divisors; cost.sql has the macro.
 WITH

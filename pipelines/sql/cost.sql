@@ -1,4 +1,4 @@
--- What a quantity beyond the pool costs, in 1e-18 of a major unit; pipelines.costs is the specification.
+-- What a quantity beyond the pool costs, in 1e-18 of a major unit; pipelines.rating.costs is the specification.
 -- `price` is a row of the table `prices`, `q` a HUGEINT in 1e-6 units, never negative.
 CREATE MACRO cost(price, q) AS
 CASE

@@ -1,5 +1,5 @@
 -- The text of each line in its invoice's document, with what comes before the first line and after
--- the last; pipelines.invoicing is the specification, its line_document and format_micro.
+-- the last; pipelines.invoices.invoicing is the specification, its line_document and format_micro.
 -- Tables: lines, with what opens and closes their invoices; $month_start_ms, $month_end_ms, $month.
 WITH
 digits AS (

@@ -1,5 +1,5 @@
 -- A row an invoice, in their order: its total, and the text of its document before and after its
--- lines; null where an invoice is not usual. pipelines.invoicing is the specification.
+-- lines; null where an invoice is not usual. pipelines.invoices.invoicing is the specification.
 -- Tables: invoices, lines, segments, periods, price_lists, plans, known_buyers, given; $vector,
 -- $escaped, $closing_version, and the kinds of lines $adjusting and $outside (a subtotal).
 WITH

@@ -1,5 +1,5 @@
 -- Fee lines of subscriptions by the month, in arrears, by the second, in exact integers;
--- pipelines.proration is the specification. Tables: parts (from parts.sql), fees.
+-- pipelines.rating.proration is the specification. Tables: parts (from parts.sql), fees.
 WITH
 neighbours AS (
     SELECT

@@ -1,4 +1,4 @@
--- Usage lines of parts of periods, in exact integers; pipelines.rating is the specification.
+-- Usage lines of parts of periods, in exact integers; pipelines.rating.rating is the specification.
 -- Tables: splits, parts (from parts.sql), rates, pieces, matrix_prices, divisors; piece_cost.sql has
 -- the macro.
 WITH

@@ -1,4 +1,4 @@
--- The parts of all subscriptions within their billing periods; pipelines.segments is the specification.
+-- The parts of all subscriptions within their billing periods; pipelines.segments.segments is the specification.
 -- Table: segments.
 CREATE TABLE parts AS
 WITH

@@ -1,4 +1,4 @@
--- Minor units for a quantity, in 1e-6 units, within a piece of a price; `pipelines.price_pieces` says
+-- Minor units for a quantity, in 1e-6 units, within a piece of a price; `pipelines.rating.price_pieces` says
 -- what a piece is. Nothing beyond a pool is negative, so rounding half away from zero is half up.
 CREATE MACRO minor_of(piece, q) AS
 CASE

@@ -1,4 +1,4 @@
--- As splits.sql, by the policies of plans; pipelines.pools is the specification.
+-- As splits.sql, by the policies of plans; pipelines.rating.pools is the specification.
 -- Tables: usage, parts, cards, matrix_prices, policies.
 CREATE VIEW splits AS
 WITH

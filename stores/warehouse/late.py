@@ -1,6 +1,6 @@
 """Usage beyond a cut: whose it is, and how late it came.
 
-Owns the two reads of late usage; what it costs is computed in `pipelines.late_usage`.
+Owns the two reads of late usage; what it costs is computed in `pipelines.corrections.late_usage`.
 """
 
 from collections.abc import Collection

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.marked_yaml import read_yaml
+from pipelines.catalog.marked_yaml import read_yaml
 from tests.billing import explained
 from tests.cases import bill_of
 

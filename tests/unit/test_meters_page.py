@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from pipelines import catalog_file
-from pipelines.admission import Admission
-from pipelines.metering import Metered, meter_usage
-from pipelines.rating import rate_usage
+from pipelines.admission.admission import Admission
+from pipelines.catalog import catalog_file
+from pipelines.rating.rating import rate_usage
+from pipelines.usage.metering import Metered, meter_usage
 from schemas.catalog import Catalog
 from schemas.event import Event
 from schemas.meter import STREAMED, Aggregation

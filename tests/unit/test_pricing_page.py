@@ -13,7 +13,7 @@ from tests.cases import bill_of, cards_of, catalog_of, whole_plans
 from tests.fake_warehouse import Used
 from tests.fakes import FakeLedger
 from tests.pages import Example, examples, minor, rounded
-from tests.unit.pipelines.test_late_usage import World
+from tests.unit.pipelines.corrections.test_late_usage import World
 
 ALL = examples("pricing.md")
 EXAMPLES = [each for each in ALL if "late" not in each.given]

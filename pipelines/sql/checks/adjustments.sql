@@ -1,6 +1,6 @@
 -- Subscriptions whose adjusting lines are to be looked at one by one: those with a discount or a
 -- credit, on a plan with a minimum or maximum, or with a tax that is not plainly its rate of its
--- base. What is listed may still be right; what is not, is. See pipelines.adjustments.check.
+-- base. What is listed may still be right; what is not, is. See pipelines.checks.adjustment_checks.
 -- Tables: lines, segments, limited (catalog_version, plan).
 SELECT subscription
 FROM lines

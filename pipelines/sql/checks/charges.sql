@@ -1,5 +1,5 @@
 -- Subscriptions whose lines may not match their usage, or not cost what their figures say: all that
--- do not are among them, and those that the statement does not judge. pipelines.checks says of each
+-- do not are among them, and those that the statement does not judge. pipelines.checks.checks says of each
 -- what is wrong, if anything is. It starts from each meter's total, so it does not repeat how the
 -- lines were made.
 -- Tables: usage, lines, parts (from parts.sql), every (segments), plans, price_lists, priced, cards,

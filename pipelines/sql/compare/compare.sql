@@ -1,5 +1,5 @@
 -- The figures of every tenant and meter side by side, and whether anything holds the tenant back;
--- pipelines.reconciliation.compare is the specification.
+-- pipelines.checks.reconciliation.compare is the specification.
 -- Tables: month_counters, warehouse, billed, unpriced, invoiced, billable; $with_counters.
 WITH
 on_invoices AS (

@@ -1,5 +1,5 @@
 -- The counter of each tenant and meter for its billing period that ends in the month, or what its
--- days add up to; pipelines.reconciliation.of_month is the specification.
+-- days add up to; pipelines.checks.reconciliation.of_month is the specification.
 -- Tables: counters, every (segments), periods, period.
 CREATE TABLE month_counters AS
 WITH

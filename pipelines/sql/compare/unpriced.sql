@@ -1,5 +1,5 @@
 -- Usage that no invoice line bills: outside any subscription, or of a meter that the subscription's
--- price lists only count; pipelines.reconciliation.unpriced_quantities is the specification.
+-- price lists only count; pipelines.checks.reconciliation.unpriced_quantities is the specification.
 -- Tables: usage, parts (from parts.sql), price_lists, priced. Price lists that price the same meters
 -- are of one kind: nearly every tenant has one.
 CREATE TABLE unpriced AS

@@ -1,5 +1,5 @@
 -- A month's usage of time_weighted `meters`, as of a cut (see usage.sql): value times hours, in exact
--- integers of 1e-6 units and milliseconds; pipelines.metering is the specification.
+-- integers of 1e-6 units and milliseconds; pipelines.usage.metering is the specification.
 --
 -- From its start to an instant `until` a gauge's integral is the sum of change * (until - changed):
 -- so the sums of change and of change * changed, added up by segment, give it at every segment's end.

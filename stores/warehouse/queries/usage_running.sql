@@ -1,5 +1,5 @@
 -- A month's usage of meters that do not add up, as of a cut (see usage.sql): `meters` and their
--- `aggregations` max, min, latest, avg or unique_count; pipelines.metering is the specification.
+-- `aggregations` max, min, latest, avg or unique_count; pipelines.usage.metering is the specification.
 -- A segment's usage is what it adds to the aggregate from the month's start.
 WITH
     pieces AS

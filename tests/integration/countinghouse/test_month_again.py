@@ -23,10 +23,11 @@ from countinghouse.bundling import bundle_month, check_bundle
 from countinghouse.cli.app import app
 from countinghouse.settings import Settings
 from dagster_project.month_bundle import BundleResult
-from pipelines import catalog_file, closing
-from pipelines.books import Books
-from pipelines.line_events import Told, tell, usage_lines
-from pipelines.verification import verify
+from pipelines.catalog import catalog_file
+from pipelines.close import closing
+from pipelines.close.verification import verify
+from pipelines.explain.line_events import Told, tell, usage_lines
+from pipelines.invoices.books import Books
 from schemas.catalog import Catalog
 from schemas.evidence import digest
 from schemas.vector import Vector

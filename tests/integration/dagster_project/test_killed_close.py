@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.reconciliation import rows_of_table
+from pipelines.checks.reconciliation import rows_of_table
 from stores.ledger import Ledger
 from tests.unit.dagster_project.months import CLOSE, COLLECT, MONTH, Month, a_month
 

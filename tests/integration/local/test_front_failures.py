@@ -13,7 +13,7 @@ import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from pipelines.usage_reading import bounds_of
+from pipelines.usage.usage_reading import bounds_of
 from schemas.errors import DependencyUnreachable
 from stores.warehouse import client as warehouse
 from stores.warehouse.cuts import bounds_slice

@@ -12,8 +12,8 @@ import httpx
 from api.app import ApiConfig, run_api
 from payments.registry import Providers, ProviderSettings
 from payments.sandbox_server import SandboxConfig, run_sandbox
-from pipelines.draft_tables import drafts_of
-from pipelines.reconciliation import table_of_rows
+from pipelines.checks.reconciliation import table_of_rows
+from pipelines.invoices.draft_tables import drafts_of
 from schemas.closing import Closing, Reconciliation
 from schemas.invoice import Invoice, InvoiceLine, invoice_id
 from schemas.vector import Vector

@@ -10,7 +10,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from msgspec import structs
 
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison
 from schemas.entitlement import Entitlements

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.event import Event
 from streams.batches import Deliveries, usage_table

@@ -9,8 +9,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from pipelines.metering import Metered, meter_usage
-from pipelines.usage_reading import bounds_of, quantities
+from pipelines.usage.metering import Metered, meter_usage
+from pipelines.usage.usage_reading import bounds_of, quantities
 from schemas.catalog import Catalog
 from schemas.event import Event
 from schemas.period import BillingPeriod

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from pipelines.usage_reading import bounds_of, quantities
+from pipelines.usage.usage_reading import bounds_of, quantities
 from schemas.period import BillingPeriod, parse_instant
 from schemas.quantity import MICRO
 from schemas.tables import USAGE_COLUMNS

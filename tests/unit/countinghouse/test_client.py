@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from countinghouse.client import Spool, Undelivered, UsageProducer
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.errors import InvalidInput
 from schemas.event import Event
 from schemas.quantity import MICRO

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from countinghouse.cli.app import app
 from countinghouse.settings import Settings
-from pipelines.books import Books
-from pipelines.bundle import make_bundle
+from pipelines.bundle.bundle import make_bundle
+from pipelines.invoices.books import Books
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.repeats import RepeatedIds
 from schemas.vector import Vector

@@ -7,8 +7,8 @@ import pytest
 from countinghouse.demo.input import PLAN_CHANGES, SUBSCRIPTIONS
 from countinghouse.demo.plan_changes import carry_out, read_changes, recorded
 from countinghouse.init import DEFAULT_CATALOG, apply_catalog
-from pipelines import subscription_file
-from pipelines.plan_records import record_due_transitions
+from pipelines.plans import subscription_file
+from pipelines.plans.plan_records import record_due_transitions
 from schemas.errors import InvalidInput
 from stores.ledger import Ledger, connect, migrate
 from tests.builders import at

@@ -7,7 +7,7 @@ import pytest
 
 from countinghouse.cli import dry_run as told
 from countinghouse.dry_runs import keep, kept
-from pipelines.dry_run import Check, DryRun
+from pipelines.close.dry_run import Check, DryRun
 from schemas.errors import InvalidInput
 from schemas.vector import Vector
 

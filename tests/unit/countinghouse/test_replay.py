@@ -18,7 +18,7 @@ from countinghouse.replay_plan import (
     partition_of,
     plan_replay,
 )
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.errors import InvalidInput
 from schemas.event import Event, Rejection
 from schemas.period import parse_instant

@@ -9,11 +9,11 @@ from typer.testing import CliRunner, Result
 from countinghouse.cli.app import app
 from countinghouse.cli.moving import percent
 from countinghouse.plots import buckets
-from pipelines.movements import Move
+from pipelines.reports.movements import Move
 from schemas.errors import BillingError, InvalidInput
 from tests.builders import LLM_TOKENS_FILE
 from tests.unit.dagster_project.months import END, MONTH, Month, a_month
-from tests.unit.pipelines.test_simulation import closed_by
+from tests.unit.pipelines.reports.test_simulation import closed_by
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,9 @@ from dagster_project.resources import (
     WarehouseResource,
 )
 from payments.registry import Providers
-from pipelines import catalog_file
-from pipelines.closing import (
+from pipelines.catalog import catalog_file
+from pipelines.checks.reconciliation import rows_of_table
+from pipelines.close.closing import (
     aggregate_usage,
     draft_invoices,
     finalize,
@@ -26,7 +27,6 @@ from pipelines.closing import (
     rate_charges,
     reconcile,
 )
-from pipelines.reconciliation import rows_of_table
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.vector import Vector

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines.draft_tables import drafts_of
+from pipelines.invoices.draft_tables import drafts_of
 from schemas.closing import ClosingState
 from schemas.invoice import InvoiceState
 from schemas.vector import Vector

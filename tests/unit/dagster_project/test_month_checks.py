@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines import month_ways
-from pipelines.books import Books
-from pipelines.reconciliation import rows_of_table, table_of_rows
+from pipelines.checks import month_ways
+from pipelines.checks.reconciliation import rows_of_table, table_of_rows
+from pipelines.invoices.books import Books
 from schemas.repeats import RepeatedIds
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, units

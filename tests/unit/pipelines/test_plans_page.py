@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from countinghouse.cli.subscriptions import subscriptions
-from pipelines.plan_life import carry_out
-from pipelines.subscription_file import COLUMNS
+from pipelines.plans.plan_life import carry_out
+from pipelines.plans.subscription_file import COLUMNS
 from schemas.plan_state import MOVES
 from tests.plan_lives import a_life, shown, when
 from tests.plan_orders import CATALOGS, cancel

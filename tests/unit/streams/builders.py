@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.entitlement import EntitlementEntry, Entitlements, MeterEntitlement, Threshold
 from schemas.period import parse_instant

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.event import Event, Rejection
 from schemas.quantity import MICRO

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.entitlements import default_entry
+from pipelines.plans.entitlements import default_entry
 from schemas.entitlement import MeterEntitlement, Threshold
 from schemas.period import parse_instant
 from streams.limits import NEVER, Limits, Timeline

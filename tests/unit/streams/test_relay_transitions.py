@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from countinghouse.init import DEFAULT_CATALOG, apply_catalog
-from pipelines.plan_commands import Change, Command, Start
-from pipelines.plan_records import Order, change_plan
+from pipelines.plans.plan_commands import Change, Command, Start
+from pipelines.plans.plan_records import Order, change_plan
 from schemas.subscription import GOOD_CARD, Subscription
 from stores.ledger import Ledger, connect, migrate
 from streams.relay_transitions import EVERY_SECONDS, TransitionsDuty

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.event import Event, Rejection
 from schemas.quota import QuotaState, Rebuild, is_rebuild

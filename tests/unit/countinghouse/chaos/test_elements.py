@@ -9,8 +9,8 @@ from countinghouse.chaos import prices
 from countinghouse.chaos.elements import MAX_BYTES, Elements, Text, beyond_limits, broken_records
 from countinghouse.chaos.messages import Malformed, Usage
 from countinghouse.chaos.traffic import MAX_AGE_MS, MAX_LEAD_MS, partition_of
-from pipelines import catalog_file
-from pipelines.admission import Admission
+from pipelines.admission.admission import Admission
+from pipelines.catalog import catalog_file
 from schemas.event import Event, Rejection
 
 NOW = 1_790_000_000_000

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.tables import table_of
+from pipelines.columns.tables import table_of
 from schemas.catalog import Catalog
 from schemas.extras import Extras
 from schemas.invoice import InvoiceLine

@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from pipelines.adjustments.bulk import Offered, adjust_lines
 from pipelines.adjustments.concerned import concerned
 from pipelines.adjustments.invoice import adjust
-from pipelines.segment_tables import segment_table
-from pipelines.tables import lines_by_subscription
+from pipelines.columns.tables import lines_by_subscription
+from pipelines.segments.segment_tables import segment_table
 from schemas.invoice import InvoiceLine
 from schemas.tables import LINE_COLUMNS
 from tests.builders import OCTOBER, a_subscription

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.adjustments.case import Case
 from pipelines.adjustments.invoice import adjust
-from pipelines.proration import prorate_fees
+from pipelines.rating.proration import prorate_fees
 from schemas.catalog import Catalog
 from schemas.extras import BookedAddOn, Credit, CreditGrant, Given, OneOffItem, Redemption
 from schemas.invoice import InvoiceLine

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.descriptions import describe
+from pipelines.invoices.descriptions import describe
 from schemas.invoice import InvoiceLine
 from schemas.period import BillingPeriod
 from tests.builders import OCTOBER, at

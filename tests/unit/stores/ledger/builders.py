@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.draft_tables import drafts_of
+from pipelines.invoices.draft_tables import drafts_of
 from schemas.closing import Closing
 from schemas.invoice import Invoice, InvoiceLine, LineKind, invoice_id
 from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import closing
-from pipelines.billed_lines import billed_lines
-from pipelines.books import Books
-from pipelines.explanation import explain_invoice
-from pipelines.focus import focus_table
-from pipelines.invoice_corrections import Word, credit, regenerate, void
-from pipelines.month_ways import as_of_now, in_words
-from pipelines.simulation import simulate
-from pipelines.verification import verify
+from pipelines.checks.month_ways import as_of_now, in_words
+from pipelines.close import closing
+from pipelines.close.verification import verify
+from pipelines.corrections.invoice_corrections import Word, credit, regenerate, void
+from pipelines.explain.explanation import explain_invoice
+from pipelines.invoices.billed_lines import billed_lines
+from pipelines.invoices.books import Books
+from pipelines.reports.focus import focus_table
+from pipelines.reports.simulation import simulate
 from schemas.errors import Conflict
 from schemas.extras import CreditGrant, OneOffItem, Redemption
 from schemas.invoice import Invoice

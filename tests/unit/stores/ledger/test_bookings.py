@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.draft_tables import drafts_of
+from pipelines.invoices.draft_tables import drafts_of
 from schemas.errors import Conflict, NotFound, PeriodClosed
 from schemas.extras import BookedAddOn, OneOffItem, Redemption
 from schemas.invoice import Invoice, InvoiceLine

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from pipelines.draft_tables import drafts_of
+from pipelines.invoices.draft_tables import drafts_of
 from schemas.errors import Conflict, NotFound
 from schemas.extras import CreditGrant
 from schemas.invoice import Invoice, InvoiceLine

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from pipelines.draft_tables import drafts_of
+from pipelines.invoices.draft_tables import drafts_of
 from schemas.errors import BillingError, Conflict, InvalidInput, NotFound
 from schemas.invoice import Invoice, InvoiceState
 from stores.ledger import Ledger

@@ -1,6 +1,6 @@
 """A month at a glance: counted and summed by the database."""
 
-from pipelines.draft_tables import drafts_of
+from pipelines.invoices.draft_tables import drafts_of
 from schemas.invoice import InvoiceState, MonthTotal
 from stores.ledger import Ledger
 from tests.unit.stores.ledger.builders import MONTH, NOW, a_draft, finalized

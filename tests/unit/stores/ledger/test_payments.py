@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.draft_tables import drafts_of
+from pipelines.invoices.draft_tables import drafts_of
 from schemas.errors import Conflict, NotFound
 from schemas.invoice import Invoice
 from schemas.payment import AttemptState, PaymentAttempt

@@ -7,8 +7,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pipelines.plan_commands import Cancel, Change, Command, Move, Pause, Reactivate, Resume, Start
-from pipelines.plan_records import (
+from pipelines.plans.plan_commands import (
+    Cancel,
+    Change,
+    Command,
+    Move,
+    Pause,
+    Reactivate,
+    Resume,
+    Start,
+)
+from pipelines.plans.plan_records import (
     Carried,
     Order,
     change_plan,

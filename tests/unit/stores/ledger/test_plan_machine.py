@@ -17,7 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pipelines.plan_commands import (
+from pipelines.plans.plan_commands import (
     Cancel,
     Change,
     Command,
@@ -32,9 +32,9 @@ from pipelines.plan_commands import (
     When,
     Withdraw,
 )
-from pipelines.plan_records import Order, change_plan, record_due_transitions
-from pipelines.plan_schedule import scheduled
-from pipelines.plan_timeline import trial_at
+from pipelines.plans.plan_records import Order, change_plan, record_due_transitions
+from pipelines.plans.plan_schedule import scheduled
+from pipelines.plans.plan_timeline import trial_at
 from schemas.errors import BillingError
 from schemas.period import BillingPeriod
 from schemas.plan_change import CLOCK, PlanEntry, RecordedChange

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.draft_tables import drafts_of
+from pipelines.invoices.draft_tables import drafts_of
 from schemas.errors import Conflict
 from stores.ledger import Ledger
 from tests.unit.stores.ledger.builders import (

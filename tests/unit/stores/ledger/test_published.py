@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pipelines.draft_tables import drafts_of
+from pipelines.invoices.draft_tables import drafts_of
 from stores.ledger import Ledger
 from stores.ledger.connection import open_engine, reading
 from tests.unit.stores.ledger.builders import (

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipelines.draft_tables import drafts_of
+from pipelines.invoices.draft_tables import drafts_of
 from schemas.errors import NotFound
 from stores.ledger import Ledger
 from tests.unit.stores.ledger.builders import (

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from pipelines.segment_tables import segment_table
+from pipelines.segments.segment_tables import segment_table
 from schemas.period import BillingPeriod
 from stores.ledger import Ledger
 from tests.unit.stores.ledger.builders import NOW, PERIOD, a_subscription

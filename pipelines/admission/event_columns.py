@@ -1,0 +1,41 @@
+"""Events column by column, as landing makes rows of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from pipelines.admission.bulk_reading import Readings, side_by_side
+from schemas.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """A list for each attribute of `Event`, which says what it means; all are equally long."""
+
+    tenants: Sequence[str]
+    sources: Sequence[str]
+    ids: Sequence[str]
+    types: Sequence[str]
+    times_ms: Sequence[int]
+    items: Sequence[int]
+    data: Sequence[msgspec.Raw]
+    readings: Readings
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> "EventColumns":
+        """The columns of events."""
+        return cls(
+            [event.tenant for event in events],
+            [event.source for event in events],
+            [event.id for event in events],
+            [event.type for event in events],
+            [event.time_ms for event in events],
+            [event.item for event in events],
+            [event.data for event in events],
+            side_by_side([(e.values, e.members, e.dimensions, e.model) for e in events]),
+        )
+
+    def __len__(self) -> int:
+        """How many events there are."""
+        return len(self.ids)

@@ -1,0 +1,1 @@
+"""A closed month as files from which a stranger computes its lines again."""

@@ -1,0 +1,63 @@
+"""A month's bundle as tables and texts: everything a stranger needs to compute its lines again."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.bundle.bundle_invoices import invoice_tables
+from pipelines.bundle.bundle_manifest import content
+from pipelines.bundle.bundle_sql import verify_sql
+from pipelines.bundle.bundle_tables import bundle_tables
+from pipelines.bundle.bundle_usage import usage_with_digests
+from pipelines.columns.tables import as_table
+from pipelines.invoices.books import Books
+from schemas.bundle import WrittenFile
+from schemas.evidence import EventReader
+from schemas.ports import ClosingLedger
+from schemas.progress import Progress, unseen
+from schemas.tables import RECONCILIATION_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What is written, and what the manifest says of the month once files are there.
+
+    `tables` are those that the month was billed from, `reconciled` its `RECONCILIATION_COLUMNS`.
+    """
+
+    tables: Mapping[str, pa.Table]
+    texts: Mapping[str, str]
+    books: Books
+    reconciled: pa.Table
+
+    def parts(self, progress: Progress = unseen) -> Iterator[Mapping[str, pa.Table]]:
+        """All rows by file, some after the others."""
+        yield self.tables
+        yield from invoice_tables(self.books, progress)
+
+    def content(self, written: Mapping[str, WrittenFile], writer: str) -> dict[str, Any]:
+        """The manifest's content; see `pipelines.bundle.bundle_manifest`."""
+        return content(self.books, self.reconciled, written, writer)
+
+
+def make_bundle(
+    month: str, ledger: ClosingLedger, events: EventReader, progress: Progress = unseen
+) -> Bundle:
+    """The bundle of a month whose invoices are there, drafts or final.
+
+    Raises:
+        NotFound: the month was not opened.
+    """
+    books = Books(month, ledger)
+    progress("usage, and the digests of its events", 0, 0)
+    usage = usage_with_digests(books, events)
+    progress("what the month was billed from", 0, 0)
+    tables = bundle_tables(books, usage)
+    readme = (files("pipelines") / "sql" / "verify" / "README.md").read_text()
+    texts = {"verify.sql": verify_sql(tables), "README.md": readme}
+    return Bundle(
+        tables, texts, books, as_table(ledger.reconciliation(month), RECONCILIATION_COLUMNS)
+    )

@@ -1,0 +1,1 @@
+"""A price list's file: read, merged, put in words, and compared with another."""

@@ -1,0 +1,1 @@
+"""What must hold before money moves: counter = warehouse = invoice, sums and prices."""

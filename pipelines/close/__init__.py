@@ -1,0 +1,1 @@
+"""Closing a month, for good, without writing, or once more to compare."""

@@ -1,0 +1,311 @@
+"""Closing a month: the use cases from the cut to finalized invoices, in this order.
+
+`open_closing`, `aggregate_usage`, `rate_charges`, `prorate_fees`, `draft_invoices` (which begins
+with `adjust_lines`), `reconcile`, `finalize`; `release_held` follows where a tenant was held. Each
+replaces its own slice of the ledger, so it may run twice and be killed between any two writes; on a
+closed month it writes nothing and its report says so.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.adjustments import bulk
+from pipelines.adjustments.concerned import concerned
+from pipelines.checks import reconciliation
+from pipelines.checks.completeness import cut, ensure_over
+from pipelines.checks.invoice_checks import totals_by_currency
+from pipelines.checks.month_comparison import compare_figures, failed
+from pipelines.columns.ahead import made_ahead
+from pipelines.columns.tables import table_of
+from pipelines.corrections.late_usage import corrections_by, corrections_table
+from pipelines.invoices import invoicing
+from pipelines.invoices.books import Books
+from pipelines.invoices.bulk_drafts import draft_parts
+from pipelines.invoices.draft_tables import Part, drafts_of
+from pipelines.invoices.lines_on_invoices import corrected_minor, note_lines, on_invoices
+from pipelines.rating import bulk_rating
+from pipelines.usage.metering import meters_of
+from pipelines.usage.usage_reading import read_usage
+from schemas.closing import Closing, ClosingState
+from schemas.errors import ReconciliationFailed
+from schemas.invoice import InvoiceState
+from schemas.ports import Clock, ClosingLedger, LineWork, Log, UsageReader
+from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
+
+DUE_DAYS = 14
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What a step did: counts by what was counted, totals in minor units by currency.
+
+    `written` is False on a closed month, which no step touches.
+    """
+
+    step: str
+    month: str
+    written: bool
+    counts: Mapping[str, int] = field(default_factory=dict)
+    totals_minor: Mapping[str, int] = field(default_factory=dict)
+
+
+def open_closing(
+    month: str,
+    ledger: ClosingLedger,
+    log: Log,
+    usage: UsageReader,
+    clock: Clock,
+    *,
+    code_version: str,
+    grace_ms: int,
+    without_counters: str | None = None,
+) -> Closing:
+    """The month's closing, opened as of now if it was not; an opened one keeps its vector.
+
+    `without_counters` is the reason for which their comparison is left out; it is recorded.
+
+    Raises:
+        PeriodNotOver, PeriodNotComplete: it is too early; `ledger.catalog` may raise NotFound.
+    """
+    closing = ask_closing(month, ledger, log, clock, code_version=code_version, grace_ms=grace_ms)
+    if closing.state is ClosingState.CLOSED:
+        return closing
+    if closing.state is ClosingState.AWAITING:
+        with_counters = without_counters is None
+        vector = cut(closing.vector, log, usage, with_counters=with_counters)
+        state, opened_ms = ClosingState.OPEN, clock()
+        closing = replace(closing, state=state, vector=vector, opened_ms=opened_ms)
+    closing = replace(closing, without_counters=without_counters or closing.without_counters)
+    ledger.save_closing(closing)
+    return closing
+
+
+def ask_closing(
+    month: str, ledger: ClosingLedger, log: Log, clock: Clock, *, code_version: str, grace_ms: int
+) -> Closing:
+    """The month's closing; at the first time, remember how far the log reaches.
+
+    Raises:
+        PeriodNotOver: it is too early; `ledger.catalog` may raise NotFound.
+    """
+    closing = ledger.closing(month)
+    if closing is None:
+        now_ms = clock()
+        ensure_over(month, now_ms, grace_ms)
+        version, _ = ledger.catalog()
+        awaiting = ClosingState.AWAITING
+        closing = Closing(month, log.ends(), version, code_version, now_ms, awaiting)
+        ledger.save_closing(closing)
+    return closing
+
+
+def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> StepReport:
+    """Take the month's usage from the warehouse into the ledger, cut by the closing's vector.
+
+    It is split by the plans as they are now, which are kept with it: the month is billed by them.
+    By the same cut it finds what months closed before owe for usage that came late.
+    """
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("aggregate_usage", month)
+    # Usage that is split by earlier plans must not be there with these if this ends in between.
+    ledger.replace_usage(month, table_of([], USAGE_COLUMNS))
+    # They are read when the slice has begun: a change that comes from then on sends it back.
+    ledger.replace_billed_segments(month, books.current_segments())
+    meters, vector = meters_of(books.catalogs), books.closing.vector
+    table = read_usage(usage, books.period, vector, books.bounds, meters, books.anchored)
+    ledger.replace_usage(month, table)
+    counts = {"rows": table.num_rows, "tenants": len(table["tenant"].unique())}
+    made = _correct(books, ledger, usage)
+    if made:
+        counts["corrections"] = made
+    return StepReport("aggregate_usage", month, written=True, counts=counts)
+
+
+def rate_charges(month: str, ledger: ClosingLedger) -> StepReport:
+    """Price the month's usage into lines."""
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("rate_charges", month)
+    lines = bulk_rating.rate_charges(books.usage, books.segments, books.period, books.catalogs)
+    return _replace_lines("rate_charges", "charges", lines, books, ledger)
+
+
+def prorate_fees(month: str, ledger: ClosingLedger) -> StepReport:
+    """Make the month's fee lines, with the credits and charges of changes."""
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("prorate_fees", month)
+    lines = bulk_rating.prorate_fees(books.segments, books.period, books.catalogs)
+    return _replace_lines("prorate_fees", "prorations", lines, books, ledger)
+
+
+def adjust_lines(month: str, ledger: ClosingLedger) -> StepReport:
+    """Make the lines that follow from fees and usage: add-ons, limits, discounts, tax, credits.
+
+    Invoices that have none cost nothing.
+    """
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("adjust_lines", month)
+    return _adjust(books, ledger)
+
+
+def draft_invoices(month: str, ledger: ClosingLedger) -> StepReport:
+    """Make a draft invoice for every subscription of the month, replacing the drafts there are.
+
+    What was recorded of an earlier comparison is dropped first: these drafts were not compared.
+    Adjusting lines are made anew: a draft counts on what is left of credits now.
+    """
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("draft_invoices", month)
+    ledger.record_reconciliation(month, reconciliation.table_of_rows([]))
+    _adjust(books, ledger)
+    rests_on = invoicing.basis(books.closing, books.offered.catalogs, books.given)
+    totals: Counter[str] = Counter()
+    parts = chain(
+        draft_parts(on_invoices(books), books.segments, rests_on),
+        drafts_of(invoicing.draft_notes(note_lines(books), rests_on)),
+    )
+    left_alone = ledger.replace_drafts(month, made_ahead(_added_up(parts, totals)))
+    counts = {"subscriptions": len(books.subscribed), "finalized_left_alone": left_alone}
+    told = dict(sorted(totals.items()))
+    return StepReport("draft_invoices", month, written=True, counts=counts, totals_minor=told)
+
+
+def _added_up(parts: Iterable[Part], totals: Counter[str]) -> Iterator[Part]:
+    """The parts as they are; their totals are added up on the way."""
+    for part in parts:
+        totals.update(totals_by_currency(part[0]))
+        yield part
+
+
+def reconcile(
+    month: str, ledger: ClosingLedger, usage: UsageReader, log: Log, *, max_held: float
+) -> StepReport:
+    """Compare counters, warehouse and invoices; hold the tenants whose figures differ.
+
+    The comparison is recorded last, after the holds: finalizing asks for it, so that a run which
+    dies here, or ends in a fault that is nobody's, leaves nothing that can be finalized.
+
+    Raises:
+        ReconciliationFailed: invoices are missing or surplus, lines or totals do not add up, or
+            more than the share `max_held` of the invoices would be held.
+        PeriodNotComplete: landing does not come as far as the counters.
+    """
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _untouched("reconcile", month)
+    ledger.record_reconciliation(month, reconciliation.table_of_rows([]))
+    compared = compare_figures(books, usage, log)
+    differing = compared.filter(pc.is_valid(compared["held"]))
+    reasons = reconciliation.held_reasons(reconciliation.rows_of_table(differing))
+    ledger.hold(month, reasons)
+    count, tenants = books.live_heads.num_rows, books.live_heads["tenant"]
+    held = sorted(reasons.keys() & set(_among(tenants, reasons)))
+    if len(held) > max_held * count:
+        told = [f"{tenant}: {reasons[tenant]}" for tenant in held]
+        raise failed(month, f"{len(held)} of {count} invoices are held", told)
+    ledger.record_reconciliation(month, compared)
+    counts = {
+        "compared": compared.num_rows,
+        "differing_tenants": len(reasons),
+        "held": len(held),
+    }
+    return StepReport("reconcile", month, written=True, counts=counts)
+
+
+def _among(names: pa.ChunkedArray, wanted: Iterable[str]) -> list[str]:
+    """Those of the names that are wanted."""
+    chosen = names.filter(pc.is_in(names, value_set=pa.array(wanted, pa.string())))
+    found: list[str] = chosen.to_pylist()
+    return found
+
+
+def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) -> StepReport:
+    """Finalize and number the drafts that are not held, due in 14 days, and close the month.
+
+    Raises:
+        ReconciliationFailed: there are drafts, and no comparison of them is recorded.
+    """
+    books = Books(month, ledger)
+    if books.is_closed:
+        return _finalized(month, ledger, written=False)
+    if not ledger.is_reconciled(month) and ledger.month_totals(month, month):
+        remedy = f"run `countinghouse close {month}`"
+        raise ReconciliationFailed(f"{month}: the drafts were not reconciled; {remedy}")
+    issued_ms = clock()
+    ledger.finalize(month, seller, issued_ms, issued_ms + DUE_DAYS * _DAY_MS)
+    return _finalized(month, ledger, written=True)
+
+
+def release_held(
+    month: str, tenant: str, ledger: ClosingLedger, clock: Clock, *, seller: str, who: str, why: str
+) -> StepReport:
+    """Let a held tenant's invoice go, by somebody's word: it is finalized with the next number.
+
+    In a month that is not closed yet it is finalized with the others.
+
+    Raises:
+        NotFound: the tenant has no draft in the month, or the month was not opened.
+    """
+    books = Books(month, ledger)
+    ledger.override(month, tenant, who, why)
+    if books.is_closed:
+        issued_ms = clock()
+        ledger.finalize(month, seller, issued_ms, issued_ms + DUE_DAYS * _DAY_MS)
+    return replace(_finalized(month, ledger, written=True), step="release_held")
+
+
+def _correct(books: Books, ledger: ClosingLedger, usage: UsageReader) -> int:
+    """Write what earlier months are off by, unless it is less than the price list corrects."""
+    policy = books.catalogs[books.closing.catalog_version].late_usage
+    found = policy.are_due(corrections_by(books.closing, ledger, usage))
+    ledger.replace_lines(books.month, "corrections", corrections_table(found))
+    return len(found)
+
+
+def _adjust(books: Books, ledger: ClosingLedger) -> StepReport:
+    segments = concerned(books.segments, books.offered)
+    lines = table_of([], LINE_COLUMNS)
+    if segments.num_rows:
+        corrected = corrected_minor(books)
+        lines = bulk.adjust_lines(
+            books.rated(), segments, books.period, books.offered, corrected=corrected
+        )
+    return _replace_lines("adjust_lines", "adjustments", lines, books, ledger)
+
+
+def _replace_lines(
+    step: str, work: LineWork, lines: pa.Table, books: Books, ledger: ClosingLedger
+) -> StepReport:
+    ledger.replace_lines(books.month, work, lines)
+    counts = {"lines": lines.num_rows, "subscriptions": len(lines["subscription"].unique())}
+    totals = _totals(lines)
+    return StepReport(step, books.month, written=True, counts=counts, totals_minor=totals)
+
+
+def _totals(lines: pa.Table) -> dict[str, int]:
+    grouped = lines.group_by("currency").aggregate([("amount_minor", "sum")]).to_pylist()
+    return {row["currency"]: row["amount_minor_sum"] for row in grouped}
+
+
+def _finalized(month: str, ledger: ClosingLedger, *, written: bool) -> StepReport:
+    counts, totals = Counter({"finalized": 0, "held": 0}), Counter[str]()
+    for each in ledger.month_totals(month, month):
+        is_draft = each.state is InvoiceState.DRAFT
+        counts["held" if is_draft else "finalized"] += each.invoices
+        if not is_draft:
+            totals[each.currency] += each.total_minor
+    return StepReport("finalize", month, written, dict(counts), dict(totals))
+
+
+def _untouched(step: str, month: str) -> StepReport:
+    return StepReport(step, month, written=False)

@@ -1,0 +1,43 @@
+"""A month computed again beside its ledger: the close's own steps, which write into memory alone.
+
+Owns no rule; what is computed is in `pipelines.close.closing`, and nothing reaches the ledger.
+"""
+
+from dataclasses import replace
+from functools import cached_property
+
+from pipelines.close.unwritten import Unwritten, make_drafts
+from pipelines.invoices.books import Books
+from pipelines.invoices.extras_as_billed import extras_as_billed
+from schemas.closing import ClosingState
+from schemas.extras import Extras
+from schemas.ports import ClosingLedger, UsageReader
+from schemas.progress import Progress, unseen
+
+
+def rerun(
+    month: str, ledger: ClosingLedger, usage: UsageReader, progress: Progress = unseen
+) -> Books:
+    """The month's books as the close makes them now, by the stored vector and price lists.
+
+    Raises:
+        NotFound: the month was not opened.
+    """
+    again = _Again(Books(month, ledger), ledger)
+    make_drafts(month, again, usage, progress)
+    return Books(month, again)
+
+
+class _Again(Unwritten):
+    """The month as it was opened, with what tenants had beside their plans as it was billed."""
+
+    def __init__(self, books: Books, ledger: ClosingLedger) -> None:
+        super().__init__(replace(books.closing, state=ClosingState.OPEN), ledger)
+        self._books = books
+
+    def extras(self, month: str) -> Extras:
+        return self._as_billed if month == self._books.month else super().extras(month)
+
+    @cached_property
+    def _as_billed(self) -> Extras:
+        return extras_as_billed(self._books)

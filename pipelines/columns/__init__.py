@@ -1,0 +1,1 @@
+"""Working in columns: Arrow tables, and DuckDB within this process."""

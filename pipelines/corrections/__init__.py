@@ -1,0 +1,1 @@
+"""What is put right later: late usage, and invoices void, made again or credited."""

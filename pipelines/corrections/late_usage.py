@@ -1,0 +1,214 @@
+"""Late usage: what closed months owe more or less, once events beyond their cuts are read.
+
+A closed month is computed again for those tenants alone of whom the log holds usage beyond its
+cut, by its own price lists and timelines, and compared with what was billed and corrected since.
+So a second late batch corrects what is new, and a second run nothing.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.adjustments import bulk
+from pipelines.adjustments.as_billed import as_billed
+from pipelines.adjustments.concerned import concerned
+from pipelines.columns.tables import lines_by_subscription, table_of
+from pipelines.corrections.correction_lines import difference, owed
+from pipelines.invoices.books import Books
+from pipelines.rating import bulk_rating
+from pipelines.segments.segment_tables import segment_table
+from pipelines.segments.segments import bounds
+from pipelines.usage.metering import meters_of
+from pipelines.usage.usage_reading import read_usage_of
+from schemas.closing import Closing, ClosingState
+from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, NOTHING, Extras
+from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, month_billed
+from schemas.late_usage import Correction
+from schemas.period import BillingPeriod
+from schemas.ports import ClosingLedger, UsageReader
+from schemas.subscription import Subscription
+from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS
+from schemas.vector import Vector
+
+Lines = Sequence[InvoiceLine]
+
+
+@dataclass(slots=True)
+class _Billed:
+    """What a subscription was billed for a month, and in corrections of it."""
+
+    invoice: Invoice
+    lines: list[InvoiceLine] = field(default_factory=list)
+
+
+def corrections_by(closing: Closing, ledger: ClosingLedger, usage: UsageReader) -> list[Correction]:
+    """What a month's close finds to correct in earlier months closed before, as of its own cut.
+
+    Only what closings opened before this one have billed and corrected counts, so that a month
+    that is computed again finds the same. A month that is closed after a later one corrects
+    nothing of that: its invoices are about a time in which there was nothing to correct.
+    By month, tenant and subscription.
+    """
+    earlier = [each for each in ledger.opened_closings() if _order(each) < _order(closing)]
+    closed = [each for each in earlier if each.state is ClosingState.CLOSED]
+    targets = [each for each in closed if each.month < closing.month]
+    return corrections(targets, {each.month for each in earlier}, closing.vector, ledger, usage)
+
+
+def corrections_until(
+    month: str, as_of: Vector, ledger: ClosingLedger, usage: UsageReader
+) -> list[Correction]:
+    """What a month's close would find to correct in closed months, if it were opened now."""
+    opened = ledger.opened_closings()
+    closed = [each for each in opened if each.state is ClosingState.CLOSED and each.month < month]
+    return corrections(closed, {each.month for each in opened}, as_of, ledger, usage)
+
+
+def corrections(
+    targets: Iterable[Closing],
+    counted: Collection[str],
+    as_of: Vector,
+    ledger: ClosingLedger,
+    usage: UsageReader,
+) -> list[Correction]:
+    """What the target months' invoices are off by, as of a cut.
+
+    `counted` are the months whose invoices and notes may hold corrections that count as made.
+    """
+    found = []
+    for closing in sorted(targets, key=lambda each: each.month):
+        if late := usage.late(reach(closing, ledger), closing.vector, as_of):
+            books = Books(closing.month, ledger, late)
+            billed = _billed(closing.month, ledger.invoices_of(late), counted)
+            found += _of_month(books, billed, as_of, usage)
+    return found
+
+
+def reach(closing: Closing, ledger: ClosingLedger) -> BillingPeriod:
+    """When usage may be of, that a month's close bills.
+
+    What a gauge shows reaches into every month that follows; a period with another anchor may
+    begin in the month before.
+    """
+    month = BillingPeriod.month(closing.month)
+    _, catalog = ledger.catalog(closing.catalog_version)
+    if any(meter.aggregation == "time_weighted" for meter in catalog.meter_list):
+        return BillingPeriod(0, month.end_ms)
+    return month.reach if catalog.anniversary_billing else month
+
+
+def _order(closing: Closing) -> tuple[int, str]:
+    return closing.opened_ms, closing.month
+
+
+def _billed(
+    month: str, invoices: Iterable[Invoice], counted: Collection[str]
+) -> dict[str, _Billed]:
+    """By subscription. Whose invoice is void, and not made again, owes nothing."""
+    invoices = list(invoices)
+    billed = {
+        each.subscription: _Billed(each, owed(each.lines))
+        for each in invoices
+        if each.month == month and each.kind == "invoice"
+    }
+    for invoice in invoices:
+        if invoice.month in counted and invoice.subscription in billed:
+            billed[invoice.subscription].lines += [
+                line
+                for line in invoice.lines
+                if line.kind in CORRECTION_KINDS and month_billed(line) == month
+            ]
+    return billed
+
+
+def _of_month(
+    books: Books, billed: Mapping[str, _Billed], as_of: Vector, usage: UsageReader
+) -> list[Correction]:
+    subscriptions = [each for each in books.subscriptions if each.id in billed]
+    wanted = _owed_as_of(books, subscriptions, billed, as_of, usage)
+    found = []
+    for each in subscriptions:
+        own = billed[each.id]
+        lines = difference(wanted.get(each.id, ()), own.lines, books.billed(each))
+        if lines:
+            invoice = own.invoice.number or own.invoice.id
+            told = books.month, each.tenant, each.id, each.currency, invoice
+            found.append(Correction(*told, _placed(lines, each, books)))
+    return found
+
+
+def _placed(lines: Lines, subscription: Subscription, books: Books) -> tuple[InvoiceLine, ...]:
+    """What belongs to no plan is put under the one in force last."""
+    last_plan = subscription.parts(books.billed(subscription))[-1][0].plan
+    return tuple(line if line.plan else replace(line, plan=last_plan) for line in lines)
+
+
+def _owed_as_of(
+    books: Books,
+    subscriptions: Sequence[Subscription],
+    billed: Mapping[str, _Billed],
+    as_of: Vector,
+    usage: UsageReader,
+) -> Mapping[str, Lines]:
+    """The lines that these subscriptions' invoices would have, but for credits."""
+    if not subscriptions:
+        return {}
+    periods = {each.tenant: books.billed(each) for each in subscriptions}
+    cuts = {each.tenant: bounds(each, books.billed(each)) for each in subscriptions}
+    used = read_usage_of(usage, periods, as_of, cuts, meters_of(books.catalogs))
+    month, catalogs = books.period, books.catalogs
+    segments = segment_table(subscriptions)
+    fees = bulk_rating.prorate_fees(segments, month, catalogs)
+    charges = bulk_rating.rate_charges(used, segments, month, catalogs)
+    rated = pa.concat_tables([fees, charges])
+    offered = replace(books.offered, extras=_as_billed(books, billed))
+    found = concerned(segments, offered)
+    following = [bulk.adjust_lines(rated, found, month, offered)] if found.num_rows else []
+    return _by_subscription([fees, charges, *following])
+
+
+def _by_subscription(tables: Iterable[pa.Table]) -> dict[str, list[InvoiceLine]]:
+    found: dict[str, list[InvoiceLine]] = {}
+    for table in tables:
+        for row, lines in lines_by_subscription(table):
+            found.setdefault(row["subscription"], []).extend(lines)
+    return found
+
+
+def corrections_table(found: Iterable[Correction]) -> pa.Table:
+    """Corrections as lines (`LINE_COLUMNS`) of the invoices or notes that make them, in order."""
+    ordinals: Counter[str] = Counter()
+    lines = table_of((row for each in found for row in _rows(each, ordinals)), LINE_COLUMNS)
+    return lines.sort_by([(it, "ascending") for it in ("tenant", "subscription", "ordinal")])
+
+
+def _rows(correction: Correction, ordinals: Counter[str]) -> Iterator[tuple[Any, ...]]:
+    its = correction
+    for line in its.lines:
+        ordinal = ordinals[its.subscription]
+        ordinals[its.subscription] += 1
+        yield (
+            *(its.tenant, its.subscription, its.currency, ordinal, line.kind, line.meter),
+            *(line.value, line.plan, line.period.start_ms, line.period.end_ms),
+            *(line.quantity_micro, line.unit_price_pico, line.fee_minor, line.amount_minor),
+            *(getattr(line, name) for name in ADJUSTING_COLUMNS),
+        )
+
+
+def _as_billed(books: Books, billed: Mapping[str, _Billed]) -> Extras:
+    """What tenants had as their invoices found it: buyers as told there, and no credits."""
+    buyers = (
+        (tenant, it.country, it.region, it.tax_id)
+        for tenant, it in sorted(
+            (own.invoice.tenant, as_billed(own.invoice, NOTHING).buyer) for own in billed.values()
+        )
+        if it.is_known
+    )
+    return replace(
+        books.extras,
+        buyers=table_of(buyers, BUYER_COLUMNS),
+        credits=table_of([], CREDIT_COLUMNS),
+    )

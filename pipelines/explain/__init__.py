@@ -1,0 +1,1 @@
+"""An invoice line by line, down to the events behind it."""

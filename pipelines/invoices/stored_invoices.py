@@ -1,0 +1,129 @@
+"""All invoices of a month as they are stored, held to the ledger's lines that they were made of.
+
+They are read once and in parts of whole tenants, so that memory does not grow with their number.
+Where the lines of a part are those that the ledger's make, as is usual, nothing is asked of each.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.resources import files
+from itertools import groupby
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.columns.engine import database
+from pipelines.columns.line_parts import between, ranges_of
+from pipelines.columns.tables import as_table, lines_by_subscription, rows_of, table_of
+from pipelines.invoices.books import Books
+from pipelines.invoices.draft_tables import line_table, lines_of
+from pipelines.invoices.invoice_parts import AT_ONCE
+from pipelines.invoices.lines_on_invoices import told_apart
+from schemas.invoice import invoice_id, late_note_id, month_billed
+from schemas.tables import DOCUMENT_COLUMNS, INVOICE_LINE_COLUMNS, TOTAL_COLUMNS
+
+_SQL = files("pipelines") / "sql" / "checks"
+_FOUND, _DIFFERING, _WRONG, _CURRENCIES, _BILLED = (
+    (_SQL / f"{name}.sql").read_text()
+    for name in ("found", "differing", "wrong", "currencies", "billed")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInvoices:
+    """What is wrong with the invoices of a month, and what they bill (`TOTAL_COLUMNS`)."""
+
+    findings: list[str]
+    billed: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Minor units by currency: of the ledger's lines, and of the invoices that the close made."""
+
+    of_lines: Counter[str] = field(default_factory=Counter)
+    of_invoices: Counter[str] = field(default_factory=Counter)
+
+    def differences(self) -> Iterator[str]:
+        for currency in sorted(self.of_lines.keys() | self.of_invoices.keys()):
+            lines, invoices = self.of_lines[currency], self.of_invoices[currency]
+            if lines != invoices:
+                yield f"{currency}: invoices add up to {invoices}, lines to {lines}"
+
+
+def read_invoices(books: Books, at_once: int = AT_ONCE) -> StoredInvoices:
+    """Hold the invoices to the ledger's lines, and add up what they bill by tenant and meter.
+
+    They have exactly the ledger's lines, every total is the exact sum of them and stands in the
+    document, and all of a currency come to what the lines come to.
+    """
+    findings, billed, sums = list[str](), [table_of([], TOTAL_COLUMNS)], _Sums()
+    for tenants, lines in ranges_of(books.line_stream(), at_once):
+        heads = between(books.heads, *tenants)
+        expected = _expected(lines, books)
+        stored = as_table(books.lines_on_invoices(tenants), INVOICE_LINE_COLUMNS)
+        documents = as_table(books.documents(tenants), DOCUMENT_COLUMNS)
+        own = {"heads": heads, "invoice_lines": stored, "documents": documents}
+        with database({"lines": lines, **own}) as connection:
+            connection.execute(_FOUND)
+            findings += _wrong(connection, _differing(connection, stored, expected))
+            _add_up(sums, connection)
+            billed.append(as_table(connection.sql(_BILLED).to_arrow_table(), TOTAL_COLUMNS))
+    return StoredInvoices([*findings, *sums.differences()], pa.concat_tables(billed))
+
+
+def billed_quantities(books: Books) -> pa.Table:
+    """What invoices that are not void bill by tenant and meter (`TOTAL_COLUMNS`), as they stand."""
+    found = [table_of([], TOTAL_COLUMNS)]
+    for tenants, _ in ranges_of(books.line_stream(), AT_ONCE):
+        lines = as_table(books.lines_on_invoices(tenants), INVOICE_LINE_COLUMNS)
+        own = {"heads": between(books.heads, *tenants), "invoice_lines": lines}
+        with database(own) as connection:
+            found.append(as_table(connection.sql(_BILLED).to_arrow_table(), TOTAL_COLUMNS))
+    return pa.concat_tables(found)
+
+
+def _expected(lines: pa.Table, books: Books) -> pa.Table:
+    """What the ledger's lines make of the close's invoices and notes (`INVOICE_LINE_COLUMNS`)."""
+    on_invoices, on_notes = told_apart(lines, books)
+    return pa.concat_tables([lines_of(on_invoices, books.month), _of_notes(on_notes, books.month)])
+
+
+def _of_notes(lines: pa.Table, month: str) -> pa.Table:
+    return line_table(
+        (_note_id(row["subscription"], corrected, month), tuple(of_month))
+        for row, own in lines_by_subscription(lines)
+        for corrected, of_month in groupby(own, key=month_billed)
+    )
+
+
+def _note_id(subscription: str, corrected: str, month: str) -> str:
+    return late_note_id(invoice_id(subscription, corrected), month)
+
+
+def _differing(
+    connection: duckdb.DuckDBPyConnection, stored: pa.Table, expected: pa.Table
+) -> pa.Table:
+    """The invoices whose lines are not the expected ones, each by its id."""
+    if stored.equals(expected):
+        return pa.table({"id": pa.array([], pa.string())})
+    connection.register("expected_lines", expected)
+    return connection.sql(_DIFFERING).to_arrow_table()
+
+
+def _wrong(connection: duckdb.DuckDBPyConnection, differing: pa.Table) -> Iterator[str]:
+    connection.register("differing", differing)
+    for row in rows_of(connection.sql(_WRONG).to_arrow_table()):
+        if not row["has_its_lines"]:
+            yield f"{row['id']}: its lines are not those of the ledger"
+        if row["sum_minor"] != row["total_minor"]:
+            yield f"{row['id']}: its lines add up to {row['sum_minor']}, not {row['total_minor']}"
+        if row["stated_minor"] != row["total_minor"]:
+            yield f"{row['id']}: the document says {row['stated_minor']}, not {row['total_minor']}"
+
+
+def _add_up(sums: _Sums, connection: duckdb.DuckDBPyConnection) -> None:
+    for row in rows_of(connection.sql(_CURRENCIES).to_arrow_table()):
+        sums.of_lines[row["currency"]] += int(row["of_lines"])
+        sums.of_invoices[row["currency"]] += int(row["of_invoices"])

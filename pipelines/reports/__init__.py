@@ -1,0 +1,1 @@
+"""What is shown and billed to nobody: simulations, previews, margin, FOCUS."""
