@@ -29,9 +29,9 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from benchmarks.plain_faust import read_by_table
 from schemas.catalog import Catalog
-from streams.app import CountersConfig, CounterTopics, build
-from streams.collector import calm_collector
-from streams.shard import Shard
+from streams.counting.shard import Shard
+from streams.worker.app import CountersConfig, CounterTopics, build
+from streams.worker.collector import calm_collector
 
 PARTITIONS = 8
 FETCH_RECORDS = 2000

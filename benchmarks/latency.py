@@ -27,13 +27,13 @@ from confluent_kafka import Consumer, Producer
 from benchmarks.counting import an_event, config_of, make_topics
 from schemas.catalog import Catalog
 from schemas.quota import QuotaExceeded
-from streams.app import build
-from streams.collector import calm_collector
-from streams.counters import CountersConfig
-from streams.crossings import Record
-from streams.journal import Journal
-from streams.journal_writer import JournalWriter
-from streams.shard import Changes
+from streams.counting.crossings import Record
+from streams.counting.shard import Changes
+from streams.journal.counters import CountersConfig
+from streams.journal.journal import Journal
+from streams.journal.journal_writer import JournalWriter
+from streams.worker.app import build
+from streams.worker.collector import calm_collector
 
 EVENTS_TO_LIMIT = 10
 TICK_S = 0.004

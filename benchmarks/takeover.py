@@ -21,9 +21,9 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.counting import PARTITIONS, Load, config_of, fill
-from streams.app import CountersApp, build
-from streams.collector import calm_collector
-from streams.counters import CountersConfig
+from streams.journal.counters import CountersConfig
+from streams.worker.app import CountersApp, build
+from streams.worker.collector import calm_collector
 
 
 def resident_bytes() -> int:

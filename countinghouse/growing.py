@@ -33,10 +33,10 @@ from schemas.topics import TopicNames, named
 from schemas.vector import Vector
 from stores import ledger, log
 from stores.log import KafkaLog, group_members
-from streams.counters import CountersConfig
-from streams.rebuilding import read_journal
-from streams.relay_duties import Outlet
-from streams.remaking import JournalRows
+from streams.journal.counters import CountersConfig
+from streams.rebuild.rebuilding import read_journal
+from streams.rebuild.remaking import JournalRows
+from streams.relay.relay_duties import Outlet
 from streams.topics import ensure_topics, partition_counts, seal
 
 Report = Callable[[str], None]

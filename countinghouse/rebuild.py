@@ -1,6 +1,6 @@
 """Rebuilding counters: what is to be made anew, of which usage, partition by partition.
 
-Owns the choice and the wiring; how one partition is done is in `streams.rebuilding`.
+Owns the choice and the wiring; how one partition is done is in `streams.rebuild.rebuilding`.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from schemas.errors import InvalidInput
 from schemas.period import BillingPeriod
 from schemas.rebuild import Chosen, Part, PartitionCut
 from stores.warehouse.usage import WarehouseUsage
-from streams.counters import CountersConfig
-from streams.rebuilding import RebuildPlan, Rebuilt, rebuild_partition
-from streams.remaking import CLOCK_SLACK_MS, LONGEST_WINDOW_MS, Remaking
+from streams.journal.counters import CountersConfig
+from streams.rebuild.rebuilding import RebuildPlan, Rebuilt, rebuild_partition
+from streams.rebuild.remaking import CLOCK_SLACK_MS, LONGEST_WINDOW_MS, Remaking
 
 
 def rebuild(

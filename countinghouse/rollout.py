@@ -16,8 +16,8 @@ from countinghouse.wiring import live_epoch, usage_log, usage_reader
 from schemas.catalog import Catalog
 from schemas.errors import Conflict
 from stores import ledger
-from streams.rebuilding import Rebuilt
-from streams.refill import refill
+from streams.rebuild.rebuilding import Rebuilt
+from streams.rebuild.refill import refill
 
 Report = Callable[[str], None]
 PASSES = 5

@@ -16,9 +16,9 @@ from stores import ledger, log
 from stores.log import KafkaLog
 from stores.warehouse import client
 from stores.warehouse.usage import WarehouseUsage
-from streams.counters import CountersConfig, CounterTopics
-from streams.landing import LandingConfig
-from streams.relay import RelayConfig
+from streams.journal.counters import CountersConfig, CounterTopics
+from streams.landing.landing import LandingConfig
+from streams.relay.relay import RelayConfig
 
 PATIENCE_SECONDS = 30
 COUNTERS_GROUP = "countinghouse-counters"

@@ -15,8 +15,8 @@ from schemas.quantity import MICRO
 from schemas.quota import QuotaState, StatePosition, Window
 from schemas.vector import position
 from stores.warehouse.client import connect, migrate
-from streams.batches import Deliveries, usage_table
-from streams.landed_counters import LandedCounters, counters_table, positions_table
+from streams.landing.batches import Deliveries, usage_table
+from streams.landing.landed_counters import LandedCounters, counters_table, positions_table
 
 CATALOG = Catalog.model_validate(
     {

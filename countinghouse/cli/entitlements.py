@@ -29,7 +29,7 @@ def show_entitlements(
     from countinghouse.init import now_ms
     from schemas.period import BillingPeriod
     from stores import ledger
-    from streams.relay_duties import entitlements_of
+    from streams.relay.relay_duties import entitlements_of
 
     books = ledger.connect(Settings().ledger_url)
     with suggesting(tenant, books.tenant_names, "subscriptions list"):
@@ -49,7 +49,7 @@ def republish(as_script: JsonOption = False) -> None:
     """Send every tenant's entitlements again, to refill an empty topic."""
     from countinghouse.wiring import relay_config
     from stores import ledger
-    from streams.relay import publish_all
+    from streams.relay.relay import publish_all
 
     settings = Settings()
     tenants = ledger.connect(settings.ledger_url).republish_entitlements()

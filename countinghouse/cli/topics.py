@@ -96,7 +96,7 @@ def _republish(settings: Settings) -> None:
     """Whatever changed meanwhile went to the old topic."""
     from countinghouse.wiring import relay_config
     from stores import ledger
-    from streams.relay import publish_all
+    from streams.relay.relay import publish_all
 
     ledger.connect(settings.ledger_url).republish_entitlements()
     publish_all(relay_config(settings))

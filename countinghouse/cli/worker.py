@@ -18,7 +18,7 @@ def init(settings: Settings) -> None:
 def counters(settings: Settings) -> None:
     """Count usage and announce limits."""
     from countinghouse.wiring import counters_config
-    from streams import app
+    from streams.worker import app
 
     app.run(
         counters_config(settings),
@@ -34,7 +34,7 @@ def counters(settings: Settings) -> None:
 def landing(settings: Settings) -> None:
     """Land usage in the warehouse."""
     from countinghouse.wiring import landing_config
-    from streams import landing
+    from streams.landing import landing
 
     landing.run(landing_config(settings))
 
@@ -42,7 +42,7 @@ def landing(settings: Settings) -> None:
 def relay(settings: Settings) -> None:
     """Publish what changed in the ledger."""
     from countinghouse.wiring import relay_config
-    from streams import relay
+    from streams.relay import relay
 
     relay.run(relay_config(settings))
 

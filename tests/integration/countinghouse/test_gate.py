@@ -16,8 +16,8 @@ from schemas.entitlement import MeterEntitlement, Threshold
 from schemas.errors import DependencyUnreachable
 from schemas.period import format_instant, parse_instant
 from schemas.quota import state_key
-from streams.journal import Journal
-from streams.metrics import CounterMetrics
+from streams.health.metrics import CounterMetrics
+from streams.journal.journal import Journal
 from tests.embedded import ROOT, free_ports, running_broker
 from tests.integration.streams.counters_bench import Town, wait_for
 from tests.unit.countinghouse.test_gate import a_row

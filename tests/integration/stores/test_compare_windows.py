@@ -19,10 +19,10 @@ from schemas.quantity import MICRO
 from schemas.quota import POSITION_KEY, StatePosition, WindowKind
 from schemas.vector import Vector
 from stores.warehouse.usage import WarehouseUsage
-from streams.batches import Deliveries, judge, usage_table
-from streams.landed_counters import counters_table, positions_table, read_counters
-from streams.rows import decode_state, encode
-from streams.shard import Shard
+from streams.counting.rows import decode_state, encode
+from streams.counting.shard import Shard
+from streams.landing.batches import Deliveries, judge, usage_table
+from streams.landing.landed_counters import counters_table, positions_table, read_counters
 from tests.integration.stores.test_compare_counters import Landed
 from tests.unit.streams.builders import (
     ARecord,

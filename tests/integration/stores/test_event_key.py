@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.event import Event
-from streams.batches import Deliveries, usage_table
+from streams.landing.batches import Deliveries, usage_table
 from tests.landings import an_event
 from tests.siphash import event_key
 from tests.warehouses import CATALOG, own_warehouse

@@ -18,7 +18,7 @@ from schemas.quantity import MICRO
 from schemas.vector import Vector
 from stores.warehouse.so_far import used_so_far
 from stores.warehouse.usage import WarehouseUsage
-from streams.batches import Deliveries, usage_table
+from streams.landing.batches import Deliveries, usage_table
 
 pytestmark = pytest.mark.integration
 

@@ -23,7 +23,7 @@ from schemas.entitlement import Entitlements
 from schemas.quantity import format_micro, to_micro
 from schemas.quota import POSITION_KEY, QuotaExceeded, QuotaState, StatePosition, UsageAlert
 from schemas.topics import SENT_AT_HEADER
-from streams.counters import CountersConfig, CounterTopics
+from streams.journal.counters import CountersConfig, CounterTopics
 from tests.embedded import ROOT, free_ports
 from tests.unit.streams.builders import a_catalog, an_event
 
@@ -288,7 +288,7 @@ def wait_for(is_done: Callable[[], bool], what: str) -> None:
 
 
 if __name__ == "__main__":
-    from streams.app import run
+    from streams.worker.app import run
 
     _, servers, name, port = sys.argv
     run(config_of(servers, name, Path.cwd(), int(port)))

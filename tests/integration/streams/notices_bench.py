@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streams.app import NotifyConfig, run
+from streams.worker.app import NotifyConfig, run
 from tests.embedded import ROOT, free_ports
 from tests.integration.streams.counters_bench import Town, Worker, config_of
 

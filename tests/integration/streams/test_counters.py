@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from schemas.errors import Fenced
-from streams.journal import Journal
-from streams.metrics import CounterMetrics
+from streams.health.metrics import CounterMetrics
+from streams.journal.journal import Journal
 from tests.integration.streams.counters_bench import Town, wait_for
 from tests.unit.streams.builders import a_record, an_event, entitled, limits
 

@@ -21,7 +21,7 @@ from schemas.topics import QUOTA_STATE, USAGE_EVENTS
 from schemas.vector import Vector
 from stores.warehouse.client import connect, migrate
 from stores.warehouse.usage import WarehouseUsage
-from streams.landing import Landing, LandingConfig
+from streams.landing.landing import Landing, LandingConfig
 from streams.topics import ensure_topics
 from tests.embedded import (
     FrontProcess,
@@ -328,7 +328,7 @@ def test_a_warehouse_that_hangs_holds_landing_back_and_nothing_is_lost(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("streams.landing.PATIENCE_SECONDS", 1)
+    monkeypatch.setattr("streams.landing.landing.PATIENCE_SECONDS", 1)
     sent: list[str] = []
 
     def is_slow() -> bool:

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from schemas.entitlement import Entitlements
 from schemas.errors import Conflict, DependencyUnreachable
 from stores.ledger import Ledger, connect, migrate
-from streams.relay import PublishedCounts, RelayConfig, publish_all, relay
+from streams.relay.relay import PublishedCounts, RelayConfig, publish_all, relay
 from tests.embedded import free_ports
 from tests.unit.stores.ledger.builders import (
     CATALOG,
@@ -261,7 +261,7 @@ def test_the_running_relay_follows_changes_and_copies_into_the_warehouse(
 def test_a_warehouse_that_is_down_delays_no_entitlement_and_is_told(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.relay_health.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("streams.relay.relay_health.PATIENCE_SECONDS", 0.2)
     with house.running():
         subscribe(house, "acme")
         wait_until(lambda: house.ledger.entitlements_behind() == 0)

@@ -64,7 +64,7 @@ def committed(town: Town, site: Site) -> int:
     """How many facts the site's consumer group has behind it, markers included."""
     from confluent_kafka import Consumer, TopicPartition
 
-    from streams.webhooks import NotifyConfig, receivers
+    from streams.notices.webhooks import NotifyConfig, receivers
     from tests.integration.streams.notices_bench import SECRET
 
     [receiver] = receivers(NotifyConfig(urls=(site.url,), secrets=(SECRET,)))

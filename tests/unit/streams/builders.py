@@ -12,9 +12,9 @@ from schemas.catalog import Catalog
 from schemas.entitlement import EntitlementEntry, Entitlements, MeterEntitlement, Threshold
 from schemas.period import parse_instant
 from schemas.quota import QuotaState, UsageAlert
-from streams.counters import CountersConfig
-from streams.crossings import Crossing
-from streams.shard import Shard
+from streams.counting.crossings import Crossing
+from streams.counting.shard import Shard
+from streams.journal.counters import CountersConfig
 
 NOON = "2026-10-05T12:00:00Z"
 NOON_MS = parse_instant(NOON)

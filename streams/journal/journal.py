@@ -1,0 +1,124 @@
+"""One partition while it is owned: its shard in memory, its durable state in the log.
+
+Owns the order of things: fence, load, count, write. Memory that could not be written is worth
+nothing: whoever gets an error from here drops the journal and opens a new one.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from streams.counting.crossings import Record
+from streams.health.metrics import CounterMetrics
+from streams.journal.counters import CountersConfig
+from streams.journal.journal_reader import JournalReader
+from streams.journal.journal_writer import JournalWriter
+
+
+class Journal:
+    """A partition's journal, open within `async with`.
+
+    Every method may raise `Fenced` (someone else opened it since) or `KafkaError`.
+    """
+
+    def __init__(self, config: CountersConfig, partition: int, metrics: CounterMetrics) -> None:
+        self.partition = partition
+        self.shard = config.shard()
+        self.written = 0
+        self._reader = JournalReader(config, partition, self.shard)
+        self._writer = JournalWriter(config, partition)
+        self._metrics = metrics
+        self._interval_s = config.flush_interval_s
+        self._entitlements_written = -1
+        self._due = asyncio.Event()
+        self._is_leaving = False
+        self._failure: Exception | None = None
+        self._writing_since: float | None = None
+
+    @property
+    def writing_s(self) -> float:
+        """How long a transaction has been under way, in seconds; 0 without one."""
+        since = self._writing_since
+        return 0.0 if since is None else time.perf_counter() - since
+
+    async def __aenter__(self) -> Self:
+        """Fence, then load: the other way round an earlier owner could write after the load."""
+        try:
+            await self._writer.fence()
+            self.written = await self._reader.load()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        await self._writer.close()
+        await self._reader.close()
+
+    def count(self, records: Sequence[Record], end: int) -> None:
+        """Count records; there are no others below `end`. An error is raised by `keep`."""
+        try:
+            self.shard.apply(records)
+            self.shard.skip_to(end)
+        except Exception as error:  # whatever it is, nothing may be counted beyond it
+            self._failure = error
+        if self.shard.has_crossings or self._failure is not None:
+            self._due.set()
+
+    def leave(self) -> None:
+        """Let `keep` write once more and return."""
+        self._is_leaving = True
+        self._due.set()
+
+    async def keep(self) -> None:
+        """Write at every interval, at once when something is to be announced, until `leave`."""
+        following = asyncio.create_task(self._reader.follow(self._due.set))
+        try:
+            while True:
+                is_last = await self._wait_until_due()
+                if following.done():
+                    following.result()
+                await self.write()
+                if is_last:
+                    return
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    async def _wait_until_due(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._due.wait(), self._interval_s)
+        self._due.clear()
+        return self._is_leaving
+
+    async def write(self) -> None:
+        """Put what changed into the log in one transaction; nothing moved, nothing written."""
+        if self._failure is not None:
+            raise self._failure
+        entitlements = self._reader.entitlements_position
+        if (
+            not self.shard.has_changes
+            and self.shard.position == self.written
+            and entitlements == self._entitlements_written
+        ):
+            return
+        changes = self.shard.changes()
+        self._writing_since = time.perf_counter()
+        try:
+            await self._writer.write(changes, entitlements)
+            self._metrics.wrote(changes, self.writing_s)
+        finally:
+            self._writing_since = None
+        self.written = changes.position
+        self._entitlements_written = entitlements

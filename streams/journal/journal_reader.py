@@ -1,0 +1,148 @@
+"""Reads a partition's journal into a shard, and follows its entitlements from then on.
+
+Belongs to no consumer group: what is read is the owner's own affair.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from schemas.entitlement import Entitlements
+from schemas.errors import DependencyUnreachable
+from schemas.quota import INTERNAL, POSITION_KEY, StatePosition
+from streams.bounded import within
+from streams.journal.counters import CountersConfig
+
+logger = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 1
+FETCH_WAIT_MS = 500
+"""Longest poll of an idle partition; new records end it at once."""
+
+_decode_position = msgspec.json.Decoder(StatePosition).decode
+_decode_entitlements = msgspec.json.Decoder(Entitlements).decode
+
+
+def now_ms() -> int:
+    """Now, in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Loaded(Protocol):
+    """What a journal is read into; a shard, as a rule."""
+
+    @property
+    def has_crossings(self) -> bool: ...
+    def restore(self, key: bytes, value: bytes | None) -> None: ...
+    def start_at(self, counted_to: int) -> int: ...
+    def apply_entitlements(self, entitlements: Entitlements, at_ms: int) -> None: ...
+
+
+class JournalReader:
+    """`quota.state` and `entitlements` of one partition, as committed.
+
+    `position` is the last record of what the rows stand for, once they are loaded.
+    """
+
+    def __init__(self, config: CountersConfig, partition: int, shard: Loaded) -> None:
+        self._epoch = config.epoch
+        self._partition = partition
+        self._shard = shard
+        self._state = TopicPartition(config.topics.state, partition)
+        self._entitlements = TopicPartition(config.topics.entitlements, partition)
+        self.entitlements_position = 0
+        self.position: StatePosition | None = None
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=config.kafka_servers,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+
+    async def load(self) -> int:
+        """Read both up to their ends; the usage offset (exclusive) that the shard stands for."""
+        await self._consumer.start()
+        ends = await self._go_to_beginnings()
+        timelines: dict[str, Entitlements] = {}
+        while not await self._has_reached(ends):
+            for tp, records in (await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS)).items():
+                if tp == self._state:
+                    self.position = self._restore(records) or self.position
+                else:
+                    timelines |= {read.tenant: read for read in self._read(records)}
+        self._consumer.pause(self._state)
+        # Another epoch is another topic: its offsets start at 0, the rows stay.
+        position = self.position
+        counted_to = position.usage if position and position.epoch == self._epoch else 0
+        self._shard.start_at(counted_to)
+        for entitlements in timelines.values():
+            self._apply(entitlements)
+        return counted_to
+
+    async def _go_to_beginnings(self) -> dict[TopicPartition, int]:
+        both = [self._state, self._entitlements]
+        self._consumer.assign(both)
+        # by hand: `assign` and `seek_to_beginning` race with the fetcher's own reset
+        for tp, begin in (await self._consumer.beginning_offsets(both)).items():
+            self._consumer.seek(tp, begin)
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(both)
+        return ends
+
+    async def _has_reached(self, ends: dict[TopicPartition, int]) -> bool:
+        return all([await self._consumer.position(tp) >= end for tp, end in ends.items()])
+
+    def _restore(self, records: Sequence[ConsumerRecord]) -> StatePosition | None:
+        # A counter is there once for each transaction until the log is compacted.
+        latest = {record.key: record.value for record in records}
+        position = latest.pop(POSITION_KEY, None)
+        for key, value in latest.items():
+            if not key.startswith(INTERNAL):
+                self._shard.restore(key, value)
+        return None if position is None else _decode_position(position)
+
+    async def follow(self, on_crossing: Callable[[], None]) -> None:
+        """Apply what comes, for ever; `on_crossing` is called when it made something due."""
+        while True:
+            fetched = await self._consumer.getmany(self._entitlements, timeout_ms=FETCH_WAIT_MS)
+            for records in fetched.values():
+                for entitlements in self._read(records):
+                    self._apply(entitlements)
+            if self._shard.has_crossings:
+                on_crossing()
+
+    def _read(self, records: Sequence[ConsumerRecord]) -> list[Entitlements]:
+        read = []
+        for record in records:
+            self.entitlements_position = record.offset + 1
+            try:
+                if record.value is not None:
+                    read.append(_decode_entitlements(record.value))
+            except msgspec.DecodeError as problem:
+                self._complain(record.key, problem)
+        return read
+
+    def _apply(self, entitlements: Entitlements) -> None:
+        try:
+            self._shard.apply_entitlements(entitlements, now_ms())
+        except ValueError as problem:
+            self._complain(entitlements.tenant, problem)
+
+    def _complain(self, tenant: object, problem: Exception) -> None:
+        logger.error(
+            "partition %d: entitlements of %s cannot be read (%s) and have no effect; "
+            "`countinghouse entitlements republish` writes them anew",
+            self._partition,
+            tenant,
+            problem,
+        )
+
+    async def close(self) -> None:
+        """Stop following."""
+        with contextlib.suppress(DependencyUnreachable):
+            await within(CLOSE_SECONDS, self._consumer.stop(), "closing a consumer")

@@ -1,0 +1,154 @@
+"""Writes a partition's journal: one transaction for rows, position and announcements.
+
+Owns the partition's lease, which is the transactional id: whoever fences last can write, an
+earlier owner, frozen or cut off, cannot.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from schemas.errors import DependencyUnreachable, Fenced
+from schemas.quota import POSITION_KEY, QuotaExceeded, StatePosition
+from streams.bounded import within
+from streams.counting.rows import Row, encode
+from streams.counting.shard import Changes
+from streams.journal.counters import CountersConfig
+
+BATCH_BYTES = 512 * 1024
+TRANSACTION_TIMEOUT_MS = 30_000
+BROKER_SECONDS = 20
+"""A broker restarts in less. A journal that waits longer is dropped and opened anew."""
+
+CLOSE_SECONDS = 1
+FEW_ROWS = 200
+RETRY_MS = 10
+
+Sent = asyncio.Future[object]
+
+
+class JournalWriter:
+    """The one writer of a partition of `quota.state`, and of what is announced for its tenants."""
+
+    def __init__(self, config: CountersConfig, partition: int) -> None:
+        self._config = config
+        self._topics = config.topics
+        self._partition = partition
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=config.kafka_servers,
+            transactional_id=config.transactional_id(partition),
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            max_batch_size=BATCH_BYTES,
+            compression_type="zstd",  # lz4 is at its slowest level here: eight times the CPU
+            retry_backoff_ms=RETRY_MS,
+        )
+
+    async def fence(self) -> None:
+        """Become the owner. What an earlier one left unfinished is aborted when this returns."""
+        what = f"opening the journal of partition {self._partition}"
+        await within(BROKER_SECONDS, self._fence(), what)
+
+    async def _fence(self) -> None:
+        await self._producer.start()
+        async with self._producer.transaction():
+            pass  # no transaction without the id that is the fence, whatever `start` asks for
+
+    async def write(self, changes: Changes, entitlements_position: int) -> None:
+        """Write all or nothing.
+
+        Raises:
+            Fenced: another owner has fenced this one.
+            KafkaError, DependencyUnreachable: the broker does not answer or refuses; what became
+                of it is unknown.
+        """
+        try:
+            what = f"a transaction of partition {self._partition}"
+            await within(BROKER_SECONDS, self._write(changes, entitlements_position), what)
+        except (ProducerFenced, InvalidProducerEpoch, IllegalOperation):
+            # The last: fenced between two sends, the transaction was ended behind our back.
+            _notice_leftovers(self._producer)
+            raise Fenced(f"partition {self._partition} has another owner now") from None
+
+    async def _write(self, changes: Changes, entitlements_position: int) -> None:
+        async with self._producer.transaction():
+            await self._send_all(changes, entitlements_position)
+
+    async def _send_all(self, changes: Changes, entitlements_position: int) -> None:
+        """The position comes first, which enlists the partition in the transaction, and last.
+
+        Crossings come before rows: so all partitions are enlisted by one request. All records are
+        waited for, so that no commit passes over one that failed.
+        """
+        topics = self._topics
+        sent = [await self._send_position(changes, entitlements_position, is_complete=False)]
+        for crossing in changes.crossings:
+            topic = topics.exceeded if isinstance(crossing, QuotaExceeded) else topics.alerts
+            sent.append(await self._send(topic, crossing.tenant.encode(), encode(crossing)))
+        sent += await self._send_rows(changes.rows)
+        sent.append(await self._send_position(changes, entitlements_position, is_complete=True))
+        await asyncio.gather(*sent)
+
+    async def _send_position(
+        self, changes: Changes, entitlements_position: int, *, is_complete: bool
+    ) -> Sent:
+        position = StatePosition(
+            epoch=self._config.epoch,
+            usage=changes.position,
+            entitlements=entitlements_position,
+            catalog_version=self._config.catalog_version,
+            complete=is_complete,
+        )
+        return await self._send(self._topics.state, POSITION_KEY, encode(position))
+
+    async def _send(self, topic: str, key: bytes, value: bytes | None) -> Sent:
+        """Send to the partition that is read, whatever the hash of the key says."""
+        future: Sent = await self._producer.send(topic, value, key, partition=self._partition)
+        future.add_done_callback(_notice)
+        return future
+
+    async def _send_rows(self, rows: Sequence[Row]) -> list[Sent]:
+        """A few rows go into the batch that the position opened: one request, not three."""
+        if len(rows) <= FEW_ROWS:
+            return [await self._send(self._topics.state, key, value) for key, value in rows]
+        sent = []
+        batch = self._producer.create_batch()
+        for key, value in rows:
+            if batch.append(timestamp=None, key=key, value=value) is None:
+                sent.append(await self._send_batch(batch))
+                batch = self._producer.create_batch()
+                batch.append(timestamp=None, key=key, value=value)
+        if batch.record_count():
+            sent.append(await self._send_batch(batch))
+        return sent
+
+    async def _send_batch(self, batch: BatchBuilder) -> Sent:
+        batch.close()
+        future: Sent = await self._producer.send_batch(
+            batch, self._topics.state, partition=self._partition
+        )
+        future.add_done_callback(_notice)
+        return future
+
+    async def close(self) -> None:
+        """Let the lease go; it stays valid until someone else takes it."""
+        # a fenced producer says so once more
+        with contextlib.suppress(KafkaError, DependencyUnreachable):
+            await within(CLOSE_SECONDS, self._producer.stop(), "closing a producer")
+
+
+def _notice_leftovers(producer: AIOKafkaProducer) -> None:
+    """Look at what a fenced producer keeps to itself, for the same reason; it has no public way."""
+    _notice(producer._txn_manager.wait_for_transaction_end())
+    for batches in producer._message_accumulator._batches.values():
+        for batch in batches:
+            _notice(batch._drain_waiter)
+
+
+def _notice(sent: Sent) -> None:
+    """Look at the error, which `gather` may not reach: asyncio complains of unseen ones."""
+    if sent.done() and not sent.cancelled():
+        sent.exception()

@@ -1,0 +1,141 @@
+"""What landing has in hand: a batch as it is read, and one whose insert is under way."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from confluent_kafka import KafkaError
+
+from pipelines.admission.admission import Admission
+from schemas.catalog import Catalog
+from schemas.topics import USAGE_EVENTS
+from streams.landing.batches import (
+    Deliveries,
+    Record,
+    RejectedElement,
+    judge,
+    rejected_table,
+    usage_table,
+)
+from streams.landing.landed_counters import (
+    LandedCounters,
+    counters_table,
+    positions_table,
+    read_counters,
+    rebuilds_table,
+)
+from streams.landing.warehouse_sink import InsertUnderWay, Tables
+
+STRIDE = 2_000
+"""About so many events are judged before they become columns: they fit the processor's cache."""
+
+MOST_BYTES = 64 * 2**20
+"""A batch is full at this length of its records: bounds landing's memory."""
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What makes rows of records: a price list version, its admission, the topic and its epoch."""
+
+    catalog: Catalog
+    admission: Admission
+    epoch: int
+    topic: str = USAGE_EVENTS
+
+    def rows(self, records: Sequence[Record], rejected: list[RejectedElement]) -> pa.Table:
+        """Rows of `usage_events`; what is rejected is put to the others."""
+        found = Deliveries(rejected=rejected)
+        judge(records, self.admission, found)
+        return usage_table(found, self.catalog, self.epoch)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Messages since `began`, made into columns as they come, and how far they reach.
+
+    `stride` is in records, of which each may hold many events; a next batch goes on with it. The
+    end of a partition is reported as a message of its own: it lies behind transaction
+    markers, so that committing it says truly that there is nothing left to read.
+    """
+
+    rules: Rules
+    usage: list[pa.Table] = field(default_factory=list)
+    rejected: list[RejectedElement] = field(default_factory=list)
+    counters: LandedCounters = field(default_factory=LandedCounters)
+    reached: dict[Place, int] = field(default_factory=dict)
+    events: int = 0
+    size: int = 0
+    stride: int = STRIDE
+    began: float = field(default_factory=time.monotonic)
+
+    def take(self, messages: Sequence[Record]) -> list[object]:
+        """Judge more messages; returns what Kafka reports beside them."""
+        read = [message for message in messages if message.error() is None]
+        usage = [message for message in read if message.topic() == self.rules.topic]
+        self.add_usage(usage)
+        if len(usage) < len(read):
+            states = [message for message in read if message.topic() != self.rules.topic]
+            read_counters(states, self.rules.epoch, self.counters)
+        self.size += sum(map(len, read))
+        self._reach(read, 1)
+        others = [message for message in messages if message.error() is not None]
+        self._reach([message for message in others if _is_end(message)], 0)
+        return [message.error() for message in others if not _is_end(message)]
+
+    def add_usage(self, records: Sequence[Record]) -> None:
+        """Make records of `usage.events` into rows, a stride at a time."""
+        start = 0
+        while start < len(records):
+            some = records[start : start + self.stride]
+            rows = self.rules.rows(some, self.rejected)
+            self.usage.append(rows)
+            self.events += rows.num_rows
+            start += len(some)
+            self.stride = max(1, STRIDE * len(some) // max(rows.num_rows, len(some)))
+
+    def _reach(self, messages: Sequence[Record], length: int) -> None:
+        """All before these and so many offsets of theirs are read."""
+        last = {(message.topic(), message.partition()): message.offset() for message in messages}
+        for place, offset in last.items():
+            self.reached[place] = max(self.reached.get(place, 0), offset + length)
+
+    def is_full(self, size: int) -> bool:
+        """Does it hold so many elements, or as many bytes as a batch may?"""
+        elements = self.events + len(self.rejected) + len(self.counters.states)
+        return elements >= size or self.size >= MOST_BYTES
+
+    def is_due(self, size: int, seconds: float) -> bool:
+        """Is it time to insert it?"""
+        age = time.monotonic() - self.began
+        return bool(self.reached) and (age >= seconds or self.is_full(size))
+
+    def tables(self) -> Tables:
+        """All that is inserted, in this order."""
+        tables = {
+            "rejected": rejected_table(self.rejected, self.rules.topic, self.rules.epoch),
+            "rebuilds": rebuilds_table(self.counters),  # before the rows that they explain
+            "counters": counters_table(self.counters),
+            "counter_positions": positions_table(self.counters),
+        }
+        if self.usage:
+            tables = {"usage_events": pa.concat_tables(self.usage).combine_chunks(), **tables}
+        return tables
+
+
+def _is_end(message: Record) -> bool:
+    """Does it tell, as a problem, that a partition is read to its end?"""
+    return bool(message.error().code() == KafkaError._PARTITION_EOF)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchUnderWay:
+    """A batch that is being inserted, and what is committed when it is stored."""
+
+    insert: InsertUnderWay
+    events: int
+    rejected: list[RejectedElement]
+    reached: dict[Place, int]
+    began: float

@@ -1,0 +1,276 @@
+"""Brings announced facts to one receiver: at least once each, whatever dies on the way.
+
+Owns a consumer group of the receiver's own, which facts are in its hands, when they are tried
+again and what is committed: only what is settled. Reads `read_committed`: Faust's consumer would
+also tell what was aborted. What a receiver does with a fact is not its matter.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+from mode import Service
+
+from streams.bounded import told_to_end
+from streams.journal.counters import CountersConfig
+from streams.journal.journal_reader import now_ms
+from streams.membership import membership
+from streams.notices.facts import Delivered, Fact, Failed, Outcome, Receiver, Refused
+from streams.notices.notice_metrics import NoticeMetrics
+from streams.notices.progress import Notice, Progress
+
+logger = logging.getLogger(__name__)
+
+WINDOW = 256
+"""Facts of a partition in our hands at most. A fact that a receiver does not take holds up those
+of its partition that follow it by more; the other partitions and the other receivers go on."""
+FETCH_FACTS = 100
+POLL_MS = 500
+COMMIT_SECONDS = 0.5
+LEAVE_SECONDS = 3
+FAILED_REST_S = 1
+REBALANCE_REST_S = 0.05
+WARN_MS = 60_000
+FIRST_RETRY_S, LONGEST_RETRY_S = 1, 60
+
+
+Deliver = Callable[[Notice], Awaitable[None]]
+
+
+class NoticeIntake(Service):
+    """Hands a receiver's facts to its agents and hears from them what became of each."""
+
+    def __init__(
+        self,
+        config: CountersConfig,
+        receiver: Receiver,
+        deliver: Deliver,
+        metrics: NoticeMetrics,
+        *,
+        patience_s: float,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._config = config
+        self._receiver = receiver
+        self._deliver = deliver
+        self._metrics = metrics
+        self._patience_ms = int(patience_s * 1000)
+        self._warned_ms = 0
+        self._held: dict[TopicPartition, Progress] = {}
+        self._retries: set[asyncio.Task[None]] = set()
+        metrics.watch(receiver.name, self._held.values)
+
+    async def on_start(self) -> None:
+        """Join the receiver's group."""
+        config = self._config
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=config.kafka_servers,
+            group_id=f"{config.group_id}-{self._receiver.group}",
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=config.session_timeout_ms,
+            heartbeat_interval_ms=config.session_timeout_ms // 5,
+            fetch_max_wait_ms=500,
+        )
+        topics = [config.topics.exceeded, config.topics.alerts]
+        consumer.subscribe(topics, listener=_Listener(self))
+        self._consumer = consumer
+        await self.add_async_context(membership(consumer))
+
+    async def on_stop(self) -> None:
+        """Commit what is settled; the rest is delivered by whoever comes next."""
+        await self.release()
+        await self._receiver.close()
+
+    def take(self, assigned: Iterable[TopicPartition]) -> None:
+        """These partitions are ours; the pump finds out where to begin."""
+        self._consumer.pause(*assigned)
+
+    async def release(self) -> None:
+        """Let all partitions go, what is under way included."""
+        with contextlib.suppress(TimeoutError, ConsumerStoppedError):
+            await asyncio.wait_for(self._commit(), LEAVE_SECONDS)
+        for progress in self._held.values():
+            progress.is_held = False
+        self._held.clear()
+        for retry in self._retries:
+            retry.cancel()
+
+    @Service.task
+    async def _pump(self) -> None:
+        while not self.should_stop:
+            await self._safely(self._pump_once)
+
+    @Service.task
+    async def _keep_committing(self) -> None:
+        while not self.should_stop:
+            await self.sleep(COMMIT_SECONDS)
+            await self._safely(self._commit)
+
+    async def _safely(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Whatever happens: an error that came out of a task would stop the counting beside it."""
+        try:
+            await step()
+        except (ConsumerStoppedError, IllegalStateError):
+            # A rebalance under way, which needs the loop that a retry at once would starve.
+            await self.sleep(REBALANCE_REST_S)
+        except asyncio.CancelledError:
+            if told_to_end():
+                raise
+            await self.sleep(REBALANCE_REST_S)
+        except Exception as error:
+            level = logging.WARNING if isinstance(error, KafkaError) else logging.ERROR
+            logger.log(level, "notices to %s: %r", self._receiver.name, error)
+            await self.sleep(FAILED_REST_S)
+
+    async def _pump_once(self) -> None:
+        await self._begin(self._consumer.assignment() - self._held.keys())
+        self._make_room()
+        fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=FETCH_FACTS)
+        # no await between a fetch and the look-up of what is held
+        for tp, records in fetched.items():
+            if progress := self._held.get(tp):
+                for notice in self._notices(records, progress):
+                    await self._deliver(notice)
+        for tp, progress in list(self._held.items()):
+            if not progress.waiting:
+                progress.read_to(await self._consumer.position(tp))
+
+    async def _begin(self, assigned: Iterable[TopicPartition]) -> None:
+        """A partition goes on where its group was; for a new receiver, as far back as we have
+        patience."""
+        new = list(assigned)
+        starts = await asyncio.gather(*map(self._start, new))
+        for tp, start in zip(new, starts, strict=True):
+            self._consumer.seek(tp, start)
+            self._held[tp] = Progress(start)
+
+    async def _start(self, tp: TopicPartition) -> int:
+        committed = await self._consumer.committed(tp)
+        if committed is not None:
+            return int(committed)
+        # the end is asked for first: what comes after that is found by its time
+        end = (await self._consumer.end_offsets([tp]))[tp]
+        patient = {tp: now_ms() - self._patience_ms}
+        found = (await self._consumer.offsets_for_times(patient)).get(tp)
+        return int(end if found is None else found.offset)
+
+    def _make_room(self) -> None:
+        for tp in self._consumer.assignment() & self._held.keys():
+            if self._held[tp].waiting < WINDOW:
+                self._consumer.resume(tp)
+            else:
+                self._consumer.pause(tp)
+
+    def _notices(self, records: Sequence[ConsumerRecord], progress: Progress) -> list[Notice]:
+        notices = []
+        for record in records:
+            progress.open(record.offset, record.timestamp)
+            try:
+                fact = Fact.of(record.value, record.timestamp)
+            except (msgspec.DecodeError, TypeError) as problem:
+                place = f"{record.topic}[{record.partition}] {record.offset}"
+                logger.error("%s is no announcement (%s) and is passed over", place, problem)
+                progress.settle(record.offset)
+            else:
+                notices.append(Notice(fact, record.offset, progress))
+        return notices
+
+    def settle(self, notice: Notice, outcome: Outcome) -> None:
+        """What became of an attempt: done, tried again later, or given up."""
+        if not notice.progress.is_held:
+            return  # its next owner delivers it, perhaps once more
+        match outcome:
+            case Delivered():
+                self._metrics.delivered(self._receiver.name, notice.fact)
+                notice.progress.settle(notice.offset)
+            case Refused(why):
+                self._give_up(notice, "refused", why)
+            case Failed(why, after_s):
+                self._fail(notice, why, after_s)
+
+    def _fail(self, notice: Notice, why: str, after_s: int | None) -> None:
+        left_s = (notice.fact.announced_ms + self._patience_ms - now_ms()) / 1000
+        if left_s <= 0:
+            self._give_up(notice, "expired", why)
+            return
+        pause_s = min(left_s, _pause_s(notice.failed) if after_s is None else after_s)
+        self._metrics.retried(self._receiver.name)
+        self._warn(notice, why)
+        notice.failed += 1
+        retry = asyncio.get_running_loop().create_task(self._again(notice, pause_s))
+        self._retries.add(retry)
+        retry.add_done_callback(self._retries.discard)
+
+    def _warn(self, notice: Notice, why: str) -> None:
+        """Say it once a minute: a receiver that is down refuses thousands."""
+        if now_ms() < self._warned_ms + WARN_MS:
+            return
+        self._warned_ms = now_ms()
+        logger.warning(
+            "%s did not take id=%s tenant=%s (%s): it is tried again for %d s, as all others are",
+            self._receiver.name,
+            notice.fact.id,
+            notice.fact.tenant,
+            why,
+            self._patience_ms // 1000,
+        )
+
+    async def _again(self, notice: Notice, pause_s: float) -> None:
+        await asyncio.sleep(pause_s)
+        if notice.progress.is_held:
+            await self._deliver(notice)
+
+    def _give_up(self, notice: Notice, reason: str, why: str) -> None:
+        fact = notice.fact
+        logger.error(
+            "given up: %s does not get %s id=%s tenant=%s (%s, %s)",
+            self._receiver.name,
+            fact.kind,
+            fact.id,
+            fact.tenant,
+            reason,
+            why,
+        )
+        self._metrics.gave_up(self._receiver.name, reason)
+        notice.progress.settle(notice.offset)
+
+    async def _commit(self) -> None:
+        """Commit what is settled and was not committed before."""
+        news = {
+            tp: (progress, progress.settled_to)
+            for tp, progress in self._held.items()
+            if progress.settled_to > progress.committed
+        }
+        # a rebalance, or no broker: what was not committed is delivered again
+        with contextlib.suppress(KafkaError):
+            if news:
+                await self._consumer.commit({tp: offset for tp, (_, offset) in news.items()})
+                for progress, offset in news.values():
+                    progress.committed = offset
+
+
+def _pause_s(failed: int) -> float:
+    """Twice as long after each failure, up to a minute; by chance up to half of that less."""
+    longest = min(FIRST_RETRY_S << min(failed, 16), LONGEST_RETRY_S)
+    return longest * random.uniform(0.5, 1)  # noqa: S311  a jitter, no secret
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, intake: NoticeIntake) -> None:
+        self._intake = intake
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        await self._intake.release()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._intake.take(assigned)

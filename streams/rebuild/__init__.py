@@ -1,0 +1,1 @@
+"""Counters and meters made again from stored usage."""
