@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 TenantArgument = Annotated[str, typer.Argument(help="The tenant.")]
 TenantOption = Annotated[str, typer.Option("--tenant", help="Only this tenant.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
 from countinghouse.settings import Settings
 
@@ -16,7 +17,7 @@ def bundle(
     out: Annotated[
         Path | None, typer.Option(help="The folder; else bundles/MONTH in the home folder.")
     ] = None,
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """Write a month's bundle: usage, prices and invoices as Parquet, manifest.json, verify.sql.
 

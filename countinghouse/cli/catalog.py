@@ -1,24 +1,24 @@
 """`countinghouse catalog`: check a price list's file, apply it, show what is in force.
 
-Comparing two of them is in `catalog_diff`, which adds itself here.
+Comparing two of them is in `catalog_diff`.
 """
 
 import json
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from countinghouse.cli.catalog_diff import diff
 from countinghouse.cli.catalog_tables import tables_of
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
 
 catalog = typer.Typer(no_args_is_help=True, help="Check, compare, apply or show the price list.")
 
 FileArgument = Annotated[Path, typer.Argument(help="The price list, YAML.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 @catalog.command("check")
@@ -85,6 +85,9 @@ def rollout(as_script: JsonOption = False) -> None:
     typer.echo(f"version {done.version} is rolled out{meters}")
 
 
+catalog.command("diff")(diff)
+
+
 @catalog.command("show")
 def show_catalog(
     version: Annotated[int | None, typer.Option(help="The newest without it.")] = None,
@@ -109,6 +112,3 @@ def show_catalog(
         elif place:
             typer.echo()
         show(columns, rows, form)
-
-
-import_module("countinghouse.cli.catalog_diff")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from countinghouse.cli.catalog import JsonOption, catalog
+from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
 from schemas.catalog import Catalog
 from schemas.errors import DependencyUnreachable, NotFound
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 FileOrVersion = Annotated[str, typer.Argument(help="A price list's file, or a version's number.")]
 
 
-@catalog.command("diff")
 def diff(
     old: FileOrVersion,
     new: Annotated[

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
 
 
@@ -23,7 +24,7 @@ def chaos(  # noqa: PLR0913, PLR0917  a command's options are its arguments
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of the topics.")] = 8,
     tenants: Annotated[int, typer.Option(min=4, help="Tenants; every fourth changes plans.")] = 40,
     rate: Annotated[int, typer.Option(min=1, help="Messages a second.")] = 400,
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the folder of a clean run.")] = False,
 ) -> None:
     """Kill, freeze and cut off real processes while usage flows, then recount everything.

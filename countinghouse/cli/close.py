@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def close(
         Path | None,
         typer.Option(help="The bundle's folder; else bundles/MONTH in the home folder."),
     ] = None,
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """Close a month: usage, lines, drafts, their reconciliation, final invoices, collection.
 

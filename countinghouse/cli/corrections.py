@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
 from schemas.invoice import Invoice
@@ -14,14 +15,6 @@ from schemas.money import Money, parse_minor
 NumberArgument = Annotated[str, typer.Argument(help="The invoice's number, as `list` shows it.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; it stays in the audit log.")]
 ByOption = Annotated[str, typer.Option(help="Who decides it.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
-
-
-def register(invoices: typer.Typer) -> None:
-    """Add the commands to `countinghouse invoices`."""
-    invoices.command("void")(void_one)
-    invoices.command("regenerate")(regenerate_one)
-    invoices.command("credit-note")(credit_one)
 
 
 def void_one(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
 
 counters = typer.Typer(no_args_is_help=True, help="Rebuild counters from stored usage.")
@@ -24,7 +25,7 @@ def rebuild(
     tenant: Annotated[
         list[str] | None, typer.Option(help="Only this tenant; may be given again.")
     ] = None,
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """Make counters anew from the warehouse, while everything runs.
 

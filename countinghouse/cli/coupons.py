@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.beside import (
-    JsonOption,
     TenantArgument,
     TenantOption,
     ledger_of,
@@ -15,6 +14,7 @@ from countinghouse.cli.beside import (
     who,
 )
 from countinghouse.cli.instants import instant
+from countinghouse.cli.options import JsonOption
 from schemas.extras import Redemption
 from schemas.period import format_instant
 

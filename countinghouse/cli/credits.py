@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.beside import (
-    JsonOption,
     TenantArgument,
     TenantOption,
     amount,
@@ -16,6 +15,7 @@ from countinghouse.cli.beside import (
     who,
 )
 from countinghouse.cli.instants import instant
+from countinghouse.cli.options import JsonOption
 from schemas.errors import InvalidInput
 from schemas.extras import CreditGrant
 from schemas.period import format_instant

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.nearest import suggesting
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
 from schemas.entitlement import EntitlementEntry, MeterEntitlement
@@ -14,8 +15,6 @@ from schemas.entitlement import EntitlementEntry, MeterEntitlement
 COLUMNS = ("from", "plan", "meter", "included", "alerts", "hard_limit", "features")
 
 entitlements = typer.Typer(no_args_is_help=True, help="Show or republish what tenants may use.")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 @entitlements.command("show")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from countinghouse.cli.nearest import suggesting
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.errors import DependencyUnreachable, InvalidInput
@@ -33,7 +34,7 @@ def explain(
     parquet: Annotated[
         Path | None, typer.Option(help="Write the line's events to this Parquet file.")
     ] = None,
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """Explain an invoice line by line: its arithmetic, and the events that add up to it.
 

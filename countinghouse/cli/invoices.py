@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
-from countinghouse.cli import corrections
+from countinghouse.cli.corrections import credit_one, regenerate_one, void_one
 from countinghouse.cli.explain import explain
 from countinghouse.cli.invoices_export import export
 from countinghouse.cli.nearest import suggesting
+from countinghouse.cli.options import JsonOption
+from countinghouse.cli.review import approve, hold
 from countinghouse.cli.tables import Format, chosen_format, show
+from countinghouse.cli.upcoming import upcoming
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
 from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceState
@@ -27,12 +29,10 @@ COLUMNS = ("number", "tenant", "month", "currency", "total", "state", "issued_at
 LINE_COLUMNS = ("kind", "description", "quantity", "unit_price", "amount")
 
 invoices = typer.Typer(no_args_is_help=True, help="List, show or explain invoices.")
-corrections.register(invoices)
 
 NumberArgument = Annotated[
     str, typer.Argument(help="The invoice's number, or the id of a draft, as `list` shows it.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 @invoices.command("list")
@@ -73,6 +73,12 @@ def show_invoice(number: NumberArgument, as_script: JsonOption = False) -> None:
 
 invoices.command("explain")(explain)
 invoices.command("export")(export)
+invoices.command("upcoming")(upcoming)
+invoices.command("hold")(hold)
+invoices.command("approve")(approve)
+invoices.command("void")(void_one)
+invoices.command("regenerate")(regenerate_one)
+invoices.command("credit-note")(credit_one)
 
 
 @invoices.command("release")
@@ -168,7 +174,3 @@ def _lines(invoice: Invoice) -> Iterator[tuple[str | None, ...]]:
 def _amount(amount_minor: int, currency: str) -> str:
     """Decimal text that a script can read: no separator of thousands."""
     return format_minor(amount_minor, currency).replace(",", "")
-
-
-import_module("countinghouse.cli.upcoming")
-import_module("countinghouse.cli.review")

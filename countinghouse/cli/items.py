@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.beside import (
-    JsonOption,
     TenantArgument,
     TenantOption,
     amount,
@@ -15,6 +14,7 @@ from countinghouse.cli.beside import (
     table,
     who,
 )
+from countinghouse.cli.options import JsonOption
 from schemas.errors import InvalidInput
 from schemas.extras import OneOffItem
 from schemas.period import BillingPeriod

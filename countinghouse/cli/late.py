@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
@@ -30,7 +31,7 @@ COLUMNS = (
 
 def late(
     month: Annotated[str, typer.Argument(help="Like 2026-10; every closed month without it.")] = "",
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """List usage that came after its month was closed, and what it changes for each tenant.
 

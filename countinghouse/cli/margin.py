@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from countinghouse.cli.moving import amount
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
@@ -29,7 +30,7 @@ def margin(
     costs: Annotated[
         list[Path], typer.Option(help="What models cost, YAML; one file for each currency.")
     ],
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """Show each tenant's revenue and token costs by model, the largest loss first.
 

@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 
 from countinghouse.cli.close import result_table
+from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
 
 
 def pay(
     month: Annotated[str, typer.Argument(help="A closed month, like 2026-10.")],
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """Collect what is still owed of a closed month; a card that failed is charged again.
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.nearest import suggesting
-from countinghouse.cli.plan_order import JsonOption, TenantArgument, orders
+from countinghouse.cli.options import JsonOption
+from countinghouse.cli.plan_order import TenantArgument, orders
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.period import format_instant

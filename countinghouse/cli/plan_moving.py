@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.instants import AtOption, moment
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.plan_order import (
     ClosedOption,
-    JsonOption,
     KeyOption,
     Ordered,
     WhoOption,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.plan_run import Profile, order_change, preview_order
 from pipelines.plans.plan_commands import Command
@@ -36,7 +37,6 @@ KeyOption = Annotated[
 ClosedOption = Annotated[
     bool, typer.Option("--in-closed-months", help="Allow a change of what was invoiced.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
@@ -38,7 +39,7 @@ def reconcile(
     invoices: Annotated[
         bool, typer.Option("--invoices", help="Beside the invoice too, with each cause.")
     ] = False,
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """Compare every counter whose window begins in a month with the warehouse.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
 from stores.warehouse import client
@@ -26,7 +27,7 @@ def list_rejected(
     reason: Annotated[str, typer.Option(help="Only this reason, such as invalid_time.")] = "",
     tenant: Annotated[str, typer.Option(help="Only records with this key.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """List what was not counted, the newest first, and what to change."""

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.counters_lag import counters_lag, lag_or_far
 from countinghouse.replay import (
     AlreadySent,
@@ -36,7 +37,7 @@ def replay(
     ] = 0,
     pace: Annotated[int | None, typer.Option(min=1, help="Most rows a second.")] = None,
     malformed: Annotated[int, typer.Option(min=0, help="Elements that are no events.")] = 0,
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """Send usage from a parquet or CSV file to Kafka, one event a row.
 

@@ -1,6 +1,6 @@
 """`countinghouse invoices hold | approve`: a person's look at drafts, before they are finalized.
 
-It adds itself to `countinghouse invoices`. What a person holds, `release` lets go.
+What a person holds, `release` lets go.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.beside import who as who_asks
-from countinghouse.cli.invoices import JsonOption, invoices
+from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
 
@@ -19,7 +19,6 @@ WhyOption = Annotated[str, typer.Option("--why", "--reason", help="It stays in t
 WhoOption = Annotated[str, typer.Option("--who", "--by", help="Who decides it; who you are.")]
 
 
-@invoices.command("hold")
 def hold(
     month: MonthArgument,
     tenant: Annotated[str, typer.Argument(help="The tenant.")],
@@ -38,7 +37,6 @@ def hold(
     typer.echo(json.dumps(told) if as_script else f"{tenant}: held back in {month}")
 
 
-@invoices.command("approve")
 def approve(
     month: MonthArgument,
     why: WhyOption,

@@ -16,6 +16,7 @@ from countinghouse.cli.moving import (
     summary_json,
     summary_rows,
 )
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
@@ -40,7 +41,7 @@ def simulate(
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write every tenant and month into this file.")
     ] = None,
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """Price closed months by a draft and show who would have paid more or less.
 

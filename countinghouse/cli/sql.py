@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
@@ -14,7 +15,7 @@ from stores.warehouse import client
 
 def sql(
     query: Annotated[str, typer.Argument(help="A statement, such as 'SHOW TABLES'.")],
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Ask the warehouse in ClickHouse's SQL: a table on a terminal, CSV in a pipe.

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from countinghouse.cli import status as status_page
+from countinghouse.cli.options import JsonOption
 from countinghouse.local.checks import all_checks
 from countinghouse.local.stack import LocalStack
 from countinghouse.settings import Settings
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 WATCH_SECONDS = 0.5
 
 

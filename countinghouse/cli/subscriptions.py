@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.nearest import suggesting
-from countinghouse.cli.plan_order import ClosedOption, JsonOption, orders, previews
+from countinghouse.cli.options import JsonOption
+from countinghouse.cli.plan_order import ClosedOption, orders, previews
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput

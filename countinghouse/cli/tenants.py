@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from countinghouse.cli.beside import JsonOption, TenantArgument, ledger_of, say, who
+from countinghouse.cli.beside import TenantArgument, ledger_of, say, who
+from countinghouse.cli.options import JsonOption
 from schemas.errors import InvalidInput
 from schemas.tax import Buyer, check_country, check_region
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 
@@ -14,8 +15,6 @@ COLUMNS = ("epoch", "topic", "partitions", "opened", "ended_after")
 WORKERS = ("relay", "landing", "counters")
 
 topics = typer.Typer(no_args_is_help=True, help="Show the topics, or grow to more partitions.")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 @topics.command("show")

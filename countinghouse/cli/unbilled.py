@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.quantity import format_micro
@@ -13,7 +14,6 @@ UNBILLED = ("tenant", "meter", "quantity", "why")
 REPEATED = ("tenant", "month", "other_month", "ids", "source", "id")
 
 MonthArgument = Annotated[str, typer.Argument(help="A month that was closed, like 2026-10.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 def unbilled(month: MonthArgument, as_script: JsonOption = False) -> None:

@@ -1,16 +1,13 @@
-"""`countinghouse invoices upcoming`: the running month's invoices so far, and a guess of them.
-
-It adds itself to `countinghouse invoices`.
-"""
+"""`countinghouse invoices upcoming`: the running month's invoices so far, and a guess of them."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from countinghouse.cli.invoices import JsonOption, invoices
 from countinghouse.cli.moving import amount
 from countinghouse.cli.nearest import suggesting
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
 COLUMNS = ("tenant", "currency", "period_end", "fees", "so_far", "projected")
 
 
-@invoices.command("upcoming")
 def upcoming(
     tenant: Annotated[str, typer.Argument(help="Only this tenant.")] = "",
     as_script: JsonOption = False,

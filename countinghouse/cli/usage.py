@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.late import late
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.cli.unbilled import repeated, unbilled
@@ -32,7 +33,7 @@ def used(
     month: Annotated[str, typer.Option(help="Like 2026-10; the running month without it.")] = "",
     tenant: Annotated[str, typer.Option(help="Only this tenant.")] = "",
     meter: Annotated[str, typer.Option(help="Only this meter.")] = "",
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Show what tenants have used in a month, as far as it has been landed; each event once."""

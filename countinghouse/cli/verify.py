@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
@@ -19,7 +20,7 @@ def verify(
     bundle: Annotated[
         Path | None, typer.Option(help="Check this bundle by its own script instead.")
     ] = None,
-    as_script: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    as_script: JsonOption = False,
 ) -> None:
     """Compute a month again from warehouse and ledger, by its stored cut, and list differences.
 
