@@ -24,7 +24,7 @@ from schemas.tables import DRAFT_COLUMNS, INVOICE_LINE_COLUMNS, RECONCILIATION_C
 from schemas.vector import Vector
 from stores import ledger
 from stores.ledger.connection import open_engine, writing
-from stores.ledger.invoice_tables import invoices
+from stores.ledger.tables.invoice_tables import invoices
 
 MONTH = "2026-10"
 AT_ONCE = 50_000

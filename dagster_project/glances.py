@@ -1,6 +1,6 @@
 """What a billing person asks of a month, answered on its assets: how much, what moved, what is off.
 
-Owns the choice and wording; the sums are the ledger's (`stores.ledger.overviews`).
+Owns the choice and wording; the sums are the ledger's (`stores.ledger.invoices.overviews`).
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from schemas.money import Money, divide_half_away
 from schemas.period import BillingPeriod
 from schemas.ports import LineWork
 from schemas.quantity import format_micro
-from stores.ledger.overviews import InvoiceRow, LineSum, Overviews
+from stores.ledger.invoices.overviews import InvoiceRow, LineSum, Overviews
 
 MOVERS = 10
 MONTHS = 12

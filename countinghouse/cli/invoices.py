@@ -23,7 +23,7 @@ from schemas.period import BillingPeriod, format_instant
 from schemas.quantity import format_micro
 
 if TYPE_CHECKING:
-    from stores.ledger.overviews import InvoiceRow
+    from stores.ledger.invoices.overviews import InvoiceRow
 
 COLUMNS = ("number", "tenant", "month", "currency", "total", "state", "issued_at", "due_at", "held")
 LINE_COLUMNS = ("kind", "description", "quantity", "unit_price", "amount")

@@ -7,8 +7,8 @@
 from stores.ledger.connection import migrate
 from stores.ledger.ledger import Ledger, connect, system_clock
 from stores.ledger.outbox import BillingEvent
-from stores.ledger.subscription_rows import SubscribedTenant
-from stores.ledger.subscriptions import SavedCounts
+from stores.ledger.subscriptions.subscription_rows import SubscribedTenant
+from stores.ledger.subscriptions.subscriptions import SavedCounts
 
 __all__ = [
     "BillingEvent",

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from schemas.catalog import Catalog
 from schemas.errors import NotFound
 from stores.ledger.part import LedgerPart, lock
-from stores.ledger.subscription_tables import catalog_versions, subscription_segments
+from stores.ledger.tables.subscription_tables import catalog_versions, subscription_segments
 
 
 class Catalogs(LedgerPart):

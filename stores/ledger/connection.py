@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from schemas.errors import DependencyUnreachable, InvalidInput
-from stores.ledger.tables import VERSION_TABLE
+from stores.ledger.tables.tables import VERSION_TABLE
 
 BUSY_SECONDS = 30
 """How long a writer waits for another: a bulk chunk takes about a second."""

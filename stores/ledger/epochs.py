@@ -8,7 +8,7 @@ from schemas.epoch import Epoch
 from schemas.errors import Conflict
 from schemas.vector import Vector
 from stores.ledger.part import LedgerPart, lock
-from stores.ledger.subscription_tables import epochs
+from stores.ledger.tables.subscription_tables import epochs
 
 
 class Epochs(LedgerPart):

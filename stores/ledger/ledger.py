@@ -3,25 +3,25 @@
 import time
 
 from schemas.ports import Clock
-from stores.ledger.bookings import Bookings
 from stores.ledger.catalogs import Catalogs
-from stores.ledger.closings import Closings
 from stores.ledger.connection import check_migrated, open_engine
-from stores.ledger.corrections import Corrections
-from stores.ledger.credits import Credits
 from stores.ledger.epochs import Epochs
-from stores.ledger.finalizing import Finalizing
-from stores.ledger.given import Given
-from stores.ledger.invoices import Invoices
+from stores.ledger.extras.bookings import Bookings
+from stores.ledger.extras.credits import Credits
+from stores.ledger.extras.given import Given
+from stores.ledger.invoices.corrections import Corrections
+from stores.ledger.invoices.finalizing import Finalizing
+from stores.ledger.invoices.invoices import Invoices
+from stores.ledger.invoices.overviews import Overviews
+from stores.ledger.invoices.review import Review
+from stores.ledger.months.closings import Closings
 from stores.ledger.outbox import Outbox
-from stores.ledger.overviews import Overviews
-from stores.ledger.payments import Payments
-from stores.ledger.plan_changes import PlanChanges
-from stores.ledger.published import Published
-from stores.ledger.review import Review
-from stores.ledger.segments import Segments
-from stores.ledger.subscriptions import Subscriptions
-from stores.ledger.webhooks import Webhooks
+from stores.ledger.payments.payments import Payments
+from stores.ledger.payments.webhooks import Webhooks
+from stores.ledger.subscriptions.plan_changes import PlanChanges
+from stores.ledger.subscriptions.published import Published
+from stores.ledger.subscriptions.segments import Segments
+from stores.ledger.subscriptions.subscriptions import Subscriptions
 
 
 def system_clock() -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stores.ledger.part import LedgerPart, upsert
-from stores.ledger.record_tables import audit_log, billing_events
+from stores.ledger.tables.record_tables import audit_log, billing_events
 
 
 @dataclass(frozen=True, slots=True)

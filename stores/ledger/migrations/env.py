@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from stores.ledger.tables import VERSION_TABLE, metadata
+from stores.ledger.tables.tables import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

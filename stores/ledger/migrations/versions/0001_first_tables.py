@@ -1,4 +1,4 @@
-"""The first tables, as they were; what they mean is said in `stores.ledger.tables`."""
+"""The first tables, as they were; what they mean is said in `stores.ledger.tables.tables`."""
 
 from alembic import op
 from sqlalchemy import (

@@ -12,8 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from schemas.errors import DependencyUnreachable, InvalidInput
 from stores.ledger import Ledger, connect, migrate
 from stores.ledger.connection import open_engine, reading, writing
-from stores.ledger.subscription_tables import epochs
-from stores.ledger.tables import VERSION_TABLE, metadata
+from stores.ledger.tables.subscription_tables import epochs
+from stores.ledger.tables.tables import VERSION_TABLE, metadata
 from tests.unit.stores.ledger.builders import NOW
 
 

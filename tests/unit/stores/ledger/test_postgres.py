@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from stores.ledger.connection import open_engine
-from stores.ledger.tables import metadata
+from stores.ledger.tables.tables import metadata
 
 POSTGRES = open_engine("postgresql://user@host/billing").dialect
 

@@ -1,0 +1,1 @@
+"""What tenants have beside their plans: coupons, add-ons, one-off items, credits."""

@@ -1,0 +1,1 @@
+"""Invoices from draft to finalized, looked at, corrected, and counted for people."""

@@ -1,0 +1,225 @@
+"""Finalizing a month's invoices: the gate, the numbers, and what follows in the same transaction.
+
+An invoice passes when its tenant's reconciliation is recorded and holds nothing, or when somebody
+has overridden that with a name and a reason. Once finalized, an invoice never changes but for its
+payment.
+"""
+
+import sqlalchemy as sa
+
+from schemas.closing import ClosingState
+from schemas.errors import Conflict, NotFound
+from schemas.invoice import InvoiceState
+from stores.ledger.extras.bookings import check_items_billed
+from stores.ledger.extras.credits import apply_credits, grant_negatives
+from stores.ledger.invoices.drafts import IS_DRAFT
+from stores.ledger.invoices.invoices import drafts_slice
+from stores.ledger.invoices.review import let_go, passes_review
+from stores.ledger.months.month_slices import reconciliation_slice, segments_slice
+from stores.ledger.outbox import audit
+from stores.ledger.part import LedgerPart, json_object, upsert
+from stores.ledger.tables.closing_tables import closings, overrides, reconciled
+from stores.ledger.tables.invoice_tables import invoices, number_series
+from stores.ledger.tables.record_tables import billing_events
+
+_DIGITS = 6
+
+
+class Finalizing(LedgerPart):
+    """The tables `number_series` and `overrides`, and invoices on their way out of draft."""
+
+    def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
+        """Finalize and number all drafts that are not held, in one transaction; how many.
+
+        Numbers go on in the series of seller and month, in (tenant, subscription) order. An
+        invoice of zero becomes `paid` at once, and so does one below zero: it is granted as a
+        prepaid credit. The closing becomes `closed`. A tenant without a
+        recorded reconciliation is not finalized. Each is told as `invoice.finalized`, and what it
+        uses of prepaid credits is written.
+
+        Raises:
+            NotFound: the month was never closed. Conflict: its drafts are not all written, or are
+            older than the change of a plan, an item or the use of a credit.
+        """
+        with self._writing() as connection:
+            _lock_closing(connection, month)
+            _check_plans_stand(connection, month)
+            if not drafts_slice(month).is_whole(connection):
+                raise Conflict(
+                    f"the drafts of {month} are not all written; run `countinghouse close {month}`"
+                )
+            last = last_number(connection, month, seller)
+            count = _number(connection, month, seller, last, (issued_ms, due_ms))
+            _after_finalizing(connection, month, seller, issued_ms, last + count)
+            if count:
+                check_items_billed(connection, month, seller, issued_ms)
+                apply_credits(connection, month, seller, issued_ms)
+                grant_negatives(connection, month, seller, issued_ms)
+                _tell(connection, month, seller, issued_ms, (last, last + count))
+            return count
+
+    def override(self, month: str, tenant: str, who: str, why: str) -> None:
+        """Let a held tenant's draft be finalized; the name and reason stay in the audit log.
+
+        Whom only a person holds back is no exception: it passes by its figures.
+        Raises NotFound when the tenant has no draft in the month.
+        """
+        draft = sa.select(invoices.c.id).where(
+            invoices.c.month == month,
+            invoices.c.tenant == tenant,
+            invoices.c.state == InvoiceState.DRAFT.value,
+        )
+        now_ms = self._clock()
+        with self._writing() as connection:
+            if connection.execute(draft).first() is None:
+                raise NotFound(f"tenant {tenant!r} has no draft in {month}")
+            if let_go(connection, month, tenant) and _agrees(connection, month, tenant):
+                _clear(connection, month, tenant)
+                detail = {tenant: {"month": month, "why": why}}
+                audit(connection, now_ms, who, "hold.released", detail)
+                return
+            told = {"who": who, "why": why, "at_ms": now_ms}
+            put = upsert(connection, overrides).values(month=month, tenant=tenant, **told)
+            connection.execute(
+                put.on_conflict_do_update(index_elements=["month", "tenant"], set_=told)
+            )
+            audit(
+                connection, now_ms, who, "hold.overridden", {tenant: {"month": month, "why": why}}
+            )
+
+
+def _agrees(connection: sa.Connection, month: str, tenant: str) -> bool:
+    """Is the tenant's comparison recorded, and holds it nothing?"""
+    own = sa.and_(reconciliation_slice(month).live_tenants, reconciled.c.tenant == tenant)
+    found = connection.execute(sa.select(reconciled.c.held).where(own)).scalars().all()
+    return bool(found) and not any(found)
+
+
+def _clear(connection: sa.Connection, month: str, tenant: str) -> None:
+    drafts = sa.and_(invoices.c.month == month, invoices.c.tenant == tenant, IS_DRAFT)
+    connection.execute(sa.update(invoices).where(drafts).values(held=None))
+
+
+def _lock_closing(connection: sa.Connection, month: str) -> None:
+    query = sa.select(closings.c.state).where(closings.c.month == month).with_for_update()
+    if connection.execute(query).first() is None:
+        raise NotFound(f"{month} was never closed; run `countinghouse close {month}`")
+
+
+def _check_plans_stand(connection: sa.Connection, month: str) -> None:
+    if segments_slice(month).marks.is_sent_back(connection):
+        raise Conflict(
+            f"a plan was changed within {month} after its usage was split by plans; "
+            f"run `countinghouse close {month}` again"
+        )
+
+
+def last_number(connection: sa.Connection, month: str, seller: str) -> int:
+    """The last number that was given in the series, which is locked; 0 before the first."""
+    series = sa.select(number_series.c.last).where(_series(month, seller)).with_for_update()
+    return connection.execute(series).scalar() or 0
+
+
+def _series(month: str, seller: str) -> sa.ColumnElement[bool]:
+    return sa.and_(number_series.c.seller == seller, number_series.c.month == month)
+
+
+def _passes(month: str) -> sa.ColumnElement[bool]:
+    """The gate: may this draft be finalized?"""
+    recorded = reconciliation_slice(month).live_tenants
+    agrees = sa.exists().where(
+        recorded, reconciled.c.tenant == invoices.c.tenant, reconciled.c.held.is_(None)
+    )
+    overridden = sa.exists().where(
+        overrides.c.month == month, overrides.c.tenant == invoices.c.tenant
+    )
+    agreed = sa.or_(sa.and_(invoices.c.held.is_(None), agrees), overridden)
+    return sa.and_(agreed, passes_review(month, overridden))
+
+
+def _number(
+    connection: sa.Connection, month: str, seller: str, last: int, dates: tuple[int, int]
+) -> int:
+    issued_ms, due_ms = dates
+    order = (invoices.c.tenant, invoices.c.subscription, invoices.c.kind, invoices.c.id)
+    rank = sa.func.row_number().over(order_by=order)
+    passing = (
+        sa.select(invoices.c.serial, (rank + last).label("n"))
+        .where(invoices.c.month == month, invoices.c.state == InvoiceState.DRAFT.value)
+        .where(_passes(month))
+        .subquery("passing")
+    )
+    free = invoices.c.total_minor <= 0
+    settled = sa.case((free, InvoiceState.PAID.value), else_=InvoiceState.FINALIZED.value)
+    return connection.execute(
+        sa.update(invoices)
+        .where(invoices.c.serial == passing.c.serial)
+        .values(
+            state=settled,
+            seller=seller,
+            number=sa.literal(f"{month}-") + _padded(passing.c.n),
+            issued_ms=issued_ms,
+            due_ms=due_ms,
+            version=invoices.c.version + 1,
+        )
+    ).rowcount
+
+
+def _padded(number: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
+    """1 → "000001"; a number of seven digits keeps them."""
+    text = sa.cast(number, sa.Text)
+    padded = sa.func.substr(sa.cast(number + 10**_DIGITS, sa.Text), 2)
+    return sa.case((number < 10**_DIGITS, padded), else_=text)
+
+
+def _after_finalizing(
+    connection: sa.Connection, month: str, seller: str, now_ms: int, last: int
+) -> None:
+    connection.execute(
+        sa.update(closings)
+        .where(closings.c.month == month, closings.c.state == ClosingState.OPEN.value)
+        .values(state=ClosingState.CLOSED.value, closed_ms=now_ms)
+    )
+    after_numbering(connection, month, seller, last)
+
+
+def after_numbering(connection: sa.Connection, month: str, seller: str, last: int) -> None:
+    """Remember the last number that was given in a series."""
+    put = upsert(connection, number_series).values(seller=seller, month=month, last=last)
+    connection.execute(
+        put.on_conflict_do_update(index_elements=["seller", "month"], set_={"last": last})
+    )
+
+
+def numbered(month: str, ordinal: int) -> str:
+    """An invoice's number: "2026-10-000001"; one of seven digits keeps them."""
+    return f"{month}-{ordinal:0{_DIGITS}d}"
+
+
+def _tell(
+    connection: sa.Connection, month: str, seller: str, now_ms: int, numbers: tuple[int, int]
+) -> None:
+    facts = {
+        "invoice": invoices.c.id,
+        "number": invoices.c.number,
+        "month": invoices.c.month,
+        "currency": invoices.c.currency,
+        "total_minor": invoices.c.total_minor,
+        "due_ms": invoices.c.due_ms,
+    }
+    kind = invoices.c.kind + sa.literal(".finalized")
+    # Those told before, of an earlier call in the same millisecond, keep their row.
+    new = sa.select(
+        kind + sa.literal(":") + invoices.c.id,
+        kind,
+        invoices.c.tenant,
+        sa.literal(now_ms),
+        json_object(connection, facts),
+    ).where(invoices.c.month == month, invoices.c.seller == seller, invoices.c.issued_ms == now_ms)
+    told = upsert(connection, billing_events).from_select(
+        ["event_id", "type", "tenant", "at_ms", "data"],
+        new.order_by(invoices.c.tenant, invoices.c.subscription, invoices.c.id),
+    )
+    connection.execute(told.on_conflict_do_nothing())
+    detail = {"seller": seller, "first": numbers[0] + 1, "last": numbers[1]}
+    audit(connection, now_ms, "close", "invoices.finalized", {month: detail})

@@ -1,0 +1,1 @@
+"""A month's close: its cut and its slices, each replaced as a whole."""

@@ -1,0 +1,1 @@
+"""Attempts to collect, and what providers say of them."""

@@ -1,0 +1,1 @@
+"""Tenants, their subscriptions, and every change of these with its record."""

@@ -1,0 +1,1 @@
+"""The tables of the ledger: names, keys and indexes; no statement."""
