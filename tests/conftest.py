@@ -1,5 +1,6 @@
 """Fixtures for every test: the embedded parts, one of each a session, started when asked for."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from countinghouse.local.kafka import SHORT_LIVED
 from tests.embedded import running_broker, running_front
+
+# Most brokers of tests live for seconds: half of their work would be to optimize themselves.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", SHORT_LIVED)
 
 # Shared machines are slow at times; a deadline would fail tests for that. The same cases every run.
 settings.register_profile(

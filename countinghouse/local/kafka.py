@@ -24,6 +24,8 @@ JAVA_OPTIONS = [
     "-Djava.awt.headless=true",
     "--enable-native-access=ALL-UNNAMED",
 ]
+# For what is over before it would be worth to optimize it.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1"
 # Kafka itself unmaps files so; Java 25 warns about it at every start.
 UNSAFE_MEMORY_ALLOWED = "--sun-misc-unsafe-memory-access=allow"
 
@@ -169,6 +171,7 @@ def _format(broker: Broker, jars: list[Path]) -> None:
     # With "=": one id in 64 begins with a dash, which would be read as an option.
     arguments = ["format", f"--cluster-id={cluster}", "--config", str(broker.properties)]
     argv = command(broker, jars, "kafka.tools.StorageTool", *arguments, "--ignore-formatted")
+    argv.insert(1, SHORT_LIVED)
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BillingError(f"Kafka could not format {broker.data}: {done.stderr.strip()[-300:]}")

@@ -4,11 +4,22 @@
 `schemas.ports.ClosingLedger` and `PaymentLedger`.
 """
 
-from stores.ledger.connection import migrate
 from stores.ledger.ledger import Ledger, connect, system_clock
 from stores.ledger.outbox import BillingEvent
 from stores.ledger.subscriptions.subscription_rows import SubscribedTenant
 from stores.ledger.subscriptions.subscriptions import SavedCounts
+
+
+def migrate(url: str) -> None:
+    """Make the ledger's tables, or bring them up to this version; a second run changes nothing.
+
+    Raises:
+        DependencyUnreachable: the ledger does not answer; InvalidInput: its URL is wrong.
+    """
+    from stores.ledger import migrating
+
+    migrating.migrate(url)
+
 
 __all__ = [
     "BillingEvent",

@@ -1,4 +1,4 @@
-"""How the ledger is reached: the engine, its transactions, its failures, its migrations.
+"""How the ledger is reached: the engine, its transactions, its failures, its version.
 
 SQLite runs in WAL mode with foreign keys on, and every writing transaction takes the write lock
 at its beginning, so that none fails in its middle. What the tables mean is not known here.
@@ -10,13 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from schemas.errors import DependencyUnreachable, InvalidInput
-from stores.ledger.tables.tables import VERSION_TABLE
+from stores.ledger.tables.tables import REVISION, VERSION_TABLE
 
 BUSY_SECONDS = 30
 """How long a writer waits for another: a bulk chunk takes about a second."""
@@ -27,9 +23,6 @@ _BULK = ("cache_size = -65536", "temp_store = MEMORY")
 _BEGIN = "ledger_begin"
 # The last one, itself and none of its kinds: a file that is no database.
 _NO_ANSWER = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.DatabaseError)
-_MIGRATIONS = Path(__file__).parent / "migrations"
-# Any number that no one else locks by on the same Postgres database.
-_MIGRATION_LOCK = 6_108_721_134
 
 
 def open_engine(url: str) -> sa.Engine:
@@ -129,34 +122,6 @@ def is_sqlite(connection: sa.Connection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
-def migrate(url: str) -> None:
-    """Make the ledger's tables, or bring them up to this version; a second run changes nothing.
-
-    Raises:
-        DependencyUnreachable: the ledger does not answer; InvalidInput: its URL is wrong.
-    """
-    engine = open_engine(url)
-    if engine.dialect.name == "sqlite":
-        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
-    with reported(engine), engine.connect() as connection:
-        if is_sqlite(connection):
-            # A table that is made anew is gone for a moment; what refers to it stays as it is.
-            without_transaction(connection, "PRAGMA foreign_keys = OFF")
-        with transaction(connection):
-            _upgrade(connection)
-    engine.dispose()
-
-
-def _upgrade(connection: sa.Connection) -> None:
-    if not is_sqlite(connection):
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-    config = _alembic()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    if is_sqlite(connection) and connection.exec_driver_sql("PRAGMA foreign_key_check").all():
-        raise AssertionError("a migration has left rows that refer to none")
-
-
 def check_migrated(engine: sa.Engine) -> None:
     """Raise DependencyUnreachable unless the ledger is there with tables of this version."""
     remedy = "run `countinghouse up`, or set COUNTINGHOUSE_LEDGER"
@@ -164,17 +129,16 @@ def check_migrated(engine: sa.Engine) -> None:
     if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
         raise DependencyUnreachable(f"there is no ledger at {name}; {remedy}")
     with reading(engine) as connection:
-        options = {"version_table": VERSION_TABLE}
-        found = MigrationContext.configure(connection, opts=options).get_current_revision()
-    wanted = ScriptDirectory.from_config(_alembic()).get_current_head()
-    if found != wanted:
+        found = _revision(connection)
+    if found != REVISION:
         raise DependencyUnreachable(
-            f"the ledger {name} has tables of version {found}; this program needs {wanted}: "
+            f"the ledger {name} has tables of version {found}; this program needs {REVISION}: "
             f"{remedy}"
         )
 
 
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    return config
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
+        return None
+    revision: sa.ColumnClause[str] = sa.column("version_num")
+    return connection.execute(sa.select(revision).select_from(sa.table(VERSION_TABLE))).scalar()

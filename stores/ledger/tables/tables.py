@@ -19,6 +19,9 @@ from sqlalchemy.dialects import postgresql
 VERSION_TABLE = "ledger_version"
 """Alembic's mark. Dagster's storage, which may share the server, has its own."""
 
+REVISION = "0007"
+"""The newest of `stores.ledger.migrations`, which the code needs."""
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

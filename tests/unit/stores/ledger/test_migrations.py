@@ -1,10 +1,10 @@
 """What an older ledger holds is there after its tables were made anew."""
 
 import sqlalchemy as sa
-from alembic import command
 
 from stores.ledger import connect, migrate
-from stores.ledger.connection import _alembic, open_engine, transaction
+from stores.ledger.connection import open_engine, transaction
+from stores.ledger.migrating import upgrade
 from tests.unit.stores.ledger.builders import MONTH, rows_of
 
 INVOICE = """
@@ -52,9 +52,7 @@ def _older(url: str) -> None:
     """A ledger as version 0003 left it."""
     engine = open_engine(url)
     with engine.connect() as connection, transaction(connection):
-        config = _alembic()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0003")
+        upgrade(connection, "0003")
         for statement in OLD:
             given = {"document": b"{}"} if ":document" in statement else {}
             connection.execute(sa.text(statement), given)
