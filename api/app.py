@@ -23,8 +23,9 @@ from api.webhooks import Webhooks
 from payments.registry import Providers, ProviderSettings
 from payments.sandbox import now_ms
 from schemas.errors import BillingError
+from schemas.ledger_ports import PaymentLedger
 from schemas.metrics import WEBHOOKS_FINISHED
-from schemas.ports import Clock, PaymentLedger, PaymentProvider
+from schemas.ports import Clock, PaymentProvider
 
 
 @dataclass(frozen=True, slots=True)

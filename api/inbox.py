@@ -12,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 
 from pipelines.collection import handle_webhooks, settle
 from schemas.errors import BillingError
-from schemas.ports import Clock, PaymentLedger, PaymentProvider
+from schemas.ledger_ports import PaymentLedger
+from schemas.ports import Clock, PaymentProvider
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from api.inbox import Inbox
 from api.problems import problem
 from schemas.errors import InvalidInput
+from schemas.ledger_ports import PaymentLedger
 from schemas.metrics import WEBHOOKS_RECEIVED
-from schemas.ports import Clock, PaymentLedger, PaymentProvider
+from schemas.ports import Clock, PaymentProvider
 
 MAX_BODY_BYTES = 256 * 1024
 

@@ -29,7 +29,7 @@ from benchmarks.alone import alone
 from benchmarks.dagster_close import Read, close_in_dagster
 from benchmarks.month_fill import CUT, fill_ledger, fill_warehouse
 from benchmarks.rating import MONTH, Month
-from pipelines.close import closing
+from pipelines.close import closing, opening
 from pipelines.invoices import invoicing
 from schemas.closing import Closing
 from stores import ledger
@@ -65,7 +65,7 @@ def close(place: Place) -> list[Step]:
     with connect(place.clickhouse) as client, closing_of(ledger.connect(place.ledger)) as books:
         usage = WarehouseUsage(client, dedupe_window=100_000)
         todo: dict[str, Callable[[], object]] = {
-            "open": lambda: closing.open_closing(
+            "open": lambda: opening.open_closing(
                 KEY, books, log, usage, _clock, code_version="1", grace_ms=0
             ),
             "aggregate usage": lambda: closing.aggregate_usage(KEY, books, usage),

@@ -27,7 +27,8 @@ from schemas.errors import DependencyUnreachable
 from schemas.topics import SENT_AT_HEADER, USAGE_EVENTS
 from stores.log import KafkaLog
 from stores.warehouse.client import connect, migrate
-from streams.landing.landing import Landing, LandingConfig
+from streams.landing.landing import Landing
+from streams.landing.landing_config import LandingConfig
 from streams.topics import ensure_topics
 
 TENANTS = 1000

@@ -17,7 +17,7 @@ from stores.log import KafkaLog
 from stores.warehouse import client
 from stores.warehouse.usage import WarehouseUsage
 from streams.journal.counters import CountersConfig, CounterTopics
-from streams.landing.landing import LandingConfig
+from streams.landing.landing_config import LandingConfig
 from streams.relay.relay import RelayConfig
 
 PATIENCE_SECONDS = 30

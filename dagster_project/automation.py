@@ -23,7 +23,7 @@ from dagster_project.resources import (
 )
 from dagster_project.usage import CODE_VERSION, monthly_usage
 from pipelines.checks.completeness import cut, ensure_over
-from pipelines.close.closing import ask_closing
+from pipelines.close.opening import ask_closing
 from schemas.closing import Closing, ClosingState
 from schemas.errors import BillingError
 from schemas.period import BillingPeriod, format_instant

@@ -11,9 +11,9 @@ import dagster as dg
 
 from dagster_project import charts, metadata
 from schemas.invoice import MonthTotal
+from schemas.ledger_ports import LineWork
 from schemas.money import Money, divide_half_away
 from schemas.period import BillingPeriod
-from schemas.ports import LineWork
 from schemas.quantity import format_micro
 from stores.ledger.invoices.overviews import InvoiceRow, LineSum, Overviews
 

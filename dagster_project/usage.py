@@ -16,7 +16,8 @@ from dagster_project.resources import (
     now_ms,
 )
 from pipelines.checks.month_comparison import compare_counters
-from pipelines.close.closing import aggregate_usage, open_closing
+from pipelines.close.closing import aggregate_usage
+from pipelines.close.opening import open_closing
 from pipelines.invoices.books import Books
 from pipelines.plans.plan_records import record_due_transitions
 from schemas.closing import CounterComparison

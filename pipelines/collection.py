@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from schemas.errors import BillingError, Conflict, DependencyUnreachable, InvalidInput
 from schemas.invoice import Invoice, InvoiceState
+from schemas.ledger_ports import PaymentLedger
 from schemas.money import Money
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
-from schemas.ports import Clock, PaymentLedger, PaymentProvider
+from schemas.ports import Clock, PaymentProvider
 
 Report = Callable[[str], None]
 Pause = Callable[[], None]

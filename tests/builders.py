@@ -10,8 +10,8 @@ from pipelines.catalog import catalog_file
 from pipelines.columns.tables import table_of
 from pipelines.explain.explanation import explain_invoice
 from schemas.catalog import Catalog
+from schemas.ledger_ports import ClosingLedger
 from schemas.period import BillingPeriod, parse_instant
-from schemas.ports import ClosingLedger
 from schemas.quantity import MICRO
 from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
 from schemas.tables import USAGE_COLUMNS

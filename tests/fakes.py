@@ -29,8 +29,8 @@ from schemas.extras import (
     Extras,
 )
 from schemas.invoice import Invoice, InvoiceState, MonthTotal
+from schemas.ledger_ports import EVERYBODY, LINE_WORKS, LineWork, TenantRange
 from schemas.period import BillingPeriod
-from schemas.ports import EVERYBODY, LINE_WORKS, LineWork, TenantRange
 from schemas.subscription import Subscription
 from schemas.tables import (
     HEAD_COLUMNS,

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pipelines.columns.tables import as_table, line_of, rows_of, table_of
 from pipelines.invoices.draft_tables import part_of
 from schemas.invoice import Invoice
-from schemas.ports import TenantRange
+from schemas.ledger_ports import TenantRange
 from schemas.tables import (
     DOCUMENT_COLUMNS,
     DRAFT_COLUMNS,

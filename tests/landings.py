@@ -18,7 +18,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, To
 from countinghouse.client import PRODUCER_CONFIG
 from schemas.topics import USAGE_EVENTS, USAGE_REJECTED
 from stores.log import KafkaLog
-from streams.landing.landing import Landing, LandingConfig, run
+from streams.landing.landing import Landing, run
+from streams.landing.landing_config import LandingConfig
 from tests.embedded import free_ports
 from tests.warehouses import CATALOG
 

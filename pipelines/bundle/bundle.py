@@ -16,7 +16,7 @@ from pipelines.columns.tables import as_table
 from pipelines.invoices.books import Books
 from schemas.bundle import WrittenFile
 from schemas.evidence import EventReader
-from schemas.ports import ClosingLedger
+from schemas.ledger_ports import ClosingLedger
 from schemas.progress import Progress, unseen
 from schemas.tables import RECONCILIATION_COLUMNS
 

@@ -21,8 +21,8 @@ from pipelines.columns.name_numbers import named, names_in, numbered
 from pipelines.columns.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison
+from schemas.ledger_ports import TenantRange
 from schemas.period import BillingPeriod
-from schemas.ports import TenantRange
 from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS
 
 _SQL = files("pipelines") / "sql"

@@ -20,8 +20,9 @@ from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import quantities, read_totals
 from schemas.closing import CounterComparison, Reconciliation
 from schemas.invoice import Invoice, InvoiceState
+from schemas.ledger_ports import ClosingLedger
 from schemas.period import BillingPeriod
-from schemas.ports import ClosingLedger, Log, UsageReader
+from schemas.ports import Log, UsageReader
 from schemas.quantity import format_micro
 from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS, TOTAL_COLUMNS
 from schemas.vector import Vector

@@ -1,9 +1,9 @@
-"""Closing a month: the use cases from the cut to finalized invoices, in this order.
+"""Closing a month: the use cases from its usage to finalized invoices, in this order.
 
-`open_closing`, `aggregate_usage`, `rate_charges`, `prorate_fees`, `draft_invoices` (which begins
-with `adjust_lines`), `reconcile`, `finalize`; `release_held` follows where a tenant was held. Each
-replaces its own slice of the ledger, so it may run twice and be killed between any two writes; on a
-closed month it writes nothing and its report says so.
+`aggregate_usage`, `rate_charges`, `prorate_fees`, `draft_invoices` (which begins with
+`adjust_lines`), `reconcile`, `finalize`; `release_held` follows where a tenant was held. The month
+was opened before: `opening`. Each replaces its own slice of the ledger, so it may run twice and be
+killed between any two writes; on a closed month it writes nothing and its report says so.
 """
 
 from collections import Counter
@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 from pipelines.adjustments import bulk
 from pipelines.adjustments.concerned import concerned
 from pipelines.checks import reconciliation
-from pipelines.checks.completeness import cut, ensure_over
 from pipelines.checks.invoice_checks import totals_by_currency
 from pipelines.checks.month_comparison import compare_figures, failed
 from pipelines.columns.ahead import made_ahead
@@ -31,10 +30,10 @@ from pipelines.invoices.lines_on_invoices import corrected_minor, note_lines, on
 from pipelines.rating import bulk_rating
 from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_usage
-from schemas.closing import Closing, ClosingState
 from schemas.errors import ReconciliationFailed
 from schemas.invoice import InvoiceState
-from schemas.ports import Clock, ClosingLedger, LineWork, Log, UsageReader
+from schemas.ledger_ports import ClosingLedger, LineWork
+from schemas.ports import Clock, Log, UsageReader
 from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
 
 DUE_DAYS = 14
@@ -53,56 +52,6 @@ class StepReport:
     written: bool
     counts: Mapping[str, int] = field(default_factory=dict)
     totals_minor: Mapping[str, int] = field(default_factory=dict)
-
-
-def open_closing(
-    month: str,
-    ledger: ClosingLedger,
-    log: Log,
-    usage: UsageReader,
-    clock: Clock,
-    *,
-    code_version: str,
-    grace_ms: int,
-    without_counters: str | None = None,
-) -> Closing:
-    """The month's closing, opened as of now if it was not; an opened one keeps its vector.
-
-    `without_counters` is the reason for which their comparison is left out; it is recorded.
-
-    Raises:
-        PeriodNotOver, PeriodNotComplete: it is too early; `ledger.catalog` may raise NotFound.
-    """
-    closing = ask_closing(month, ledger, log, clock, code_version=code_version, grace_ms=grace_ms)
-    if closing.state is ClosingState.CLOSED:
-        return closing
-    if closing.state is ClosingState.AWAITING:
-        with_counters = without_counters is None
-        vector = cut(closing.vector, log, usage, with_counters=with_counters)
-        state, opened_ms = ClosingState.OPEN, clock()
-        closing = replace(closing, state=state, vector=vector, opened_ms=opened_ms)
-    closing = replace(closing, without_counters=without_counters or closing.without_counters)
-    ledger.save_closing(closing)
-    return closing
-
-
-def ask_closing(
-    month: str, ledger: ClosingLedger, log: Log, clock: Clock, *, code_version: str, grace_ms: int
-) -> Closing:
-    """The month's closing; at the first time, remember how far the log reaches.
-
-    Raises:
-        PeriodNotOver: it is too early; `ledger.catalog` may raise NotFound.
-    """
-    closing = ledger.closing(month)
-    if closing is None:
-        now_ms = clock()
-        ensure_over(month, now_ms, grace_ms)
-        version, _ = ledger.catalog()
-        awaiting = ClosingState.AWAITING
-        closing = Closing(month, log.ends(), version, code_version, now_ms, awaiting)
-        ledger.save_closing(closing)
-    return closing
 
 
 def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> StepReport:

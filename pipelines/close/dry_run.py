@@ -20,9 +20,10 @@ from pipelines.invoices.books import Books
 from pipelines.reports.movements import totals_of
 from schemas.closing import Closing, ClosingState, Reconciliation
 from schemas.errors import Conflict, PeriodNotComplete, ReconciliationFailed
+from schemas.ledger_ports import ClosingLedger
 from schemas.money import Money
 from schemas.period import BillingPeriod
-from schemas.ports import ClosingLedger, Log, UsageReader
+from schemas.ports import Log, UsageReader
 from schemas.progress import Progress, unseen
 from schemas.quantity import format_micro
 from schemas.tables import RECONCILIATION_COLUMNS

@@ -11,7 +11,8 @@ from pipelines.invoices.books import Books
 from pipelines.invoices.extras_as_billed import extras_as_billed
 from schemas.closing import ClosingState
 from schemas.extras import Extras
-from schemas.ports import ClosingLedger, UsageReader
+from schemas.ledger_ports import ClosingLedger
+from schemas.ports import UsageReader
 from schemas.progress import Progress, unseen
 
 

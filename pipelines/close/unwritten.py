@@ -17,15 +17,9 @@ from schemas.catalog import Catalog
 from schemas.closing import Closing
 from schemas.extras import Extras
 from schemas.invoice import Invoice, InvoiceState, MonthTotal
+from schemas.ledger_ports import EVERYBODY, LINE_WORKS, ClosingLedger, LineWork, TenantRange
 from schemas.period import BillingPeriod
-from schemas.ports import (
-    EVERYBODY,
-    LINE_WORKS,
-    ClosingLedger,
-    LineWork,
-    TenantRange,
-    UsageReader,
-)
+from schemas.ports import UsageReader
 from schemas.progress import Progress
 from schemas.subscription import Subscription
 from schemas.tables import (

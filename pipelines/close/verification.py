@@ -19,7 +19,8 @@ from pipelines.invoices.books import Books
 from pipelines.invoices.invoice_parts import AT_ONCE, InvoicePart, read_part, records_of
 from pipelines.invoices.standing import first_ids
 from schemas.invoice import Invoice, InvoiceLine
-from schemas.ports import ClosingLedger, UsageReader
+from schemas.ledger_ports import ClosingLedger
+from schemas.ports import UsageReader
 from schemas.progress import Progress, unseen
 
 _KEY = ("tenant", "meter", "segment", "value")

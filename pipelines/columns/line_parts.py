@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.columns.tables import schema_of
-from schemas.ports import TenantRange
+from schemas.ledger_ports import TenantRange
 from schemas.tables import LINE_COLUMNS, ArrowStream
 
 AT_ONCE = 25_000

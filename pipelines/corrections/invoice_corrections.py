@@ -16,9 +16,9 @@ from pipelines.invoices.books import Books
 from pipelines.rating import bulk_rating
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, InvoiceState, remade_id
+from schemas.ledger_ports import ClosingLedger, CorrectionLedger
 from schemas.money import divide_half_away
 from schemas.period import BillingPeriod
-from schemas.ports import ClosingLedger, CorrectionLedger
 from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
 
 DUE_DAYS = 14

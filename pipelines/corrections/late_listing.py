@@ -9,7 +9,8 @@ from pipelines.usage.usage_reading import by_period
 from schemas.closing import Closing, ClosingState
 from schemas.invoice import CORRECTION_KINDS, Invoice, month_billed
 from schemas.late_usage import LateRow
-from schemas.ports import ClosingLedger, UsageReader
+from schemas.ledger_ports import ClosingLedger
+from schemas.ports import UsageReader
 from schemas.vector import Vector
 
 

@@ -27,8 +27,9 @@ from schemas.closing import Closing, ClosingState
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, NOTHING, Extras
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, month_billed
 from schemas.late_usage import Correction
+from schemas.ledger_ports import ClosingLedger
 from schemas.period import BillingPeriod
-from schemas.ports import ClosingLedger, UsageReader
+from schemas.ports import UsageReader
 from schemas.subscription import Subscription
 from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS
 from schemas.vector import Vector

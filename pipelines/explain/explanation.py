@@ -32,9 +32,9 @@ from pipelines.segments.shares import measured
 from schemas.catalog import Catalog
 from schemas.extras import NOTHING, Given
 from schemas.invoice import ADJUSTING_KINDS, CORRECTION_KINDS, Invoice, InvoiceLine
+from schemas.ledger_ports import ClosingLedger
 from schemas.money import format_minor, format_pico, minor_per_major
 from schemas.period import BillingPeriod
-from schemas.ports import ClosingLedger
 from schemas.prices import PriceModel
 from schemas.quantity import MICRO
 from schemas.subscription import Subscription

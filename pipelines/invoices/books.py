@@ -27,8 +27,8 @@ from schemas.closing import Closing, ClosingState
 from schemas.errors import Conflict, NotFound
 from schemas.extras import Extras, Given
 from schemas.invoice import Invoice, InvoiceState
+from schemas.ledger_ports import EVERYBODY, RATED, ClosingLedger, LineWork, TenantRange
 from schemas.period import BillingPeriod
-from schemas.ports import EVERYBODY, RATED, ClosingLedger, LineWork, TenantRange
 from schemas.subscription import Subscription
 from schemas.tables import (
     HEAD_COLUMNS,

@@ -15,7 +15,7 @@ from pipelines.columns.ordering import ordered
 from pipelines.columns.tables import as_table, line_of, rows_of
 from pipelines.invoices.books import Books
 from schemas.invoice import Invoice, InvoiceState
-from schemas.ports import TenantRange
+from schemas.ledger_ports import TenantRange
 from schemas.progress import Progress, unseen
 from schemas.tables import DOCUMENT_COLUMNS, INVOICE_LINE_COLUMNS
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from pipelines.columns.tables import as_table, schema_of
 from schemas.invoice import InvoiceState
-from schemas.ports import TenantRange
+from schemas.ledger_ports import TenantRange
 from schemas.tables import (
     DOCUMENT_COLUMNS,
     DRAFT_COLUMNS,

@@ -11,9 +11,9 @@ from pipelines.plans.plan_commands import Command, Move, default_key, request
 from pipelines.plans.plan_life import carry_out, named_instant
 from schemas.catalog import Catalog
 from schemas.errors import ChangeRefused, Conflict
+from schemas.ledger_ports import SubscriptionLedger
 from schemas.plan_change import Decision, PlanEntry, PlanLife
 from schemas.plan_state import may_follow, next_bound, state_at
-from schemas.ports import SubscriptionLedger
 from schemas.subscription import Subscription
 
 CHUNK = 5_000

@@ -21,8 +21,9 @@ from pipelines.usage.usage_reading import bounds_of
 from schemas.catalog import Catalog
 from schemas.extras import NOTHING, Given
 from schemas.invoice import InvoiceLine
+from schemas.ledger_ports import ClosingLedger
 from schemas.period import BillingPeriod
-from schemas.ports import ClosingLedger, UsageReader
+from schemas.ports import UsageReader
 from schemas.subscription import Subscription
 from schemas.tables import USAGE_COLUMNS
 from schemas.vector import Vector

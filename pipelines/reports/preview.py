@@ -29,10 +29,11 @@ from pipelines.usage.projection import pace_bounds, pace_period, projected
 from pipelines.usage.usage_reading import read_usage
 from schemas.catalog import Catalog
 from schemas.late_usage import Correction
+from schemas.ledger_ports import ClosingLedger
 from schemas.meter import Meter
 from schemas.money import Money
 from schemas.period import BillingPeriod
-from schemas.ports import ClosingLedger, UsageReader
+from schemas.ports import UsageReader
 from schemas.tables import SEGMENT_COLUMNS
 from schemas.vector import Vector
 

@@ -20,7 +20,7 @@ from pipelines.reports.movements import Move, added, moves, totals_of
 from pipelines.reports.repricing import ensure_metered, repriced
 from schemas.catalog import Catalog
 from schemas.errors import InvalidInput, NotFound
-from schemas.ports import ClosingLedger
+from schemas.ledger_ports import ClosingLedger
 
 
 @dataclass(frozen=True, slots=True)

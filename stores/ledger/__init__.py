@@ -1,7 +1,7 @@
 """The ledger: subscriptions, invoices and payments in SQLite or Postgres; no usage.
 
 `migrate(url)` makes or renews its tables, `connect(url)` gives the `Ledger`, which implements
-`schemas.ports.ClosingLedger` and `PaymentLedger`.
+`ClosingLedger` and `PaymentLedger` of `schemas.ledger_ports`.
 """
 
 from stores.ledger.ledger import Ledger, connect, system_clock

@@ -50,7 +50,7 @@ class Ledger(
     Outbox,
 ):
     """Every table of the ledger; implements `ClosingLedger`, `PaymentLedger` and
-    `SubscriptionLedger` of `schemas.ports`.
+    `SubscriptionLedger` of `schemas.ledger_ports`.
 
     Threads may share one. The clock dates what a method's caller does not date itself.
     """

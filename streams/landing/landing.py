@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 from typing import cast
 
@@ -21,19 +20,17 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from pipelines.admission.admission import Admission
-from schemas.catalog import Catalog
 from schemas.errors import DependencyUnreachable
-from schemas.topics import QUOTA_STATE, USAGE_EVENTS
 from streams.health.health import serving
 from streams.landing.batches import Record
 from streams.landing.dead_letters import DeadLetters, NotCommitted
 from streams.landing.isolation import Isolation, tells_of_a_value
 from streams.landing.landing_batch import Batch, BatchUnderWay, Rules
+from streams.landing.landing_config import LandingConfig
 from streams.landing.landing_health import LandingHealth
 from streams.landing.warehouse_sink import InsertUnderWay, WarehouseSink
 from streams.stopping import end_in_time
 
-GROUP = "countinghouse-landing"
 FILL_SECONDS = 0.2
 """How long a batch waits to fill: the most that landing adds to an event's way when it keeps up."""
 
@@ -56,25 +53,6 @@ KAFKA_SECONDS = 3
 """So long is waited for what is committed; a stop waits for it, too."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LandingConfig:
-    """What landing needs. `epoch` is the ledger's for the live topic; limits are milliseconds."""
-
-    kafka_servers: str
-    clickhouse_url: str
-    epoch: int
-    catalog_version: int
-    catalog: Catalog
-    max_age_ms: int | None
-    max_lead_ms: int | None
-    max_bytes: int
-    batch_size: int = 50_000
-    port: int = 18083
-    group: str = GROUP
-    usage_topic: str = USAGE_EVENTS
-    state_topic: str = QUOTA_STATE
 
 
 def run(config: LandingConfig) -> None:
@@ -102,7 +80,7 @@ class Landing:
         self._rules = Rules(config.catalog, admission, config.epoch, config.usage_topic)
         self._sink = WarehouseSink(config.clickhouse_url)
         self._letters = DeadLetters(config.kafka_servers, config.group, config.usage_topic)
-        self._consumer = Consumer(_consumer_config(config))
+        self._consumer = Consumer(config.of_consumer())
         self._batch = Batch(self._rules)
         self._under_way: BatchUnderWay | None = None
         self._rebalanced = False
@@ -272,22 +250,3 @@ class Landing:
 def _start(committed: TopicPartition) -> TopicPartition:
     offset = committed.offset if committed.offset >= 0 else OFFSET_BEGINNING
     return TopicPartition(committed.topic, committed.partition, offset)
-
-
-def _consumer_config(config: LandingConfig) -> dict[str, object]:
-    return {
-        "bootstrap.servers": config.kafka_servers,
-        "group.id": config.group,
-        "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",
-        "partition.assignment.strategy": "range",
-        "session.timeout.ms": 6_000,
-        "heartbeat.interval.ms": 1_500,
-        "fetch.wait.max.ms": 100,
-        "fetch.queue.backoff.ms": 10,  # by default a full queue rests for a second
-        "queued.max.messages.kbytes": 65_536,
-        "logger": _log,
-    }

@@ -1,14 +1,13 @@
 """Brings announced facts to one receiver: at least once each, whatever dies on the way.
 
-Owns a consumer group of the receiver's own, which facts are in its hands, when they are tried
-again and what is committed: only what is settled. Reads `read_committed`: Faust's consumer would
-also tell what was aborted. What a receiver does with a fact is not its matter.
+Owns a consumer group of the receiver's own, which facts are in its hands and what is committed:
+only what is settled. Reads `read_committed`: Faust's consumer would also tell what was aborted.
+What becomes of a fact is in `attempts`.
 """
 
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
@@ -22,7 +21,8 @@ from streams.bounded import told_to_end
 from streams.journal.counters import CountersConfig
 from streams.journal.journal_reader import now_ms
 from streams.membership import membership
-from streams.notices.facts import Delivered, Fact, Failed, Outcome, Receiver, Refused
+from streams.notices.attempts import Attempts, Deliver
+from streams.notices.facts import Fact, Receiver
 from streams.notices.notice_metrics import NoticeMetrics
 from streams.notices.progress import Notice, Progress
 
@@ -37,15 +37,10 @@ COMMIT_SECONDS = 0.5
 LEAVE_SECONDS = 3
 FAILED_REST_S = 1
 REBALANCE_REST_S = 0.05
-WARN_MS = 60_000
-FIRST_RETRY_S, LONGEST_RETRY_S = 1, 60
-
-
-Deliver = Callable[[Notice], Awaitable[None]]
 
 
 class NoticeIntake(Service):
-    """Hands a receiver's facts to its agents and hears from them what became of each."""
+    """Hands a receiver's facts to its agents, which tell `attempts` what became of each."""
 
     def __init__(
         self,
@@ -61,11 +56,9 @@ class NoticeIntake(Service):
         self._config = config
         self._receiver = receiver
         self._deliver = deliver
-        self._metrics = metrics
         self._patience_ms = int(patience_s * 1000)
-        self._warned_ms = 0
         self._held: dict[TopicPartition, Progress] = {}
-        self._retries: set[asyncio.Task[None]] = set()
+        self.attempts = Attempts(receiver.name, deliver, metrics, self._patience_ms)
         metrics.watch(receiver.name, self._held.values)
 
     async def on_start(self) -> None:
@@ -102,8 +95,7 @@ class NoticeIntake(Service):
         for progress in self._held.values():
             progress.is_held = False
         self._held.clear()
-        for retry in self._retries:
-            retry.cancel()
+        self.attempts.give_back()
 
     @Service.task
     async def _pump(self) -> None:
@@ -185,65 +177,6 @@ class NoticeIntake(Service):
                 notices.append(Notice(fact, record.offset, progress))
         return notices
 
-    def settle(self, notice: Notice, outcome: Outcome) -> None:
-        """What became of an attempt: done, tried again later, or given up."""
-        if not notice.progress.is_held:
-            return  # its next owner delivers it, perhaps once more
-        match outcome:
-            case Delivered():
-                self._metrics.delivered(self._receiver.name, notice.fact)
-                notice.progress.settle(notice.offset)
-            case Refused(why):
-                self._give_up(notice, "refused", why)
-            case Failed(why, after_s):
-                self._fail(notice, why, after_s)
-
-    def _fail(self, notice: Notice, why: str, after_s: int | None) -> None:
-        left_s = (notice.fact.announced_ms + self._patience_ms - now_ms()) / 1000
-        if left_s <= 0:
-            self._give_up(notice, "expired", why)
-            return
-        pause_s = min(left_s, _pause_s(notice.failed) if after_s is None else after_s)
-        self._metrics.retried(self._receiver.name)
-        self._warn(notice, why)
-        notice.failed += 1
-        retry = asyncio.get_running_loop().create_task(self._again(notice, pause_s))
-        self._retries.add(retry)
-        retry.add_done_callback(self._retries.discard)
-
-    def _warn(self, notice: Notice, why: str) -> None:
-        """Say it once a minute: a receiver that is down refuses thousands."""
-        if now_ms() < self._warned_ms + WARN_MS:
-            return
-        self._warned_ms = now_ms()
-        logger.warning(
-            "%s did not take id=%s tenant=%s (%s): it is tried again for %d s, as all others are",
-            self._receiver.name,
-            notice.fact.id,
-            notice.fact.tenant,
-            why,
-            self._patience_ms // 1000,
-        )
-
-    async def _again(self, notice: Notice, pause_s: float) -> None:
-        await asyncio.sleep(pause_s)
-        if notice.progress.is_held:
-            await self._deliver(notice)
-
-    def _give_up(self, notice: Notice, reason: str, why: str) -> None:
-        fact = notice.fact
-        logger.error(
-            "given up: %s does not get %s id=%s tenant=%s (%s, %s)",
-            self._receiver.name,
-            fact.kind,
-            fact.id,
-            fact.tenant,
-            reason,
-            why,
-        )
-        self._metrics.gave_up(self._receiver.name, reason)
-        notice.progress.settle(notice.offset)
-
     async def _commit(self) -> None:
         """Commit what is settled and was not committed before."""
         news = {
@@ -257,12 +190,6 @@ class NoticeIntake(Service):
                 await self._consumer.commit({tp: offset for tp, (_, offset) in news.items()})
                 for progress, offset in news.values():
                     progress.committed = offset
-
-
-def _pause_s(failed: int) -> float:
-    """Twice as long after each failure, up to a minute; by chance up to half of that less."""
-    longest = min(FIRST_RETRY_S << min(failed, 16), LONGEST_RETRY_S)
-    return longest * random.uniform(0.5, 1)  # noqa: S311  a jitter, no secret
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 
 from pipelines.plans.plan_records import record_due_transitions
-from schemas.ports import Clock, SubscriptionLedger
+from schemas.ledger_ports import SubscriptionLedger
+from schemas.ports import Clock
 
 EVERY_SECONDS = 1.0
 """How often the ledger is asked; a second is how exact plan changes are."""

@@ -43,7 +43,7 @@ LOGGING: dict[str, Any] = {
         # Faust tells of each service's starting and stopping under the service's module
         "streams.worker.app": {"level": "WARNING"},
         "streams.worker.intake": {"level": "WARNING"},
-        "streams.notices.notices": {"level": "WARNING"},
+        "streams.notices": {"level": "WARNING"},
     },
 }
 
@@ -113,7 +113,7 @@ def _notices(
     inlet = Inlet(app)  # what is in it is bounded by the intake's window
     intake = NoticeIntake(config, receiver, inlet.put, metrics, patience_s=patience_s)
     agent = app.agent(inlet, name=f"notify-{receiver.group}", concurrency=AGENTS)
-    agent(notifying(receiver, intake.settle))
+    agent(notifying(receiver, intake.attempts.settle))
     return intake
 
 

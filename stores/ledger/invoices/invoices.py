@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from schemas.errors import InvalidInput, NotFound
 from schemas.invoice import Invoice, InvoiceState
-from schemas.ports import EVERYBODY, TenantRange
+from schemas.ledger_ports import EVERYBODY, TenantRange
 from schemas.tables import DOCUMENT_COLUMNS, HEAD_COLUMNS, INVOICE_LINE_COLUMNS, ArrowStream
 from stores.ledger.columns import read_batches, streamed
 from stores.ledger.invoices.documents import pack_documents

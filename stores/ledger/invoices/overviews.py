@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from schemas.invoice import InvoiceState, MonthTotal
-from schemas.ports import LineWork
+from schemas.ledger_ports import LineWork
 from stores.ledger.columns import arrow_schema
 from stores.ledger.months.column_slices import ColumnSlice
 from stores.ledger.months.month_slices import lines_slice, reconciliation_slice, usage_slice

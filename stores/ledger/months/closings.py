@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from schemas.closing import Closing, ClosingState
 from schemas.errors import Conflict
-from schemas.ports import LINE_WORKS, LineWork
+from schemas.ledger_ports import LINE_WORKS, LineWork
 from schemas.tables import (
     LINE_COLUMNS,
     RECONCILIATION_COLUMNS,

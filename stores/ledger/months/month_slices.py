@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import sqlalchemy as sa
 
-from schemas.ports import LineWork
+from schemas.ledger_ports import LineWork
 from schemas.tables import (
     LINE_COLUMNS,
     RECONCILIATION_COLUMNS,

@@ -24,7 +24,7 @@ from countinghouse.cli.app import app
 from countinghouse.settings import Settings
 from dagster_project.month_bundle import BundleResult
 from pipelines.catalog import catalog_file
-from pipelines.close import closing
+from pipelines.close import closing, opening
 from pipelines.close.verification import verify
 from pipelines.explain.line_events import Told, tell, usage_lines
 from pipelines.invoices.books import Books
@@ -111,7 +111,7 @@ def close(folder: Path, url: str) -> Ledger:
     clock = partial(at, "11-01 02:00")
     with connect(url) as client:
         usage = WarehouseUsage(client, 10)
-        closing.open_closing(
+        opening.open_closing(
             MONTH, ledger, log, usage, clock, code_version="1", grace_ms=0, without_counters=why
         )
         closing.aggregate_usage(MONTH, ledger, usage)

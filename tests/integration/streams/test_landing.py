@@ -21,7 +21,8 @@ from schemas.topics import QUOTA_STATE, USAGE_EVENTS
 from schemas.vector import Vector
 from stores.warehouse.client import connect, migrate
 from stores.warehouse.usage import WarehouseUsage
-from streams.landing.landing import Landing, LandingConfig
+from streams.landing.landing import Landing
+from streams.landing.landing_config import LandingConfig
 from streams.topics import ensure_topics
 from tests.embedded import (
     FrontProcess,

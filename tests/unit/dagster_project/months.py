@@ -22,11 +22,11 @@ from pipelines.close.closing import (
     aggregate_usage,
     draft_invoices,
     finalize,
-    open_closing,
     prorate_fees,
     rate_charges,
     reconcile,
 )
+from pipelines.close.opening import open_closing
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.vector import Vector

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pipelines.close import closing
+from pipelines.close import closing, opening
 from pipelines.close.closing import StepReport
 from schemas.closing import ClosingState
 from schemas.errors import (
@@ -72,7 +72,7 @@ class World:
         return self.now_ms
 
     def open(self, without_counters: str | None = None) -> None:
-        closing.open_closing(
+        opening.open_closing(
             MONTH,
             self.ledger,
             self.log,

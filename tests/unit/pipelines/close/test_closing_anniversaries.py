@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipelines.close import closing
+from pipelines.close import closing, opening
 from schemas.catalog import Catalog
 from schemas.invoice import Invoice
 from schemas.vector import Vector
@@ -63,7 +63,7 @@ def close(ledger: FakeLedger, month: str, now: str) -> dict[str, Invoice]:
     def clock() -> int:
         return when(now)
 
-    closing.open_closing(month, ledger, log, warehouse, clock, code_version="1", grace_ms=HOUR_MS)
+    opening.open_closing(month, ledger, log, warehouse, clock, code_version="1", grace_ms=HOUR_MS)
     closing.aggregate_usage(month, ledger, warehouse)
     closing.rate_charges(month, ledger)
     closing.prorate_fees(month, ledger)

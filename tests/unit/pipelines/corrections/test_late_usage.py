@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.close import closing
+from pipelines.close import closing, opening
 from pipelines.close.closing import StepReport
 from pipelines.close.verification import verify
 from pipelines.corrections.late_listing import late_usage
@@ -52,7 +52,7 @@ class World:
     def open(self, month: str, until: int | None = None) -> FakeLog:
         end = Vector({(1, 0): len(self.events) if until is None else until})
         log = FakeLog(end, end)
-        closing.open_closing(
+        opening.open_closing(
             month, self.ledger, log, self.warehouse, self._clock(month),
             code_version="1", grace_ms=0, without_counters="not here",
         )  # fmt: skip

@@ -7,7 +7,7 @@ from pipelines.columns.tables import schema_of
 from pipelines.invoices.draft_tables import part_of
 from pipelines.invoices.kept_drafts import KeptDrafts
 from schemas.invoice import Invoice, InvoiceLine
-from schemas.ports import EVERYBODY, TenantRange
+from schemas.ledger_ports import EVERYBODY, TenantRange
 from schemas.tables import DOCUMENT_COLUMNS, INVOICE_LINE_COLUMNS, RECORD_COLUMNS
 from tests.builders import OCTOBER
 from tests.invoice_tables import among, documents_of, heads_of, lines_of

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from pipelines.close import closing
+from pipelines.close import closing, opening
 from pipelines.invoices.descriptions import describe
 from pipelines.plans.plan_commands import Command
 from pipelines.plans.plan_life import carry_out
@@ -50,7 +50,7 @@ def closed_lines(subscription: Subscription) -> list[InvoiceLine]:
     """The lines of the invoice that the month's close makes, with the bulk engine."""
     ledger = FakeLedger(CATALOGS, [subscription])
     usage, log = warehouse(), FakeLog(AS_OF, AS_OF)
-    closing.open_closing(
+    opening.open_closing(
         MONTH, ledger, log, usage, lambda: when("11-02"), code_version="1", grace_ms=0
     )
     closing.aggregate_usage(MONTH, ledger, usage)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.close import closing
+from pipelines.close import closing, opening
 from pipelines.reports.simulation import Simulated, over_months, simulate, unused_names
 from schemas.catalog import Catalog
 from schemas.errors import BillingError, InvalidInput, NotFound
-from schemas.ports import ClosingLedger
+from schemas.ledger_ports import ClosingLedger
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import OCTOBER, a_subscription
@@ -36,7 +36,7 @@ def closed(ledger: FakeLedger, events: list[Used]) -> FakeLedger:
 def closed_by(ledger: ClosingLedger, usage: FakeWarehouse, end: Vector) -> None:
     """Close October, whose log ends there."""
     log = FakeLog(end, end)
-    closing.open_closing(
+    opening.open_closing(
         MONTH, ledger, log, usage, lambda: OCTOBER.end_ms, code_version="1", grace_ms=0
     )
     closing.aggregate_usage(MONTH, ledger, usage)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,12 +10,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from streams.journal.journal_reader import now_ms
+from streams.notices.attempts import LONGEST_RETRY_S, Attempts, pause_s
 from streams.notices.facts import Delivered, Fact, Failed, Outcome, Refused
-from streams.notices.notice_log import LogReceiver
 from streams.notices.notice_metrics import NoticeMetrics
-from streams.notices.notices import LONGEST_RETRY_S, NoticeIntake, _pause_s
 from streams.notices.progress import Notice, Progress
-from tests.unit.streams.builders import a_config
 
 
 @given(
@@ -52,25 +49,19 @@ def test_markers_behind_the_last_fact_are_committed_with_it() -> None:
 
 @pytest.mark.parametrize(("failed", "longest"), [(0, 1), (1, 2), (5, 32), (6, 60), (1000, 60)])
 def test_pauses_double_up_to_a_minute_and_are_never_below_half(failed: int, longest: int) -> None:
-    pauses = [_pause_s(failed) for _ in range(100)]
+    pauses = [pause_s(failed) for _ in range(100)]
     assert longest / 2 <= min(pauses) <= max(pauses) <= longest <= LONGEST_RETRY_S
     assert len(set(pauses)) > 1
 
 
 class Hands:
-    """An intake that is not started: what its agents say, and what it hands out again."""
+    """What agents say became of notices, and what is handed out again."""
 
-    def __init__(self, home: Path, patience_s: float = 60) -> None:
-        config = a_config(home)
+    def __init__(self, patience_s: float = 60) -> None:
         self.again: asyncio.Queue[Notice] = asyncio.Queue()
         self.registry = CollectorRegistry()
-        self.intake = NoticeIntake(
-            config,
-            LogReceiver(),
-            self.again.put,
-            NoticeMetrics(self.registry),
-            patience_s=patience_s,
-        )
+        metrics = NoticeMetrics(self.registry)
+        self.attempts = Attempts("log", self.again.put, metrics, int(patience_s * 1000))
 
     def notice(self, age_ms: int = 0) -> Notice:
         value = json.dumps({"kind": "usage.alert", "id": "ab12", "tenant": "acme"}).encode()
@@ -85,44 +76,43 @@ class Hands:
         )
 
 
-def in_hands(home: Path, act: Callable[[Hands], object], patience_s: float = 60) -> Hands:
+def in_hands(act: Callable[[Hands], object], patience_s: float = 60) -> Hands:
     async def run() -> Hands:
-        hands = Hands(home, patience_s)
+        hands = Hands(patience_s)
         result = act(hands)
         if asyncio.iscoroutine(result):
             await result
-        for retry in list(hands.intake._retries):
-            retry.cancel()
+        hands.attempts.give_back()
         return hands
 
     return asyncio.run(run())
 
 
-def test_what_is_delivered_is_settled(tmp_path: Path) -> None:
+def test_what_is_delivered_is_settled() -> None:
     def act(hands: Hands) -> None:
         notice = hands.notice()
-        hands.intake.settle(notice, Delivered())
+        hands.attempts.settle(notice, Delivered())
         assert notice.progress.settled_to == 1
 
-    assert in_hands(tmp_path, act).told("delivered", kind="usage.alert") == 1
+    assert in_hands(act).told("delivered", kind="usage.alert") == 1
 
 
-def test_what_failed_comes_again_and_is_not_settled(tmp_path: Path) -> None:
+def test_what_failed_comes_again_and_is_not_settled() -> None:
     async def act(hands: Hands) -> None:
         notice = hands.notice()
-        hands.intake.settle(notice, Failed("HTTP 500", after_s=0))
+        hands.attempts.settle(notice, Failed("HTTP 500", after_s=0))
         assert await asyncio.wait_for(hands.again.get(), 5) is notice
         assert (notice.failed, notice.progress.settled_to) == (1, 0)
 
-    assert in_hands(tmp_path, act).told("retried") == 1
+    assert in_hands(act).told("retried") == 1
 
 
-def test_the_last_attempt_is_made_when_patience_ends(tmp_path: Path) -> None:
+def test_the_last_attempt_is_made_when_patience_ends() -> None:
     async def act(hands: Hands) -> None:
-        hands.intake.settle(hands.notice(age_ms=59_950), Failed("HTTP 503", after_s=3600))
+        hands.attempts.settle(hands.notice(age_ms=59_950), Failed("HTTP 503", after_s=3600))
         await asyncio.wait_for(hands.again.get(), 5)
 
-    assert in_hands(tmp_path, act).told("retried") == 1
+    assert in_hands(act).told("retried") == 1
 
 
 @pytest.mark.parametrize(
@@ -134,23 +124,23 @@ def test_the_last_attempt_is_made_when_patience_ends(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_given_up_is_settled_and_counted(
-    tmp_path: Path, outcome: Outcome, age_ms: int, reason: str
+    outcome: Outcome, age_ms: int, reason: str
 ) -> None:
     def act(hands: Hands) -> None:
         notice = hands.notice(age_ms)
-        hands.intake.settle(notice, outcome)
+        hands.attempts.settle(notice, outcome)
         assert notice.progress.settled_to == 1
 
-    assert in_hands(tmp_path, act).told("given_up", reason=reason) == 1
+    assert in_hands(act).told("given_up", reason=reason) == 1
 
 
-def test_a_partition_that_was_let_go_is_its_next_owners(tmp_path: Path) -> None:
+def test_a_partition_that_was_let_go_is_its_next_owners() -> None:
     def act(hands: Hands) -> None:
         notice = hands.notice()
         notice.progress.is_held = False
         for outcome in (Delivered(), Refused("HTTP 410"), Failed("HTTP 500")):
-            hands.intake.settle(notice, outcome)
+            hands.attempts.settle(notice, outcome)
         assert notice.progress.settled_to == 0
-        assert not hands.intake._retries
+        assert not hands.attempts.waiting
 
-    in_hands(tmp_path, act)
+    in_hands(act)

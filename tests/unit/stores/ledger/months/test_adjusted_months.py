@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.checks.month_ways import as_of_now, in_words
-from pipelines.close import closing
+from pipelines.close import closing, opening
 from pipelines.close.verification import verify
 from pipelines.corrections.invoice_corrections import Word, credit, regenerate, void
 from pipelines.explain.explanation import explain_invoice
@@ -57,7 +57,7 @@ LOG = FakeLog(Vector({(1, 0): 5}), Vector({(1, 0): 5}))
 
 
 def draft(ledger: Ledger, month: str) -> None:
-    closing.open_closing(
+    opening.open_closing(
         month, ledger, LOG, WAREHOUSE, lambda: LATER, code_version="1", grace_ms=HOUR_MS
     )
     closing.aggregate_usage(month, ledger, WAREHOUSE)

@@ -1,0 +1,47 @@
+"""What landing is told at its start: addresses, topics, the price list, limits."""
+
+import logging
+from dataclasses import dataclass
+
+from schemas.catalog import Catalog
+from schemas.topics import QUOTA_STATE, USAGE_EVENTS
+
+GROUP = "countinghouse-landing"
+
+
+@dataclass(frozen=True, slots=True)
+class LandingConfig:
+    """What landing needs. `epoch` is the ledger's for the live topic; limits are milliseconds."""
+
+    kafka_servers: str
+    clickhouse_url: str
+    epoch: int
+    catalog_version: int
+    catalog: Catalog
+    max_age_ms: int | None
+    max_lead_ms: int | None
+    max_bytes: int
+    batch_size: int = 50_000
+    port: int = 18083
+    group: str = GROUP
+    usage_topic: str = USAGE_EVENTS
+    state_topic: str = QUOTA_STATE
+
+    def of_consumer(self) -> dict[str, object]:
+        """The Kafka client's settings: only what was committed is read; we commit ourselves."""
+        return {
+            "bootstrap.servers": self.kafka_servers,
+            "group.id": self.group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": 6_000,
+            "heartbeat.interval.ms": 1_500,
+            "fetch.wait.max.ms": 100,
+            "fetch.queue.backoff.ms": 10,  # by default a full queue rests for a second
+            "queued.max.messages.kbytes": 65_536,
+            "logger": logging.getLogger("streams.landing.landing"),
+        }
