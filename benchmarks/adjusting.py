@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines.adjustments.bulk import Offered, adjust_lines
+from pipelines.adjustments.bulk import adjust_lines
 from pipelines.adjustments.case import Case
 from pipelines.adjustments.concerned import concerned
 from pipelines.adjustments.given import given_by_tenant
 from pipelines.adjustments.invoice import adjust
+from pipelines.adjustments.offered import Offered
 from pipelines.catalog import catalog_file
 from pipelines.columns.tables import lines_by_subscription, table_of
 from pipelines.segments.segment_tables import segment_table

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from pipelines.adjustments.bulk import Offered, adjust_lines
+from pipelines.adjustments.bulk import adjust_lines
 from pipelines.adjustments.case import Case
 from pipelines.adjustments.concerned import concerned
 from pipelines.adjustments.given import given_by_tenant
 from pipelines.adjustments.invoice import adjust
+from pipelines.adjustments.offered import Offered
 from pipelines.columns.tables import lines_by_subscription, table_of
 from pipelines.explain.explanation import explain
 from pipelines.rating import bulk_rating

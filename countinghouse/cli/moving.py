@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines.reports.movements import Move, Movement, Spread
 from schemas.money import format_minor
+
+if TYPE_CHECKING:
+    from pipelines.reports.movements import Move, Movement, Spread
 
 SUMMARY_COLUMNS = (
     "currency", "tenants", "before", "after", "change", "winners", "losers", "p5", "p50", "p95",
@@ -28,7 +30,7 @@ def percent(ppm: int | None) -> str:
     return f"{sign}{tenths // 10}.{tenths % 10}%"
 
 
-def summary_rows(movements: Iterable[Movement]) -> Iterator[tuple[Any, ...]]:
+def summary_rows(movements: "Iterable[Movement]") -> Iterator[tuple[Any, ...]]:
     """A row of `SUMMARY_COLUMNS` for each currency."""
     for it in movements:
         money = (it.before_minor, it.after_minor, it.change_minor)
@@ -42,7 +44,7 @@ def summary_rows(movements: Iterable[Movement]) -> Iterator[tuple[Any, ...]]:
         )
 
 
-def move_rows(moves: Iterable[Move]) -> Iterator[tuple[str, ...]]:
+def move_rows(moves: "Iterable[Move]") -> Iterator[tuple[str, ...]]:
     """A row of `MOVE_COLUMNS` for each tenant."""
     for move in moves:
         money = (move.before_minor, move.after_minor, move.change_minor)
@@ -50,7 +52,7 @@ def move_rows(moves: Iterable[Move]) -> Iterator[tuple[str, ...]]:
         yield (move.tenant, move.currency, *told, percent(move.change_ppm))
 
 
-def summary_json(movements: Iterable[Movement]) -> list[dict[str, Any]]:
+def summary_json(movements: "Iterable[Movement]") -> list[dict[str, Any]]:
     """The movements with amounts as text; `ppm` are millionths of what was paid."""
     return [
         {
@@ -70,17 +72,17 @@ def summary_json(movements: Iterable[Movement]) -> list[dict[str, Any]]:
     ]
 
 
-def moves_json(moves: Iterable[Move]) -> list[dict[str, str]]:
+def moves_json(moves: "Iterable[Move]") -> list[dict[str, str]]:
     """Tenants with their amounts as text."""
     return [dict(zip(MOVE_COLUMNS, row, strict=True)) for row in move_rows(moves)]
 
 
-def _spread_texts(movement: Movement) -> Iterator[str]:
+def _spread_texts(movement: "Movement") -> Iterator[str]:
     """Each percentile as an amount, with that of the shares beside it."""
     for change, share in zip(_values(movement.minor), _values(movement.ppm), strict=True):
         beside = "" if share is None else f" ({percent(share)})"
         yield f"{amount(change or 0, movement.currency)}{beside}"
 
 
-def _values(spread: Spread | None) -> tuple[int | None, ...]:
+def _values(spread: "Spread | None") -> tuple[int | None, ...]:
     return (None,) * 3 if spread is None else (spread.p5, spread.p50, spread.p95)

@@ -4,8 +4,7 @@ Its lines are those of `pipelines.adjustments.invoice`, one by one; it owns only
 arithmetic is in HUGEINT, which raises on overflow.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.resources import files
 from types import MappingProxyType
 
@@ -13,13 +12,12 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.adjustments import bulk_tables as rows
+from pipelines.adjustments.offered import Offered
 from pipelines.columns.engine import database
 from pipelines.columns.tables import as_table, table_of
-from schemas.catalog import Catalog
-from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS, Extras
+from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, ITEM_COLUMNS
 from schemas.period import BillingPeriod
 from schemas.tables import LINE_COLUMNS
-from schemas.tax import TaxRule
 
 _SQL = files("pipelines") / "sql" / "adjustments"
 _STATEMENTS = (
@@ -28,16 +26,6 @@ _STATEMENTS = (
 )  # fmt: skip
 _CORRECTED = {"subscription": "string", "amount_minor": "int64"}
 _TEXTS = {name: (_SQL / f"{name}.sql").read_text() for name in _STATEMENTS}
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """What a month's adjustments rest on: price lists by version, the taxes in force, and what
-    tenants were given."""
-
-    catalogs: Mapping[int, Catalog]
-    taxes: Sequence[TaxRule]
-    extras: Extras
 
 
 def adjust_lines(

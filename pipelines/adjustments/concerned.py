@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.adjustments.bulk import Offered
+from pipelines.adjustments.offered import Offered
 from pipelines.columns.tables import as_table
 from schemas.extras import (
     ADD_ON_COLUMNS,

@@ -10,8 +10,8 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import given_by_tenant, versions_of
+from pipelines.adjustments.offered import Offered
 from pipelines.columns.line_parts import begins
 from pipelines.columns.tables import as_table, rows_of
 from pipelines.invoices.standing import made_by_close

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipelines.adjustments import bulk
 from pipelines.adjustments.concerned import concerned
+from pipelines.adjustments.offered import Offered
 from pipelines.rating import bulk_rating
 from schemas.period import BillingPeriod
 from schemas.tables import ArrowStream
@@ -19,7 +20,7 @@ def month_lines(
     usage: ArrowStream,
     segments: pa.Table,
     month: BillingPeriod,
-    offered: bulk.Offered,
+    offered: Offered,
     corrected: Mapping[str, int] = MappingProxyType({}),
 ) -> pa.Table:
     """Lines (`LINE_COLUMNS`): all fees, then all usage, then all that follows.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.adjustments.bulk import Offered
 from pipelines.adjustments.given import versions_of
+from pipelines.adjustments.offered import Offered
 from pipelines.columns.line_parts import begins
 from pipelines.columns.tables import as_table
 from pipelines.corrections.late_usage import corrections_until

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from pipelines.adjustments.bulk import Offered
+from pipelines.adjustments.offered import Offered
 from pipelines.invoices.books import Books
 from pipelines.invoices.extras_as_billed import extras_as_billed
 from pipelines.invoices.lines_on_invoices import corrected_minor

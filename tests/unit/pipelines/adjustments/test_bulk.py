@@ -2,9 +2,10 @@
 
 from hypothesis import HealthCheck, given, settings
 
-from pipelines.adjustments.bulk import Offered, adjust_lines
+from pipelines.adjustments.bulk import adjust_lines
 from pipelines.adjustments.concerned import concerned
 from pipelines.adjustments.invoice import adjust
+from pipelines.adjustments.offered import Offered
 from pipelines.columns.tables import lines_by_subscription
 from pipelines.segments.segment_tables import segment_table
 from schemas.invoice import InvoiceLine
