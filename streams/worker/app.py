@@ -43,7 +43,7 @@ LOGGING: dict[str, Any] = {
         # Faust tells of each service's starting and stopping under the service's module
         "streams.worker.app": {"level": "WARNING"},
         "streams.worker.intake": {"level": "WARNING"},
-        "streams.notices": {"level": "WARNING"},
+        "streams.notices.notices": {"level": "WARNING"},
     },
 }
 
