@@ -229,6 +229,10 @@ class Landing:
         """Read on from what is committed, dropping what was fetched."""
         self._rebalanced = False
         assigned = self._consumer.assignment()
+        # A partition that was lost while paused comes back paused: nobody else would wake it. And
+        # before anything is assigned, served while Kafka is asked: a resume that comes beside an
+        # assignment may be lost, and the partition stays paused (librdkafka 5591).
+        self._consumer.resume(assigned)
         try:
             committed = self._consumer.committed(assigned, KAFKA_SECONDS)
         except KafkaException as failure:
@@ -237,8 +241,6 @@ class Landing:
             return
         self.health.assigned({(p.topic, p.partition): max(p.offset, 0) for p in committed})
         self._consumer.assign([_start(place) for place in committed])
-        # A partition that was lost while paused comes back paused: nobody else would wake it.
-        self._consumer.resume(committed)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
