@@ -24,7 +24,7 @@ BY_FILE := --dist loadfile --no-loadscope-reorder
 help:
 	@echo 'make demo     set everything up and run the demo (options: make demo ARGS="--limit 10000")'
 	@echo 'make test     set everything up, check and run all tests'
-	@echo 'make check    lint, types and unit tests: a minute'
+	@echo 'make check    lint, types and unit tests: some minutes'
 	@echo 'make up       start the local stack; Ctrl-C or make down stops it'
 	@echo 'make chaos    prove exactness by faults (make chaos ARGS="--minutes 30 --workers 3 --seed 7")'
 	@echo 'make docs     make the reference pages from the code'

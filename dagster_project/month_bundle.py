@@ -1,7 +1,7 @@
 """The month's bundle: files from which anyone can compute its lines again, once they are final.
 
 Owns how it is written, by Dagster and by `countinghouse bundle` alike; what is in it is
-`pipelines.bundle.bundle`, where its bytes lie `stores.bundles`.
+`pipelines.bundle`, where its bytes lie `stores.bundles`.
 """
 
 import json

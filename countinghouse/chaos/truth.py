@@ -1,7 +1,7 @@
 """The recount: what must be counted, landed, announced and rejected, from what was sent alone.
 
-Plain and slow on purpose, and written apart from `streams` and `pipelines.admission.admission`:
-were it to share their code, it would share their mistakes.
+Plain and slow on purpose, and written apart from `streams` and `pipelines.admission`: were it to
+share their code, it would share their mistakes.
 """
 
 import hashlib

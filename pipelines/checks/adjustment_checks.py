@@ -7,7 +7,6 @@ is its rate of its base, credits pay what is due and no more than they hold.
 from collections import Counter
 from collections.abc import Collection, Iterator
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,21 +16,19 @@ from pipelines.adjustments.concerned import concerned
 from pipelines.columns.engine import database
 from pipelines.columns.line_parts import between, ranges_of
 from pipelines.columns.tables import lines_by_subscription, table_of
+from pipelines.invoices.books import Books
 from pipelines.invoices.lines_on_invoices import on_invoices
 from pipelines.segments.segment_tables import subscriptions_of
 from schemas.invoice import REDUCING_KINDS, InvoiceLine
 from schemas.prices import PPM
 from schemas.subscription import Subscription
 
-if TYPE_CHECKING:
-    from pipelines.invoices.books import Books
-
 Lines = Collection[InvoiceLine]
 
 _SUSPECTS = (files("pipelines") / "sql" / "checks" / "adjustments.sql").read_text()
 
 
-def adjustments_hold(books: "Books") -> list[str]:
+def adjustments_hold(books: Books) -> list[str]:
     """What is wrong with the month's adjusting lines, each a finding to read."""
     segments = concerned(books.segments, books.offered)
     if not segments.num_rows:
@@ -43,7 +40,7 @@ def adjustments_hold(books: "Books") -> list[str]:
     return findings
 
 
-def _limited(books: "Books") -> pa.Table:
+def _limited(books: Books) -> pa.Table:
     """The plans with a minimum or a maximum."""
     plans = (
         (version, name)
@@ -55,7 +52,7 @@ def _limited(books: "Books") -> pa.Table:
 
 
 def _of_suspects(
-    segments: pa.Table, lines: pa.Table, limited: pa.Table, books: "Books"
+    segments: pa.Table, lines: pa.Table, limited: pa.Table, books: Books
 ) -> Iterator[str]:
     """The findings of those subscriptions of whom a statement is not sure."""
     with database({"segments": segments, "lines": lines, "limited": limited}) as connection:
@@ -68,7 +65,7 @@ def _of_suspects(
             yield f"{subscription.tenant}: {finding}"
 
 
-def findings_of(subscription: Subscription, lines: Lines, books: "Books") -> Iterator[str]:
+def findings_of(subscription: Subscription, lines: Lines, books: Books) -> Iterator[str]:
     """What is wrong with the adjusting lines of one invoice, all of whose lines are given."""
     yield from _limits(subscription, lines, books)
     yield from _discounts(lines)
@@ -76,7 +73,7 @@ def findings_of(subscription: Subscription, lines: Lines, books: "Books") -> Ite
     yield from _credits(lines)
 
 
-def _limits(subscription: Subscription, lines: Lines, books: "Books") -> Iterator[str]:
+def _limits(subscription: Subscription, lines: Lines, books: Books) -> Iterator[str]:
     """Minimum and maximum of each plan that was in force for the whole period."""
     period = books.billed(subscription)
     parts = subscription.parts(period)

@@ -80,7 +80,7 @@ class Landing:
         self._rules = Rules(config.catalog, admission, config.epoch, config.usage_topic)
         self._sink = WarehouseSink(config.clickhouse_url)
         self._letters = DeadLetters(config.kafka_servers, config.group, config.usage_topic)
-        self._consumer = Consumer(config.of_consumer())
+        self._consumer = Consumer({**config.of_consumer(), "logger": _log})
         self._batch = Batch(self._rules)
         self._under_way: BatchUnderWay | None = None
         self._rebalanced = False
@@ -181,9 +181,9 @@ class Landing:
         with self._paused():
             while not (stop.is_set() or self._rebalanced or pending.insert.ends_within(1)):
                 self._consumer.poll(0)  # nothing comes from paused partitions
-            if not stop.is_set() and not self._rebalanced:
-                self._finish(0)
-                self._rewind()
+        if not stop.is_set() and not self._rebalanced:
+            self._finish(0)
+            self._rewind()
 
     def _isolate(self, messages: Sequence[Record]) -> None:
         """Store what can be stored, and put aside the records that the warehouse refuses."""
@@ -206,8 +206,9 @@ class Landing:
         self._let_go()
         with self._paused():
             self._consumer.poll(0)  # keeps the membership
-            if not stop.wait(pause):
-                self._rewind()
+            is_over = stop.wait(pause)
+        if not is_over:
+            self._rewind()
 
     @contextmanager
     def _paused(self) -> Iterator[None]:

@@ -1,6 +1,5 @@
 """What landing is told at its start: addresses, topics, the price list, limits."""
 
-import logging
 from dataclasses import dataclass
 
 from schemas.catalog import Catalog
@@ -43,5 +42,4 @@ class LandingConfig:
             "fetch.wait.max.ms": 100,
             "fetch.queue.backoff.ms": 10,  # by default a full queue rests for a second
             "queued.max.messages.kbytes": 65_536,
-            "logger": logging.getLogger("streams.landing.landing"),
         }

@@ -31,11 +31,6 @@ class Attempts:
         self._warned_ms = 0
         self._retries: set[asyncio.Task[None]] = set()
 
-    @property
-    def waiting(self) -> int:
-        """How many are to be made again."""
-        return len(self._retries)
-
     def give_back(self) -> None:
         """Nothing is tried again here any more: it is the next owner's."""
         for retry in self._retries:

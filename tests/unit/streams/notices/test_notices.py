@@ -141,6 +141,6 @@ def test_a_partition_that_was_let_go_is_its_next_owners() -> None:
         for outcome in (Delivered(), Refused("HTTP 410"), Failed("HTTP 500")):
             hands.attempts.settle(notice, outcome)
         assert notice.progress.settled_to == 0
-        assert not hands.attempts.waiting
+        assert not hands.attempts._retries
 
     in_hands(act)
