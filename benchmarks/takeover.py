@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from benchmarks.counting import PARTITIONS, Load, config_of, fill
+from benchmarks.counting import PARTITIONS, Load, config_of, fill, written
 from streams.journal.counters import CountersConfig
 from streams.worker.app import CountersApp, build
 from streams.worker.collector import calm_collector
@@ -52,19 +52,12 @@ async def serve(config: CountersConfig, partitions: int) -> None:
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-async def count_all(config: CountersConfig) -> None:
-    """Count until nothing is left."""
+async def count_all(config: CountersConfig, events: int) -> None:
+    """Count so many events, and write them."""
     app = build(config)
     async with app:
-        while not (app.intake.is_ready() and live(app) == PARTITIONS and not behind(app)):
+        while written(app.metrics.registry.get_sample_value) < events:
             await asyncio.sleep(0.1)
-
-
-def behind(app: CountersApp) -> int:
-    """Records not yet written."""
-    return sum(lag.records for lag in app.intake.lags()) or int(
-        any(t.live and t.live.journal.shard.has_changes for t, _ in app.intake._tenures.values())
-    )
 
 
 async def read_state(config: CountersConfig) -> tuple[int, float]:
@@ -103,7 +96,7 @@ def report(servers: str, counters: int) -> None:
     fill(servers, name, load)
     config = config_of(servers, name)
     logging.disable()
-    asyncio.run(count_all(config))
+    asyncio.run(count_all(config, load.events))
     records, seconds = asyncio.run(read_state(config))
     print(f"{records:,} records of quota.state merely read: {seconds:.1f} s", flush=True)
     first = start(servers, name, config.group_id, PARTITIONS)

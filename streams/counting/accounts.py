@@ -115,7 +115,7 @@ class Accounts:
         start_ms = instant_of(start)
         for sheet in account.sheets:
             if (sheet.span.kind, sheet.span.start_ms) == (kind, start_ms):
-                sheet.counters[index] = None
+                sheet.close(index)
 
     def _recast(self, account: Account, clock_ms: int) -> list[bytes]:
         """Make billing periods anew of their days; the keys of the rows of those that are no more.

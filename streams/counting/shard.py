@@ -135,9 +135,8 @@ class Shard:
         if not account.from_ms <= time_ms < account.until_ms:
             accounts.turn(account, time_ms)
         for sheet in account.current:
-            counters = sheet.counters
             for meter, micro in values:
-                counter = counters[meter] or sheet.open(meter)
+                counter = sheet.counters[meter] or sheet.open(meter)
                 if counter is NOT_HERE:
                     continue
                 if (fold := folds[meter]) is None:

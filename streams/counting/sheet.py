@@ -25,7 +25,8 @@ class Sheet:
         self.account = account
         self.span = span
         self.term = term
-        self.counters = list(blank)
+        # A tuple: it is made anew for a meter's first value only, and there are millions.
+        self.counters = tuple(blank)
 
     def limits(self, meter: int) -> Limits:
         """What a meter may use in this window under the present term."""
@@ -40,9 +41,18 @@ class Sheet:
 
     def open(self, meter: int) -> Counter:
         """A new counter at nothing, under the present term."""
-        alarm = self.limits(meter).alarm(0)
-        counter = self.counters[meter] = Counter(0, alarm, self.account.timeline.version)
+        counter = Counter(0, self.limits(meter).alarm(0), self.account.timeline.version)
+        self._put(meter, counter)
         return counter
+
+    def close(self, meter: int) -> None:
+        """Forget a meter's counter."""
+        self._put(meter, None)
+
+    def _put(self, meter: int, counter: Counter | None) -> None:
+        counters = list(self.counters)
+        counters[meter] = counter
+        self.counters = tuple(counters)
 
     def live(self) -> list[tuple[int, Counter]]:
         """The counters that there are, with their meters' indexes."""
@@ -67,9 +77,8 @@ class Account:
 
     def sheet(self, span: Span) -> Sheet | None:
         """The sheet of a window; recent ones are found first."""
-        kind, start_ms = span.kind, span.start_ms
         for sheet in reversed(self.sheets):
-            if sheet.span.start_ms == start_ms and sheet.span.kind == kind:
+            if sheet.span == span:
                 return sheet
         return None
 
