@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from countinghouse.without_pandas import leave_pandas_out
+
 # Name, "module:function or Typer", what it is for. A command is loaded when it is called, so that
 # help and completion stay quick; one whose module is not there does not exist.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -117,6 +119,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; an error that a person can meet is one line on stderr."""
+    leave_pandas_out()
     try:
         typer.main.get_command(app)(prog_name="countinghouse")
     except KeyboardInterrupt:

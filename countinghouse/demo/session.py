@@ -33,7 +33,7 @@ def run_demo(demo: DemoInput, console: Console, *, keep: bool) -> Report:
     settings = Settings(max_event_age=None, max_event_lead=None)
     settings.home.mkdir(parents=True, exist_ok=True)
     if demo.claim(settings.home):
-        console.print(f"This demo was run before in {settings.home}; what is done stays done")
+        console.print(f"This demo was begun before in {settings.home}; what is done stays done")
     open_ledger(settings, demo.catalog)
     with _Stack(settings, console, keep=keep):
         report = run(settings, demo, console)

@@ -16,6 +16,12 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.fixture(autouse=True)
+def _imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `main` changes about them is its process's, and not that of other tests."""
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+
+
 @pytest.mark.parametrize("name", [name for name in COMMANDS if app._exists(name)])
 def test_every_command_loads(name: str) -> None:
     assert app._load(name).name == name
@@ -37,6 +43,25 @@ def test_help_loads_no_library_of_the_workers() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_command_loads_no_pandas() -> None:
+    code = """
+import contextlib, sys
+import duckdb, pyarrow as pa
+from countinghouse.cli.app import main
+
+sys.argv = ["countinghouse", "--version"]
+with contextlib.suppress(SystemExit):
+    main()
+with duckdb.connect() as database:
+    database.register("usage", pa.table({"micro": [1, None, 2]}))
+    asked = {"least": 1}
+    found = database.sql("SELECT sum(micro) FROM usage WHERE micro > $least", params=asked)
+    print(found.to_arrow_table().to_pylist(), "pandas" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[{'sum(micro)': Decimal('2')}] False"
 
 
 @pytest.mark.parametrize(
