@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
+from clickhouse_connect.driver.client import Client
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
 from countinghouse.client import PRODUCER_CONFIG
@@ -24,6 +25,7 @@ from tests.embedded import free_ports
 from tests.warehouses import CATALOG
 
 PATIENCE_SECONDS = 60
+PARTITIONS = 3
 
 
 def a_landing(kafka_servers: str, warehouse_url: str, **changes: Any) -> LandingConfig:
@@ -150,3 +152,22 @@ def dead_letters(kafka_servers: str, source: str) -> list[tuple[bytes, dict[str,
 
 if __name__ == "__main__":
     run(LandingConfig(**json.loads(sys.argv[1]), catalog=CATALOG))
+
+
+def landed(client: Client, source: str) -> list[tuple[object, ...]]:
+    """All that is stored of a source's events."""
+    sql = (
+        "SELECT * FROM metered_usage FINAL WHERE source = {source:String} "
+        "ORDER BY tenant, id, meter"
+    )
+    return [tuple(row) for row in client.query(sql, {"source": source}).result_rows]
+
+
+def tokens(client: Client, source: str) -> dict[str, int]:
+    """The value of `tokens` by event id."""
+    sql = (
+        "SELECT id, value FROM metered_usage FINAL "
+        "WHERE source = {source:String} AND meter = 'tokens'"
+    )
+    rows: Any = client.query(sql, {"source": source}).result_rows
+    return dict(rows)
