@@ -4,6 +4,7 @@ Number, issue date, state and payments lie outside the document, so that the sam
 prices give the same bytes for ever.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -172,10 +173,17 @@ def invoice_id(subscription: str, month: str) -> str:
     return f"{subscription}:{month}"
 
 
+REMADE = "#[0-9]+$"
+"""How the id of an invoice ends that was made again in the place of a void one.
+
+Any other ends with its month: a tenant may well be called `acme#1`.
+"""
+
+
 def remade_id(invoice: str) -> str:
     """The id of the invoice that follows a void one: sub_acme:2026-10 → sub_acme:2026-10#2."""
-    first, _, ordinal = invoice.partition("#")
-    return f"{first}#{int(ordinal or 1) + 1}"
+    end = re.search(REMADE, invoice)
+    return f"{invoice[: end.start()]}#{int(end[0][1:]) + 1}" if end else f"{invoice}#2"
 
 
 def late_note_id(corrected: str, month: str) -> str:

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.invoice import late_note_id
+from schemas.invoice import REMADE, late_note_id
 
 
 def made_by_close(heads: pa.Table, month: str) -> pa.Table:
@@ -15,7 +15,7 @@ def made_by_close(heads: pa.Table, month: str) -> pa.Table:
     """
     own = heads.filter(pc.invert(_are_by_hand(heads, month)))
     firsts = first_ids(own)
-    remade = pc.unique(firsts.filter(pc.match_substring(own["id"], "#")))
+    remade = pc.unique(firsts.filter(pc.not_equal(own["id"], firsts)))
     if not len(remade):
         return own
     is_among = pc.is_in(firsts, value_set=remade)
@@ -30,8 +30,8 @@ def by_hand(heads: pa.Table, month: str) -> pa.Table:
 
 
 def first_ids(heads: pa.Table) -> pa.ChunkedArray:
-    """The ids of what the close made in their place; see `schemas.invoice.first_id`."""
-    stripped = pc.replace_substring_regex(heads["id"], "(?s)#.*", "")
+    """The ids of what the close made in their place; see `schemas.invoice.remade_id`."""
+    stripped = pc.replace_substring_regex(heads["id"], REMADE, "")
     return pc.if_else(pc.equal(heads["kind"], "invoice"), stripped, heads["id"])
 
 

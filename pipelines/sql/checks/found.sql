@@ -24,8 +24,9 @@ SELECT
             regexp_extract(decode(document), '"total_minor":(-?[0-9]+)', 1) AS BIGINT
         )
     END AS stated_minor,
-    -- Made after the close: in place of a void one, or as a credit note by hand.
-    coalesce(summed.is_credit, false) OR contains(heads.id, '#') AS is_later
+    -- Made after the close: in place of a void one (schemas.invoice.REMADE), or as a credit note by
+    -- hand.
+    coalesce(summed.is_credit, false) OR regexp_matches(heads.id, '#[0-9]+$') AS is_later
 FROM heads
 LEFT JOIN summed ON summed.invoice = heads.id
 LEFT JOIN documents ON documents.invoice = heads.id

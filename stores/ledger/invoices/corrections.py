@@ -176,7 +176,7 @@ def _notes(connection: sa.Connection, invoice: Invoice) -> list[int]:
         invoices.c.corrects == invoice.id,
         invoices.c.kind == "note",
         invoices.c.state != InvoiceState.VOID.value,
-        invoices.c.id.like("%:credit:%"),
+        invoices.c.id.startswith(f"{invoice.id}:credit:", autoescape=True),
     )
     return list(connection.execute(query).scalars())
 

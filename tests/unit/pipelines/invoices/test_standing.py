@@ -21,7 +21,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Invoice], list[Invoice], list[Invoi
     made: list[Invoice] = []
     gone: list[Invoice] = []
     noted: list[Invoice] = []
-    for tenant in ("acme", "bolt"):
+    for tenant in ("acme", "acme#2", "bolt:2026-10#3"):
         invoice = _invoice(tenant, invoice_id(tenant, MONTH))
         for _ in range(draw(st.integers(0, 11))):
             gone.append(replace(invoice, state=InvoiceState.VOID))

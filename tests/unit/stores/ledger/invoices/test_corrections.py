@@ -7,7 +7,7 @@ import pytest
 
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.extras import CreditGrant
-from schemas.invoice import Invoice, InvoiceLine, InvoiceState, remade_id
+from schemas.invoice import Invoice, InvoiceLine, InvoiceState, late_note_id, remade_id
 from stores.ledger import Ledger
 from tests.unit.stores.ledger.builders import (
     DUE,
@@ -19,9 +19,11 @@ from tests.unit.stores.ledger.builders import (
     a_payment,
     a_subscription,
     finalized,
+    prepare_month,
 )
 
 FIRST, SECOND = f"{MONTH}-000001", f"{MONTH}-000002"
+NEXT_MONTH = "2026-11"
 LATER = (NOW + 1, DUE + 1)
 WORD = ("billing", "wrong address")
 
@@ -149,6 +151,18 @@ def test_an_invoice_with_credit_notes_is_not_void(ledger: Ledger, acme: Invoice)
     credit(ledger, acme, 1)
     with pytest.raises(Conflict, match="has credit notes"):
         ledger.void_invoice(FIRST, *WORD)
+
+
+@pytest.mark.parametrize("tenant", ["acme", "a:credit:1", "a%"])
+def test_notes_for_late_usage_are_no_credits_by_hand(ledger: Ledger, tenant: str) -> None:
+    ledger.save_subscriptions([a_subscription(tenant)], NOW, "ada")
+    [invoice] = finalized(ledger, a_draft(tenant, 4999))
+    name = late_note_id(invoice.id, NEXT_MONTH)
+    late = replace(a_note(invoice, 1000), id=name, month=NEXT_MONTH)
+    prepare_month(ledger, [late], NEXT_MONTH)
+    ledger.finalize(NEXT_MONTH, SELLER, NOW, DUE)
+    credit(ledger, invoice, 4999)
+    assert ledger.invoice(FIRST).state is InvoiceState.PAID
 
 
 def test_prepaid_credits_are_given_back_and_used_again(ledger: Ledger) -> None:
