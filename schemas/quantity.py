@@ -15,6 +15,18 @@ MAX_QUANTITY = 10**11
 """Largest value of one property, in units: nine of them added still fit a Decimal(18, 6)."""
 
 
+MOST_MICRO = 2**63 - 1
+"""The most that a tenant's use of a meter in a month is said to be, and so on every line of it.
+
+What is beyond is said to be as much, up or down, and holds its tenant.
+"""
+
+
+def clamped(micro: int) -> int:
+    """A quantity, or the nearest that can be said."""
+    return max(-MOST_MICRO, min(MOST_MICRO, micro))
+
+
 def to_micro(value: object) -> int:
     """Read a JSON number (an int, or a Decimal made from its text) or decimal text as 1e-6 units.
 

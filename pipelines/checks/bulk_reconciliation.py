@@ -28,8 +28,9 @@ from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS
 _SQL = files("pipelines") / "sql"
 _SEGMENTS = (_SQL / "compare" / "segments.sql").read_text()
 _PARTS = (_SQL / "parts.sql").read_text()
-_COUNTERS, _UNPRICED, _COMPARE = (
-    (_SQL / "compare" / f"{name}.sql").read_text() for name in ("counters", "unpriced", "compare")
+_CLAMPED, _COUNTERS, _UNPRICED, _COMPARE = (
+    (_SQL / "compare" / f"{name}.sql").read_text()
+    for name in ("clamped", "counters", "unpriced", "compare")
 )
 _PERIOD = {"start_ms": "int64", "end_ms": "int64"}
 _PERIODS = {"anchor_day": "int32", **_PERIOD}
@@ -102,7 +103,7 @@ def compare(figures: Figures, invoiced: pa.Array, terms: Terms) -> pa.Table:
     )
     names = names_in(tables.values())
     with database({name: numbered(it, names) for name, it in tables.items()}) as own:
-        for script in (_SEGMENTS, _PARTS, _UNPRICED, _COUNTERS):
+        for script in (_CLAMPED, _SEGMENTS, _PARTS, _UNPRICED, _COUNTERS):
             own.execute(script)
         asked = {"with_counters": figures.counters is not None}
         found = own.sql(_COMPARE, params=asked).to_arrow_table()

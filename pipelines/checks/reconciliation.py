@@ -19,7 +19,7 @@ from pipelines.segments.segments import parts
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison, Reconciliation
 from schemas.period import BillingPeriod
-from schemas.quantity import format_micro
+from schemas.quantity import MOST_MICRO, clamped, format_micro
 from schemas.subscription import Subscription
 from schemas.tables import RECONCILIATION_COLUMNS, ArrowStream
 
@@ -78,9 +78,9 @@ def _sum(days: Sequence[CounterComparison], period: BillingPeriod) -> CounterCom
         days[0].meter,
         "billing_period",
         period.start_ms,
-        sum(day.counter_micro for day in days),
-        sum(day.warehouse_micro for day in days),
-        sum(day.beyond_window_micro for day in days),
+        clamped(sum(day.counter_micro for day in days)),
+        clamped(sum(day.warehouse_micro for day in days)),
+        clamped(sum(day.beyond_window_micro for day in days)),
     )
 
 
@@ -103,7 +103,7 @@ def unpriced_quantities(
         if row["segment"] in numbers.get(tenant, ()) and meter in priced.get(tenant, ()):
             continue
         unpriced[tenant, meter] += row["quantity_micro"]
-    return dict(unpriced)
+    return {key: clamped(micro) for key, micro in unpriced.items()}
 
 
 def compare(
@@ -145,7 +145,7 @@ def _row(
     key: tuple[str, str], figures: Figures, counter: CounterComparison | None
 ) -> Reconciliation:
     warehouse = figures.warehouse.get(key, 0)
-    billed, unpriced = figures.billed.get(key, 0), figures.unpriced.get(key, 0)
+    billed, unpriced = clamped(figures.billed.get(key, 0)), figures.unpriced.get(key, 0)
     reasons = list(differences(counter, warehouse, billed, unpriced))
     return Reconciliation(
         *key,
@@ -160,7 +160,7 @@ def _row(
 
 def _at_the_cut(counter: CounterComparison, warehouse: int) -> int:
     """A counter brought back to the closing's cut: it may have read usage that came after it."""
-    return counter.counter_micro - (counter.warehouse_micro - warehouse)
+    return clamped(counter.counter_micro - (counter.warehouse_micro - warehouse))
 
 
 def differences(
@@ -178,6 +178,8 @@ def differences(
             f"the warehouse has {format_micro(warehouse)}, the invoice {format_micro(billed)} "
             f"and {format_micro(unpriced)} outside it"
         )
+    if MOST_MICRO in (abs(warehouse), abs(billed)):
+        yield f"more than {format_micro(MOST_MICRO)} units cannot be billed"
     if billed < 0:
         yield f"the billed quantity {format_micro(billed)} is negative"
 

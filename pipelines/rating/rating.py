@@ -15,6 +15,7 @@ from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
 from schemas.period import BillingPeriod
 from schemas.prices import Matrix, PerUnit, PriceModel
+from schemas.quantity import clamped
 from schemas.rate_card import RateCard
 from schemas.subscription import Subscription
 
@@ -108,7 +109,7 @@ def _uses(part: Part, card: RateCard | None, by_value: Mapping[str, int]) -> Ite
         for value in sorted(by_value, key=lambda each: (by_value[each] < 0, each)):
             yield _Use(part, card, by_value[value], value)
     else:
-        yield _Use(part, card, sum(by_value.values()))
+        yield _Use(part, card, clamped(sum(by_value.values())))
 
 
 def priced_meters(found: Iterable[Part], catalogs: Mapping[int, Catalog]) -> set[str]:

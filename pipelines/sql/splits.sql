@@ -28,7 +28,10 @@ used AS (
         usage.meter,
         parts.segment,
         CASE WHEN matrix_cards.meter IS NOT NULL THEN usage.value END AS value,
-        sum(usage.quantity_micro)::HUGEINT AS quantity_micro
+        -- Of many values it may be more than can be said: see schemas.quantity.MOST_MICRO.
+        greatest(
+            least(sum(usage.quantity_micro), 9223372036854775807), -9223372036854775807
+        )::HUGEINT AS quantity_micro
     FROM usage
     JOIN parts USING (tenant, segment)
     LEFT JOIN matrix_cards

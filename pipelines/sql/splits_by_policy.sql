@@ -99,7 +99,10 @@ used AS (
         measured.segment,
         measured.pool,
         CASE WHEN matrix_cards.meter IS NOT NULL THEN usage.value END AS value,
-        sum(usage.quantity_micro)::HUGEINT AS quantity_micro
+        -- Of many values it may be more than can be said: see schemas.quantity.MOST_MICRO.
+        greatest(
+            least(sum(usage.quantity_micro), 9223372036854775807), -9223372036854775807
+        )::HUGEINT AS quantity_micro
     FROM usage
     JOIN measured USING (tenant, segment)
     LEFT JOIN matrix_cards

@@ -1,6 +1,6 @@
 -- The figures of every tenant and meter side by side, and whether anything holds the tenant back;
 -- pipelines.checks.reconciliation.compare is the specification.
--- Tables: month_counters, warehouse, billed, unpriced, invoiced, billable; $with_counters.
+-- Sums are of 128 bits. Tables: month_counters, warehouse, billed, unpriced, invoiced, billable; $with_counters.
 WITH
 on_invoices AS (
     SELECT tenant, meter, sum(quantity_micro) AS micro
@@ -12,12 +12,12 @@ summed AS (
     SELECT
         tenant,
         meter,
-        coalesce(warehouse.quantity_micro, 0) AS warehouse_micro,
-        coalesce(on_invoices.micro, 0) AS billed_micro,
-        coalesce(unpriced.quantity_micro, 0) AS unpriced_micro,
-        month_counters.counter_micro,
-        month_counters.stored_micro,
-        month_counters.beyond_micro
+        coalesce(warehouse.quantity_micro, 0)::HUGEINT AS warehouse_micro,
+        clamped(coalesce(on_invoices.micro, 0))::HUGEINT AS billed_micro,
+        coalesce(unpriced.quantity_micro, 0)::HUGEINT AS unpriced_micro,
+        month_counters.counter_micro::HUGEINT AS counter_micro,
+        month_counters.stored_micro::HUGEINT AS stored_micro,
+        month_counters.beyond_micro::HUGEINT AS beyond_micro
     FROM warehouse
     FULL JOIN expected USING (tenant, meter)
     FULL JOIN month_counters USING (tenant, meter)
@@ -45,7 +45,7 @@ SELECT
     tenant,
     meter,
     -- Brought back to the closing's cut: a counter may have read usage that came after it.
-    (counter_micro - (stored_micro - warehouse_micro))::BIGINT AS counter_micro,
+    clamped(counter_micro - (stored_micro - warehouse_micro)) AS counter_micro,
     warehouse_micro::BIGINT AS warehouse_micro,
     coalesce(beyond_micro, 0)::BIGINT AS beyond_window_micro,
     billed_micro::BIGINT AS billed_micro,
@@ -54,6 +54,7 @@ SELECT
     stored_micro::BIGINT AS stored_micro,
     coalesce(counter_micro <> stored_micro + coalesce(beyond_micro, 0), false)
     OR warehouse_micro <> billed_micro + unpriced_micro
+    OR greatest(abs(warehouse_micro), abs(billed_micro)) = 9223372036854775807 -- or more
     OR billed_micro < 0 AS is_held
 FROM countered
 ORDER BY tenant, meter

@@ -31,9 +31,9 @@ days AS (
     SELECT
         tenant,
         meter,
-        sum(counter_micro)::BIGINT AS counter_micro,
-        sum(warehouse_micro)::BIGINT AS warehouse_micro,
-        sum(beyond_window_micro)::BIGINT AS beyond_window_micro
+        clamped(sum(counter_micro)) AS counter_micro,
+        clamped(sum(warehouse_micro)) AS warehouse_micro,
+        clamped(sum(beyond_window_micro)) AS beyond_window_micro
     FROM own
     WHERE window_kind = 'day' AND window_start_ms >= start_ms AND window_start_ms < end_ms
     GROUP BY tenant, meter

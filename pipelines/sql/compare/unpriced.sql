@@ -18,7 +18,7 @@ by_several AS (
     JOIN priced ON priced.kind = price_lists.kind
     WHERE tenants.kind <> tenants.last_kind
 )
-SELECT usage.tenant, usage.meter, sum(usage.quantity_micro) AS quantity_micro
+SELECT usage.tenant, usage.meter, clamped(sum(usage.quantity_micro)) AS quantity_micro
 FROM usage
 LEFT JOIN parts USING (tenant, segment)
 LEFT JOIN tenants USING (tenant)

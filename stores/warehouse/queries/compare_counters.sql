@@ -219,8 +219,8 @@ SELECT
     meter,
     window_kind,
     toUnixTimestamp64Milli(window_start) AS start_ms,
-    toInt64(any(c.used) * 1000000) AS counter_micro,
-    toInt64(
+    toInt64(clamp(any(c.used) * 1000000, -9223372036854775807, 9223372036854775807)) AS counter_micro,
+    toInt64(clamp(
         -- {others
         multiIf(
             aggregation = 'max', maxIf(u.largest, is_stored),
@@ -232,9 +232,11 @@ SELECT
         -- {others
         )
         -- }
-        * 1000000
-    ) AS warehouse_micro,
-    toInt64(
+        * 1000000,
+        -9223372036854775807,
+        9223372036854775807
+    )) AS warehouse_micro,
+    toInt64(clamp(
         -- {others
         multiIf(
             aggregation = 'max', maxIf(u.largest, is_counted),
@@ -246,8 +248,10 @@ SELECT
         -- {others
         )
         -- }
-        * 1000000
-    ) - warehouse_micro AS beyond_window_micro
+        * 1000000,
+        -9223372036854775807,
+        9223372036854775807
+    )) - warehouse_micro AS beyond_window_micro
 FROM used AS u
 FULL JOIN counted AS c USING (tenant, meter, window_kind, window_start)
 WHERE window_start >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')

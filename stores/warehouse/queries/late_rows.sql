@@ -6,7 +6,7 @@ SELECT
     toString(meter) AS meter,
     toInt64(count()) AS events,
     toInt64(countIf(nth = 1)) AS own_events,
-    toInt64(sum(value) * 1000000) AS quantity_micro,
+    toInt64(clamp(sum(value) * 1000000, -9223372036854775807, 9223372036854775807)) AS quantity_micro,
     toUnixTimestamp64Milli(min(arrived)) AS first_arrived_ms,
     toUnixTimestamp64Milli(max(arrived)) AS last_arrived_ms,
     max(toUnixTimestamp64Milli(arrived) - toUnixTimestamp64Milli(time)) AS longest_ms

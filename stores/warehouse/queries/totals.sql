@@ -5,7 +5,7 @@
 SELECT
     tenant,
     toString(metered) AS meter,
-    toInt64(sum(quantity) * 1000000) AS quantity_micro
+    toInt64(clamp(sum(quantity) * 1000000, -9223372036854775807, 9223372036854775807)) AS quantity_micro
 FROM
 (
     SELECT

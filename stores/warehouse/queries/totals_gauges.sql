@@ -58,6 +58,6 @@ WITH
 SELECT
     tenant,
     meter,
-    accurateCast(sum(whole), 'Int64') AS quantity_micro
+    toInt64(clamp(sum(whole), -9223372036854775807, 9223372036854775807)) AS quantity_micro
 FROM gauges
 GROUP BY tenant, meter

@@ -1,12 +1,13 @@
 -- A month's usage by tenant, meter, segment and value, as of a cut: `keys` and `ends` are the vector,
 -- a key being epoch << 16 | partition; a partition that is not in it counts as read up to 0.
+-- More than can be said is said to be as much: see schemas.quantity.MOST_MICRO.
 -- It adds up; `others` are the meters that do not: usage_running.sql and usage_gauges.sql.
 SELECT
     u.tenant AS tenant,
     u.meter AS meter,
     toInt32(arrayCount(bound -> bound <= u.time, b.bounds)) AS segment,
     u.dimension AS value,
-    toInt64(sum(u.quantity) * 1000000) AS quantity_micro,
+    toInt64(clamp(sum(u.quantity) * 1000000, -9223372036854775807, 9223372036854775807)) AS quantity_micro,
     toInt64(count()) AS events
 FROM
 (

@@ -4,7 +4,7 @@ SELECT
     tenant,
     model,
     meter,
-    toInt64(sum(value) * 1000000) AS quantity_micro
+    toInt64(clamp(sum(value) * 1000000, -9223372036854775807, 9223372036854775807)) AS quantity_micro
 FROM metered_usage FINAL
 WHERE time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
     AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')

@@ -156,14 +156,15 @@ WITH
             meter,
             toInt32(segment) AS segment,
             value,
-            accurateCast(
+            toInt64(clamp( -- as in usage.sql
                 reached_micro - lagInFrame(reached_micro, 1, toInt128(0)) OVER (
                     PARTITION BY tenant, meter, value
                     ORDER BY segment
                     ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
                 ),
-                'Int64'
-            ) AS quantity_micro,
+                -9223372036854775807,
+                9223372036854775807
+            )) AS quantity_micro,
             events
         FROM running
     )

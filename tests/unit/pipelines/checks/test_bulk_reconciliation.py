@@ -14,6 +14,7 @@ from pipelines.segments.segment_tables import segment_table
 from pipelines.segments.segments import parts
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison
+from schemas.quantity import MOST_MICRO
 from schemas.quota import WindowKind
 from schemas.subscription import Subscription
 from schemas.tables import COUNTER_COLUMNS, TOTAL_COLUMNS, USAGE_COLUMNS
@@ -23,8 +24,10 @@ from tests.strategies import catalogs, subscriptions
 TENANTS = ("a", "b", "c", "d", "stranger")
 METERS = ("tokens", "calls", "input_tokens")
 KEYS = st.tuples(st.sampled_from(TENANTS), st.sampled_from(METERS))
-QUANTITIES = st.integers(-3, 3).map(lambda whole: whole * 10**6)
-"""Few, so that figures agree as often as not."""
+QUANTITIES = st.integers(-3, 3).map(lambda whole: whole * 10**6) | st.sampled_from(
+    (MOST_MICRO, -MOST_MICRO)
+)
+"""Few, so that figures agree as often as not; and the most that can be said."""
 
 Totals = Mapping[tuple[str, str], int]
 

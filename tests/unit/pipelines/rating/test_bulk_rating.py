@@ -18,6 +18,7 @@ from pipelines.rating.rating import rate_usage
 from pipelines.segments.segment_tables import segment_table
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
+from schemas.quantity import MOST_MICRO
 from schemas.subscription import Phase, Subscription
 from schemas.tables import LINE_COLUMNS
 from tests.builders import (
@@ -141,6 +142,20 @@ def test_values_are_told_apart_where_they_have_a_price(phase: Phase, kind: str) 
     quantities = {"small": units(2), "odd": units(1), "": units(3), "back": units(-1)}
     usage = {("tokens", 1, value): micro for value, micro in quantities.items()}
     assert _kinds(subscription, {1: Catalog.model_validate(body)}, usage) == {kind}
+
+
+@pytest.mark.parametrize("policies", [{}, {"included_on_upgrade": "full"}])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_many_values_together_are_no_more_than_can_be_said(
+    policies: dict[str, str], sign: int
+) -> None:
+    body = llm_tokens().model_dump(mode="json")
+    body["meters"]["tokens"] |= {"dimensions": ["model"], "priced_by": "model"}
+    for plan in body["plans"].values():
+        plan["policies"] = policies
+    usage = {("tokens", 1, value): sign * MOST_MICRO for value in ("small", "large", "")}
+    found = _kinds(a_subscription("pro 09-01"), {1: Catalog.model_validate(body)}, usage)
+    assert found == ({"included", "overage"} if sign == 1 else {"included"})
 
 
 def test_a_meter_that_only_another_price_list_prices_is_not_billed() -> None:

@@ -1,0 +1,70 @@
+"""A month in which somebody used more than can be billed: it is held, and nobody else waits."""
+
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from pipelines.catalog import catalog_file
+from pipelines.close import closing, opening
+from schemas.invoice import InvoiceState
+from schemas.quantity import MAX_QUANTITY
+from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
+from schemas.vector import Vector
+from stores import ledger
+from stores.ledger import Ledger
+from stores.warehouse.usage import WarehouseUsage
+from tests.integration.stores.test_compare_counters import OCTOBER, WINDOW, Landed
+from tests.warehouses import CATALOG, Delivery, count, deliver, reach
+
+pytestmark = pytest.mark.integration
+
+EVENTS = 93
+"""Times the largest quantity of an event is more than 64 bits of 1e-6 units."""
+
+OVER_MS = OCTOBER.end_ms + 86_400_000
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Ledger:
+    """Two tenants since September."""
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    ledger.migrate(url)
+    opened = ledger.connect(url, clock=lambda: OVER_MS)
+    opened.apply_catalog(catalog_file.canonical(CATALOG), OCTOBER.start_ms)
+    plan = (PlanSegment("free", 1, OCTOBER.before.start_ms, None),)
+    every = [Subscription(f"sub_{name}", name, "USD", GOOD_CARD, plan) for name in ("a", "b")]
+    opened.save_subscriptions(every, OCTOBER.start_ms, "ada")
+    return opened
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_more_than_can_be_billed_holds_its_tenant_alone(
+    warehouse: Client, books: Ledger, sign: int
+) -> None:
+    huge = [Delivery(n, f"x{n}", sign * MAX_QUANTITY) for n in range(EVENTS)]
+    deliver(warehouse, *huge, Delivery(EVENTS, "y", 250, tenant="b"))
+    end = EVENTS + 1
+    count(warehouse, sign * EVENTS * MAX_QUANTITY, end)
+    count(warehouse, 250, end, tenant="b")
+    for tenant, requests in (("a", EVENTS), ("b", 1)):
+        count(warehouse, requests, end, tenant=tenant, meter="requests")
+    reach(warehouse, end)
+    month, usage, log = (
+        OCTOBER.key,
+        WarehouseUsage(warehouse, WINDOW),
+        Landed(Vector({(1, 0): end})),
+    )
+    opening.open_closing(month, books, log, usage, lambda: OVER_MS, code_version="1", grace_ms=0)
+    closing.aggregate_usage(month, books, usage)
+    closing.rate_charges(month, books)
+    closing.prorate_fees(month, books)
+    closing.draft_invoices(month, books)
+    closing.reconcile(month, books, usage, log, max_held=0.5)
+    closing.finalize(month, books, lambda: OVER_MS, seller="seller")
+    found = {each.tenant: each for each in books.invoices(month)}
+    assert {name: each.state for name, each in found.items()} == {
+        "a": InvoiceState.DRAFT,
+        "b": InvoiceState.PAID,
+    }
+    assert "more than 9223372036854.775807 units cannot be billed" in (found["a"].held or "")
