@@ -11,7 +11,7 @@ from schemas.late_usage import LateRow
 from schemas.period import BillingPeriod
 from schemas.vector import Vector
 from stores.warehouse.client import ask
-from stores.warehouse.cuts import as_arrays, cut_parameters
+from stores.warehouse.cuts import as_arrays, bounds_slice, cut_parameters, unbounded
 
 
 class LateUsage:
@@ -27,8 +27,9 @@ class LateUsage:
         self, period: BillingPeriod, after: Vector, until: Vector, tenants: Collection[str]
     ) -> list[LateRow]:
         """What these tenants used in the period beyond the cut, by tenant and meter."""
-        asked = {**_between(period, after, until), "tenants": sorted(tenants)}
-        return [LateRow(*row) for row in ask(self._client, "late_rows", asked)]
+        with bounds_slice(self._client, unbounded(tenants)) as names:
+            asked = {**_between(period, after, until), "slice": names}
+            return [LateRow(*row) for row in ask(self._client, "late_rows", asked)]
 
 
 def _between(period: BillingPeriod, after: Vector, until: Vector) -> dict[str, object]:

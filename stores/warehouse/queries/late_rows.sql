@@ -22,7 +22,7 @@ FROM
     FROM metered_usage FINAL
     WHERE time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
         AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
-        AND tenant IN {tenants:Array(String)}
+        AND tenant IN (SELECT tenant FROM closing_bounds WHERE slice = {slice:String})
         AND offset >= transform(
             bitOr(bitShiftLeft(toUInt32(epoch), 16), toUInt32(partition)),
             {keys:Array(UInt32)},

@@ -150,3 +150,9 @@ def test_ids_of_two_months_are_found_by_tenant_and_month(warehouse: Client) -> N
     assert usage.repeated_ids(OCTOBER, Vector({(1, 0): 3})) == [
         RepeatedIds("a", "2026-11", 1, "test", "x")
     ]
+
+
+def test_those_who_are_late_are_more_than_a_request_holds(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(10, "first", 2, tenant="at"))
+    others = (f"a tenant with a name of its own {n}" for n in range(50_000))
+    assert tokens(rows(warehouse, "at", *others)) == {"at": (2, 1)}
