@@ -8,12 +8,10 @@ and `landed_counters`.
 
 import gc
 import logging
-import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import cast
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -29,7 +27,7 @@ from streams.landing.landing_batch import Batch, BatchUnderWay, Rules
 from streams.landing.landing_config import LandingConfig
 from streams.landing.landing_health import LandingHealth
 from streams.landing.warehouse_sink import InsertUnderWay, WarehouseSink
-from streams.stopping import end_in_time
+from streams.stopping import asked_to_stop
 
 FILL_SECONDS = 0.2
 """How long a batch waits to fill: the most that landing adds to an event's way when it keeps up."""
@@ -57,15 +55,7 @@ _log = logging.getLogger(__name__)
 
 def run(config: LandingConfig) -> None:
     """Land until SIGTERM or SIGINT; returns once everything in hand is committed."""
-    stop = threading.Event()
-
-    def ask_to_stop(number: int, frame: FrameType | None) -> None:
-        if not stop.is_set():
-            end_in_time()
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask_to_stop)
+    stop = asked_to_stop()
     Landing(config).run(stop)
 
 

@@ -5,7 +5,6 @@ poll; what they send and how it is marked is in `relay_duties`, `relay_mirror`, 
 """
 
 import logging
-import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -20,6 +19,7 @@ from streams.relay.relay_duties import BillingEventsDuty, Duty, EntitlementsDuty
 from streams.relay.relay_health import RelayHealth
 from streams.relay.relay_mirror import MirrorDuty
 from streams.relay.relay_transitions import TransitionsDuty
+from streams.stopping import asked_to_stop
 
 _log = logging.getLogger(__name__)
 
@@ -54,10 +54,7 @@ def run(config: RelayConfig) -> None:
         DependencyUnreachable: the ledger is not there. Conflict: the port is in use.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    relay(config, stop)
+    relay(config, asked_to_stop())
 
 
 def relay(config: RelayConfig, stop: threading.Event) -> None:
