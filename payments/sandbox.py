@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from payments.keys import header_key
 from payments.signatures import HEADER, verify
 from schemas.errors import Conflict, DependencyUnreachable, InvalidInput
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
@@ -67,7 +68,8 @@ class SandboxProvider:
             "currency": attempt.currency,
             "card": attempt.card,
         }
-        answer = self._send("POST", "/charges", json=body, headers={"idempotency-key": attempt.key})
+        headers = {"idempotency-key": header_key(attempt.key)}
+        answer = self._send("POST", "/charges", json=body, headers=headers)
         if answer.status_code == 409:
             raise Conflict(f"sandbox, attempt {attempt.id}: {_error_of(answer)}")
         return self._payment(answer, accepted=(200, 201, 402))
@@ -77,7 +79,7 @@ class SandboxProvider:
         if attempt.reference is not None:
             answer = self._send("GET", f"/charges/{attempt.reference}")
         else:
-            answer = self._send("GET", "/charges", params={"key": attempt.key})
+            answer = self._send("GET", "/charges", params={"key": header_key(attempt.key)})
         return None if answer.status_code == 404 else self._payment(answer, accepted=(200,))
 
     def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:

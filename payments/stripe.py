@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import stripe
 
+from payments.keys import header_key
 from payments.signatures import check_age
 from schemas.errors import BillingError, Conflict, DependencyUnreachable, InvalidInput
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
@@ -120,7 +121,7 @@ class StripeProvider:
             "error_on_requires_action": True,
             "metadata": {"key": attempt.key, "invoice": attempt.invoice, "tenant": attempt.tenant},
         }
-        options: Any = {"idempotency_key": attempt.key}
+        options: Any = {"idempotency_key": header_key(attempt.key)}
         return _asking(self._client.v1.payment_intents.create, params, options)
 
 

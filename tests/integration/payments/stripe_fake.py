@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+MOST_KEY = 255
 DECLINES = {"pm_declined": "insufficient_funds", "pm_3ds": "authentication_required"}
 
 
@@ -40,6 +41,8 @@ class StripeFake:
         return (200, intent) if intent else (404, _error("invalid_request_error", "No such intent"))
 
     def _create(self, form: dict[str, str], key: str) -> tuple[int, Any]:
+        if not 0 < len(key) <= MOST_KEY or not key.isascii():
+            return 400, _error("invalid_request_error", "Idempotency key is no key")
         known = self.by_key.get(key)
         if known is not None and known[0] != form:
             return 400, _error("idempotency_error", "Keys for idempotent requests")

@@ -65,6 +65,21 @@ def test_webhooks_pay_the_good_cards_and_decline_the_others(street: Street) -> N
     assert failures == {"card_declined"}
 
 
+def test_whatever_tenants_are_called_they_are_charged_once(street: Street, tmp_path: Path) -> None:
+    odd = ("acme#1", "日本", "😀", "two\nlines", "tab\t", " space ", "n" * 200, "日" * 200)
+    names = sorted(["acme", *odd])
+    street.owe(dict.fromkeys(names, GOOD_CARD))
+    for _ in range(2):
+        collect_october(street)
+        eventually(lambda: not settle(street.ledger, street.providers, now_ms) and _is_over(street))
+    assert street.states() == dict.fromkeys(names, "paid")
+    assert payments_of(tmp_path) == len(names)
+
+
+def _is_over(street: Street) -> bool:
+    return not street.ledger.attempts("2026-10", (AttemptState.PROCESSING,))
+
+
 def test_killed_between_charge_and_record_it_goes_on_with_the_same_charge(
     street: Street, tmp_path: Path
 ) -> None:

@@ -70,6 +70,18 @@ def test_the_same_key_is_the_same_payment(fake: StripeFake, provider: StripeProv
         provider.charge(paid_by("pm_good", amount_minor=9900))
 
 
+@pytest.mark.parametrize("tenant", ["acme#1", "日本", "😀", "two\nlines", "n" * 200, "日" * 200])
+def test_whatever_a_tenant_is_called_its_key_is_one(
+    fake: StripeFake, provider: StripeProvider, tenant: str
+) -> None:
+    named = {"key": f"sub_{tenant}:2026-10:1", "tenant": tenant}
+    first, other = paid_by("pm_good", **named), paid_by("pm_good")
+    assert provider.charge(first) == provider.charge(first) != provider.charge(other)
+    assert provider.fetch(first) == provider.charge(first)
+    assert len(fake.intents) == 2
+    assert fake.intents["pi_1"]["metadata"]["tenant"] == tenant
+
+
 def test_an_answer_lost_after_the_charge_is_found_by_our_key(
     fake: StripeFake, provider: StripeProvider
 ) -> None:
