@@ -113,7 +113,11 @@ class Settings(BaseSettings):
     )
     approval: bool = Field(False, description="Finalize only drafts that somebody has approved.")
     max_held: float = Field(
-        0.01, ge=0, le=1, description="Share of held invoices that stops the whole run."
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of held invoices beyond which the whole run stops; one alone never "
+        "stops it, unless the share is 0.",
     )
     seller: str = Field("countinghouse demo seller", description="Who issues the invoices.")
     production: bool = Field(False, description="Run schedules and sensors by themselves.")

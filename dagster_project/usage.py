@@ -16,6 +16,7 @@ from dagster_project.resources import (
     now_ms,
 )
 from pipelines.checks.month_comparison import compare_counters
+from pipelines.checks.reconciliation import are_too_many
 from pipelines.close.closing import aggregate_usage
 from pipelines.close.opening import open_closing
 from pipelines.invoices.books import Books
@@ -119,7 +120,7 @@ def _compared(record: Books, comparisons: pa.Table, max_held: float) -> dg.Asset
     is_other = pc.not_equal(comparisons["counter_micro"], due)
     differing = [CounterComparison(**row) for row in comparisons.filter(is_other).to_pylist()]
     tenants = {each.tenant for each in differing}
-    is_grave = len(tenants) > max_held * len(record.subscribed)
+    is_grave = are_too_many(len(tenants), len(record.subscribed), max_held)
     return metadata.verdict(
         [difference(each) for each in differing],
         f"{len(comparisons):,} counters agree with the warehouse",

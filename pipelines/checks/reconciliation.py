@@ -193,6 +193,14 @@ def held_reasons(rows: Iterable[Reconciliation]) -> dict[str, str]:
     return {tenant: "; ".join(texts) for tenant, texts in reasons.items()}
 
 
+def are_too_many(held: int, count: int, max_held: float) -> bool:
+    """Are so many held that the fault is hardly theirs: more than this share of all?
+
+    One alone is not, unless nobody may be: of fifty tenants each is two in a hundred.
+    """
+    return held > max_held * count and (held > 1 or not max_held)
+
+
 def telling(rows: pa.Table) -> pa.Table:
     """The rows (`RECONCILIATION_COLUMNS`) by which somebody is held, or something explained."""
     explains = pc.or_(

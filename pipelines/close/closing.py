@@ -146,7 +146,7 @@ def reconcile(
 
     Raises:
         ReconciliationFailed: invoices are missing or surplus, lines or totals do not add up, or
-            more than the share `max_held` of the invoices would be held.
+            more than the share `max_held` of the invoices, and than one, would be held.
         PeriodNotComplete: landing does not come as far as the counters.
     """
     books = Books(month, ledger)
@@ -159,7 +159,7 @@ def reconcile(
     ledger.hold(month, reasons)
     count, tenants = books.live_heads.num_rows, books.live_heads["tenant"]
     held = sorted(reasons.keys() & set(_among(tenants, reasons)))
-    if len(held) > max_held * count:
+    if reconciliation.are_too_many(len(held), count, max_held):
         told = [f"{tenant}: {reasons[tenant]}" for tenant in held]
         raise failed(month, f"{len(held)} of {count} invoices are held", told)
     ledger.record_reconciliation(month, compared)

@@ -234,13 +234,25 @@ def test_a_held_invoice_is_released_by_name_and_reason_with_the_next_number() ->
 
 
 def test_more_than_max_held_stops_everyone() -> None:
-    world = World(max_held=0.3)
-    world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
-    with pytest.raises(ReconciliationFailed, match="1 of 3 invoices are held: upgrade: "):
+    world = World(max_held=0.6)
+    for tenant in ("design", "upgrade"):
+        world.warehouse.events += used(tenant, "10-21", 1, 4, counted=False)
+    with pytest.raises(ReconciliationFailed, match="2 of 3 invoices are held: design: "):
         world.close()
     with pytest.raises(ReconciliationFailed, match="not reconciled"):
         closing.finalize(MONTH, world.ledger, world.clock, seller="seller")
     assert world.ledger.closings[MONTH].state is ClosingState.OPEN
+
+
+@pytest.mark.parametrize(("max_held", "is_stopped"), [(0.01, False), (0.3, False), (0, True)])
+def test_one_alone_stops_nobody_unless_none_may_be_held(max_held: float, is_stopped: bool) -> None:
+    world = World(max_held=max_held)
+    world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
+    if is_stopped:
+        with pytest.raises(ReconciliationFailed, match="1 of 3 invoices are held: upgrade: "):
+            world.close()
+    else:
+        assert world.close()[-1].counts == {"finalized": 2, "held": 1}
 
 
 def test_a_negative_billed_quantity_holds_the_tenant() -> None:

@@ -67,7 +67,7 @@ def test_a_tenant_whose_counter_differs_is_held() -> None:
     assert found.outcome == "held"
     [finding] = found.checks[1].findings
     assert finding.startswith("design: ")
-    assert run(world, replace(TERMS, max_held=0.01)).outcome == "failed"
+    assert run(world, replace(TERMS, max_held=0)).outcome == "failed"
     assert run(world, replace(TERMS, without_counters="they were rebuilt")).outcome == "explained"
 
 
