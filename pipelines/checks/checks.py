@@ -24,7 +24,7 @@ from schemas.invoice import (
     USAGE_KINDS,
     InvoiceLine,
 )
-from schemas.quantity import format_micro
+from schemas.quantity import MOST_MICRO, format_micro
 from schemas.subscription import Subscription
 
 
@@ -70,6 +70,8 @@ def _quantity_findings(
             by_pool[pool_of(part, books.catalogs)] += usage[meter, part.number]
         included = pools(found, meter, period, books.catalogs)
         used = sum(by_pool.values())
+        if abs(used) >= MOST_MICRO:  # more than lines say; the comparison holds its tenant
+            continue
         due = sum(beyond(own, included[number]) for number, own in by_pool.items())
         of_meter = [
             (line.kind, line.quantity_micro or 0)

@@ -128,12 +128,13 @@ def _rate_meter(
     Tiers go on through all that is beyond any pool of the period.
     """
     cumulative: Counter[int] = Counter()
-    after = 0
+    exact = 0
     for use, number in uses:
         was_beyond = beyond(cumulative[number], included[number])
         cumulative[number] += use.quantity_micro
-        before = after
-        after += beyond(cumulative[number], included[number]) - was_beyond
+        before = clamped(exact)
+        exact += beyond(cumulative[number], included[number]) - was_beyond
+        after = clamped(exact)
         within = use.quantity_micro - (after - before)
         if within:
             plan, period = use.part.plan, use.part.period

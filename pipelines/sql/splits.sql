@@ -65,10 +65,10 @@ SELECT
     quantity_micro,
     CASE
         WHEN is_unlimited THEN 0::HUGEINT
-        ELSE greatest(0, cumulative_micro - quantity_micro - pool_micro)
+        ELSE greatest(0, least(cumulative_micro - quantity_micro - pool_micro, 9223372036854775807))
     END AS before_micro,
     CASE
         WHEN is_unlimited THEN 0::HUGEINT
-        ELSE greatest(0, cumulative_micro - pool_micro)
+        ELSE greatest(0, least(cumulative_micro - pool_micro, 9223372036854775807))
     END AS after_micro
 FROM cumulated

@@ -148,6 +148,6 @@ SELECT
     segment,
     value,
     quantity_micro,
-    after_micro - beyond_micro AS before_micro,
-    after_micro
+    least(after_micro - beyond_micro, 9223372036854775807) AS before_micro,
+    least(after_micro, 9223372036854775807) AS after_micro
 FROM reached

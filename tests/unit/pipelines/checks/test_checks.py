@@ -22,10 +22,11 @@ from schemas.catalog import Catalog
 from schemas.closing import Closing
 from schemas.errors import Conflict
 from schemas.invoice import Invoice, InvoiceLine
+from schemas.quantity import MOST_MICRO
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS
 from schemas.vector import Vector
-from tests.builders import OCTOBER, a_subscription, usage_table
+from tests.builders import OCTOBER, a_subscription, llm_tokens, usage_table
 from tests.fakes import FakeLedger
 from tests.strategies import catalogs, subscriptions, usage_of
 from tests.unit.pipelines.close.test_closing import MONTH, World
@@ -71,6 +72,20 @@ def test_whatever_the_prices_and_the_usage_the_charges_match_it(
     rows = usage_table((subscription.tenant, *key, micro, 1) for key, micro in usage.items())
     ledger.replace_usage(MONTH, rows)
     charges = bulk_rating.rate_charges(rows, segment_table([subscription]), OCTOBER, {1: catalog})
+    ledger.replace_lines(MONTH, "charges", charges)
+    assert charges_match_usage(Books(MONTH, ledger)) == []
+
+
+def test_usage_beyond_what_lines_can_say_stops_nobody() -> None:
+    """It is held by the comparison; this check would stop the run."""
+    subscription = a_subscription("pro 09-01, enterprise 10-11")
+    ledger = FakeLedger({1: llm_tokens()}, [subscription])
+    ledger.save_closing(Closing(MONTH, Vector(), 1, "1", 0))
+    values = [(segment, value) for segment in (1, 2) for value in ("", "large", "small")]
+    rows = usage_table(("acme", "tokens", *each, MOST_MICRO, 1) for each in values)
+    ledger.replace_usage(MONTH, rows)
+    segments = segment_table([subscription])
+    charges = bulk_rating.rate_charges(rows, segments, OCTOBER, ledger.catalogs)
     ledger.replace_lines(MONTH, "charges", charges)
     assert charges_match_usage(Books(MONTH, ledger)) == []
 

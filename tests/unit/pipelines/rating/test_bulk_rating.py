@@ -153,8 +153,10 @@ def test_many_values_together_are_no_more_than_can_be_said(
     body["meters"]["tokens"] |= {"dimensions": ["model"], "priced_by": "model"}
     for plan in body["plans"].values():
         plan["policies"] = policies
-    usage = {("tokens", 1, value): sign * MOST_MICRO for value in ("small", "large", "")}
-    found = _kinds(a_subscription("pro 09-01"), {1: Catalog.model_validate(body)}, usage)
+    values = [(segment, value) for segment in (1, 2) for value in ("small", "large", "")]
+    usage = {("tokens", *each): sign * MOST_MICRO for each in values}
+    plans = a_subscription("pro 09-01, enterprise 10-11")
+    found = _kinds(plans, {1: Catalog.model_validate(body)}, usage)
     assert found == ({"included", "overage"} if sign == 1 else {"included"})
 
 
