@@ -150,10 +150,6 @@ def dead_letters(kafka_servers: str, source: str) -> list[tuple[bytes, dict[str,
     return found
 
 
-if __name__ == "__main__":
-    run(LandingConfig(**json.loads(sys.argv[1]), catalog=CATALOG))
-
-
 def landed(client: Client, source: str) -> list[tuple[object, ...]]:
     """All that is stored of a source's events."""
     sql = (
@@ -171,3 +167,7 @@ def tokens(client: Client, source: str) -> dict[str, int]:
     )
     rows: Any = client.query(sql, {"source": source}).result_rows
     return dict(rows)
+
+
+if __name__ == "__main__":
+    run(LandingConfig(**json.loads(sys.argv[1]), catalog=CATALOG))

@@ -28,9 +28,9 @@ from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS
 _SQL = files("pipelines") / "sql"
 _SEGMENTS = (_SQL / "compare" / "segments.sql").read_text()
 _PARTS = (_SQL / "parts.sql").read_text()
-_CLAMPED, _COUNTERS, _UNPRICED, _COMPARE = (
-    (_SQL / "compare" / f"{name}.sql").read_text()
-    for name in ("clamped", "counters", "unpriced", "compare")
+_CLAMPED = (_SQL / "clamped.sql").read_text()
+_COUNTERS, _UNPRICED, _COMPARE = (
+    (_SQL / "compare" / f"{name}.sql").read_text() for name in ("counters", "unpriced", "compare")
 )
 _PERIOD = {"start_ms": "int64", "end_ms": "int64"}
 _PERIODS = {"anchor_day": "int32", **_PERIOD}

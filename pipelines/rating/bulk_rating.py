@@ -37,7 +37,7 @@ _SQL = files("pipelines") / "sql"
 _TEXTS = {
     name: (_SQL / f"{name}.sql").read_text()
     for name in (
-        *("offered", "parts", "piece_cost", "splits", "splits_by_policy"),
+        *("offered", "parts", "piece_cost", "clamped", "splits", "splits_by_policy"),
         *("part_charges", "plain_charges", "fees", "plain_fees"),
     )
 }
@@ -99,7 +99,7 @@ class BulkRating:
         whose, names = self._numbered, self._codes.names
         uses = used(usage, whose.tenants, names["meter"])
         whose = whose.the_long_way(self._valued(uses))
-        scripts = "offered", "parts", "piece_cost", self._splits()
+        scripts = "offered", "parts", "piece_cost", "clamped", self._splits()
         offered = self._offered()
 
         def some(first: int) -> pa.Table:

@@ -1,5 +1,6 @@
 -- Each use of a meter and how far it goes beyond the pool: one pool for a subscription and period, to
--- which every plan brings its share by the second. Tables: usage, parts, cards, matrix_prices.
+-- which every plan brings its share by the second. Tables: usage, parts, cards, matrix_prices;
+-- clamped.sql has the macro.
 CREATE VIEW splits AS
 WITH
 pools AS (
@@ -28,10 +29,7 @@ used AS (
         usage.meter,
         parts.segment,
         CASE WHEN matrix_cards.meter IS NOT NULL THEN usage.value END AS value,
-        -- Of many values it may be more than can be said: see schemas.quantity.MOST_MICRO.
-        greatest(
-            least(sum(usage.quantity_micro), 9223372036854775807), -9223372036854775807
-        )::HUGEINT AS quantity_micro
+        clamped(sum(usage.quantity_micro))::HUGEINT AS quantity_micro
     FROM usage
     JOIN parts USING (tenant, segment)
     LEFT JOIN matrix_cards
@@ -65,10 +63,10 @@ SELECT
     quantity_micro,
     CASE
         WHEN is_unlimited THEN 0::HUGEINT
-        ELSE greatest(0, least(cumulative_micro - quantity_micro - pool_micro, 9223372036854775807))
+        ELSE greatest(0, clamped(cumulative_micro - quantity_micro - pool_micro))::HUGEINT
     END AS before_micro,
     CASE
         WHEN is_unlimited THEN 0::HUGEINT
-        ELSE greatest(0, least(cumulative_micro - pool_micro, 9223372036854775807))
+        ELSE greatest(0, clamped(cumulative_micro - pool_micro))::HUGEINT
     END AS after_micro
 FROM cumulated

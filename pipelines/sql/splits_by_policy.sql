@@ -99,10 +99,7 @@ used AS (
         measured.segment,
         measured.pool,
         CASE WHEN matrix_cards.meter IS NOT NULL THEN usage.value END AS value,
-        -- Of many values it may be more than can be said: see schemas.quantity.MOST_MICRO.
-        greatest(
-            least(sum(usage.quantity_micro), 9223372036854775807), -9223372036854775807
-        )::HUGEINT AS quantity_micro
+        clamped(sum(usage.quantity_micro))::HUGEINT AS quantity_micro
     FROM usage
     JOIN measured USING (tenant, segment)
     LEFT JOIN matrix_cards
@@ -148,6 +145,6 @@ SELECT
     segment,
     value,
     quantity_micro,
-    least(after_micro - beyond_micro, 9223372036854775807) AS before_micro,
-    least(after_micro, 9223372036854775807) AS after_micro
+    clamped(after_micro - beyond_micro)::HUGEINT AS before_micro,
+    clamped(after_micro)::HUGEINT AS after_micro
 FROM reached

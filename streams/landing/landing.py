@@ -55,8 +55,7 @@ _log = logging.getLogger(__name__)
 
 def run(config: LandingConfig) -> None:
     """Land until SIGTERM or SIGINT; returns once everything in hand is committed."""
-    stop = asked_to_stop()
-    Landing(config).run(stop)
+    Landing(config).run(asked_to_stop())
 
 
 class Landing:

@@ -1,6 +1,7 @@
 -- The figures of every tenant and meter side by side, and whether anything holds the tenant back;
 -- pipelines.checks.reconciliation.compare is the specification.
--- Sums are of 128 bits. Tables: month_counters, warehouse, billed, unpriced, invoiced, billable; $with_counters.
+-- Sums are of 128 bits.
+-- Tables: month_counters, warehouse, billed, unpriced, invoiced, billable; $with_counters.
 WITH
 on_invoices AS (
     SELECT tenant, meter, sum(quantity_micro) AS micro

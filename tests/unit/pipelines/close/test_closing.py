@@ -207,62 +207,6 @@ def test_killed_at_any_write_only_a_finished_comparison_is_recorded(write: int) 
     assert bool(world.ledger.compared(MONTH)) == was_compared
 
 
-def test_a_tenant_whose_counter_differs_is_held_and_the_others_go_on() -> None:
-    world = World(max_held=0.5)
-    world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
-    report = world.close()[-1]
-    assert report.counts == {"finalized": 2, "held": 1}
-    [held] = world.ledger.invoices(MONTH, [InvoiceState.DRAFT])
-    assert held.tenant == "upgrade"
-    assert held.held is not None
-    assert "tokens: the counter says 6000000, the warehouse 6000001" in held.held
-    assert held.number is None
-
-
-def test_a_held_invoice_is_released_by_name_and_reason_with_the_next_number() -> None:
-    world = World(max_held=0.5)
-    world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
-    world.close()
-    word = {"seller": "seller", "who": "billing", "why": "checked by hand"}
-    report = closing.release_held(MONTH, "upgrade", world.ledger, world.clock, **word)
-    assert report.counts == {"finalized": 3, "held": 0}
-    [invoice] = world.ledger.invoices(MONTH, tenant="upgrade")
-    assert invoice.number == "2026-10-000003"
-    assert world.ledger.overrides == {(MONTH, "upgrade"): ("billing", "checked by hand")}
-    with pytest.raises(NotFound, match="has no draft"):
-        closing.release_held(MONTH, "upgrade", world.ledger, world.clock, **word)
-
-
-def test_more_than_max_held_stops_everyone() -> None:
-    world = World(max_held=0.6)
-    for tenant in ("design", "upgrade"):
-        world.warehouse.events += used(tenant, "10-21", 1, 4, counted=False)
-    with pytest.raises(ReconciliationFailed, match="2 of 3 invoices are held: design: "):
-        world.close()
-    with pytest.raises(ReconciliationFailed, match="not reconciled"):
-        closing.finalize(MONTH, world.ledger, world.clock, seller="seller")
-    assert world.ledger.closings[MONTH].state is ClosingState.OPEN
-
-
-@pytest.mark.parametrize(("max_held", "is_stopped"), [(0.01, False), (0.3, False), (0, True)])
-def test_one_alone_stops_nobody_unless_none_may_be_held(max_held: float, is_stopped: bool) -> None:
-    world = World(max_held=max_held)
-    world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
-    if is_stopped:
-        with pytest.raises(ReconciliationFailed, match="1 of 3 invoices are held: upgrade: "):
-            world.close()
-    else:
-        assert world.close()[-1].counts == {"finalized": 2, "held": 1}
-
-
-def test_a_negative_billed_quantity_holds_the_tenant() -> None:
-    world = World(max_held=0.5)
-    world.warehouse.events = used("design", "10-03", -5, 0)
-    world.close()
-    [held] = world.ledger.invoices(MONTH, [InvoiceState.DRAFT])
-    assert held.held == "tokens: the billed quantity -5 is negative"
-
-
 def test_repeats_beyond_the_counters_window_hold_nobody() -> None:
     world = World()
     world.warehouse.repeats = {("design", "tokens"): units(3)}
