@@ -1,4 +1,4 @@
-"""Leaves pandas out of a process of ours: half a second of its time or more, and nobody asks for it.
+"""Leaves pandas out of a process of ours: half a second or more, and nobody asks for it.
 
 It is there because chdb, which is the warehouse's own, brings it; and where it is there, pyarrow
 loads it with the first array that it makes.
