@@ -55,7 +55,8 @@ _log = logging.getLogger(__name__)
 
 def run(config: LandingConfig) -> None:
     """Land until SIGTERM or SIGINT; returns once everything in hand is committed."""
-    Landing(config).run(asked_to_stop())
+    stop = asked_to_stop()  # before anything that takes time
+    Landing(config).run(stop)
 
 
 class Landing:
