@@ -72,6 +72,7 @@ def config_of(
         epoch=1,
         catalog_version=1,
         catalog=catalog,
+        partitions=PARTITIONS,
         dedupe_window=20_000,
         max_age_ms=None,
         max_lead_ms=None,

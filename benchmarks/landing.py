@@ -32,6 +32,7 @@ from streams.landing.landing_config import LandingConfig
 from streams.topics import ensure_topics
 
 TENANTS = 1000
+PARTITIONS = 8
 BATCH = 50_000
 SHAPES = (1, 50)
 CATALOG = Catalog.model_validate(
@@ -147,7 +148,7 @@ def landing(servers: str, url: str, group: str, watch: Stopwatch, records: int) 
     with connect(url) as client:
         migrate(client)
     config = LandingConfig(
-        servers, url, 1, 1, CATALOG, None, None, 65_536, BATCH, port=0, group=group
+        servers, url, 1, 1, CATALOG, PARTITIONS, None, None, 65_536, BATCH, port=0, group=group
     )
     stop, log = threading.Event(), KafkaLog(servers, 1, group)
     before, ends = sum(log.landed().values()), sum(log.ends().values())
@@ -245,7 +246,7 @@ def main() -> None:
     if asked.way:
         measure(asked.way, asked)
         return
-    ensure_topics(asked.kafka, partitions=8, replication=1)
+    ensure_topics(asked.kafka, partitions=PARTITIONS, replication=1)
     log = KafkaLog(asked.kafka, 1)
     for per_message in SHAPES:
         start = json.dumps(ends_of(log))

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 
 import msgspec
-from aiokafka.partitioner import murmur2
 
 from countinghouse.init import now_ms
 from countinghouse.rebuild import plan_of, rebuild_all, streamed
@@ -27,6 +26,7 @@ from countinghouse.wiring import (
 )
 from schemas.epoch import Epoch
 from schemas.errors import Conflict, InvalidInput, NotFound
+from schemas.partitions import partition_of
 from schemas.quota import QuotaState
 from schemas.rebuild import Chosen
 from schemas.topics import TopicNames, named
@@ -169,7 +169,7 @@ def _remake(settings: Settings, live: Epoch, following: Epoch) -> tuple[int, int
     inherited: dict[int, dict[bytes, QuotaState]] = {}
     for journal in old:
         for key, state in journal.rows.items():
-            partition = partition_of(state.tenant, following.partitions)
+            partition = partition_of(state.tenant.encode(), following.partitions)
             inherited.setdefault(partition, {})[key] = state
     chosen = Chosen(streamed(config.catalog))
     with usage_reader(settings) as usage:
@@ -191,9 +191,3 @@ def _publish(settings: Settings, following: Epoch, old: list[JournalRows]) -> No
         for tenant, entitlements in journal.published.items()
     }
     Outlet(settings.kafka_servers, topic).send(list(published.items())).check()
-
-
-def partition_of(tenant: str, partitions: int) -> int:
-    """Where Kafka's own hash puts a tenant."""
-    hashed: int = murmur2(tenant.encode()) & 0x7FFFFFFF
-    return hashed % partitions

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.partitions import partition_of
+
 RESEND_WITHIN = 10_000
 """A resend follows its original by at most so many events."""
 
@@ -65,11 +67,6 @@ def plan_replay(
     return ReplayPlan(resends, beyond, {min(row, count - 1): n for row, n in places.items()})
 
 
-def partition_of(key: bytes, partitions: int) -> int:
-    """The partition that Java's producer, and murmur2_random of librdkafka, give to a key."""
-    return (_murmur2(key) & 0x7FFFFFFF) % partitions
-
-
 def malformed_event(number: int, source: str, tenant: bytes) -> tuple[bytes, bytes]:
     """Key and value of a record that admission must reject; the kind goes round with the number."""
     spoil = _SPOILERS[number % len(_SPOILERS)]
@@ -113,18 +110,3 @@ def _records_behind(partition: Rows) -> Rows:
         rows = np.flatnonzero(partition == number)
         behind[rows] = np.arange(len(rows))[::-1]
     return behind
-
-
-def _murmur2(data: bytes) -> int:
-    """MurmurHash2, 32 bits, with Kafka's seed."""
-    mask, multiplier = 0xFFFFFFFF, 0x5BD1E995
-    hashed = (0x9747B28C ^ len(data)) & mask
-    whole = len(data) - len(data) % 4
-    for start in range(0, whole, 4):
-        word = int.from_bytes(data[start : start + 4], "little") * multiplier & mask
-        word = (word ^ word >> 24) * multiplier & mask
-        hashed = (hashed * multiplier & mask) ^ word
-    if rest := data[whole:]:
-        hashed = (hashed ^ int.from_bytes(rest, "little")) * multiplier & mask
-    hashed = (hashed ^ hashed >> 13) * multiplier & mask
-    return hashed ^ hashed >> 15

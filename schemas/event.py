@@ -55,6 +55,7 @@ Reason = Literal[
     "too_large",
     "key_missing",
     "key_mismatch",
+    "wrong_partition",
     "invalid_time",
     "too_old",
     "in_future",

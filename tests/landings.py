@@ -36,6 +36,7 @@ def a_landing(kafka_servers: str, warehouse_url: str, **changes: Any) -> Landing
         "epoch": 1,
         "catalog_version": 1,
         "catalog": CATALOG,
+        "partitions": PARTITIONS,
         "max_age_ms": None,
         "max_lead_ms": None,
         "max_bytes": 65_536,

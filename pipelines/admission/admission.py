@@ -5,6 +5,7 @@ both readers of the log reject exactly the same.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import msgspec
@@ -21,12 +22,21 @@ from pipelines.admission.quick_reading import Reading
 from pipelines.admission.usual_records import UNUSUAL, UsualRecords
 from schemas.catalog import Catalog
 from schemas.event import CloudEvent, Event, Reason, Rejection, parse_time
+from schemas.partitions import IsAtHome, at_home, partition_of
 
 _decode_event = msgspec.json.Decoder(CloudEvent).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _UNMETERED = DataReader([])
 _FOREVER_MS = 2**53
+
+MANY_ELEMENTS = 1_000
+LEAST_BYTES = 64
+"""An array of more elements than these, each shorter than any event can be, is rejected as a
+whole: half a million rejections of one record would hold up its readers."""
+
+_TOLD_OF_A_KEY = 100
+"""So many bytes of a key are told of: it may be long, and is told of for each element."""
 
 
 class _Rejected(Exception):
@@ -37,37 +47,57 @@ class _Rejected(Exception):
         self.reason: Reason = reason
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known of a record beside its value."""
+
+    key: bytes | None
+    arrived_ms: int
+    partition: int
+
+
 class Admission:
     """Judges records by one price list version and the limits of event time and size.
 
     `max_age_ms` and `max_lead_ms` bound event time around the record's arrival; None is no bound.
+    Of so many `partitions` a record must lie on its tenant's own; None does not ask.
     """
 
     def __init__(
-        self, catalog: Catalog, max_age_ms: int | None, max_lead_ms: int | None, max_bytes: int
+        self,
+        catalog: Catalog,
+        max_age_ms: int | None,
+        max_lead_ms: int | None,
+        max_bytes: int,
+        partitions: int | None = None,
     ) -> None:
         self._readers = data_readers(catalog)
         self._max_age_ms = _FOREVER_MS if max_age_ms is None else max_age_ms
         self._max_lead_ms = _FOREVER_MS if max_lead_ms is None else max_lead_ms
         self._max_bytes = max_bytes
-        self._usual = UsualRecords(self._readers, self._max_age_ms, self._max_lead_ms, max_bytes)
+        self._partitions = partitions
+        self._is_at_home: IsAtHome = at_home(partitions)
+        self._usual = UsualRecords(
+            self._readers, self._max_age_ms, self._max_lead_ms, max_bytes, self._is_at_home
+        )
 
     def admit(
-        self, key: bytes | None, value: bytes | None, arrived_ms: int
+        self, key: bytes | None, value: bytes | None, arrived_ms: int, partition: int = 0
     ) -> Sequence[Event | Rejection]:
         """Judge every element of a record; `arrived_ms` is the broker's time of arrival."""
         if not value:
             return [Rejection(0, "empty", "the record has no value", b"")]
         try:
-            return self._usual.events(key, value, arrived_ms)
+            return self._usual.events(key, value, arrived_ms, partition)
         except UNUSUAL:
-            return self._closely(key, value, arrived_ms)
+            return self._closely(Place(key, arrived_ms, partition), value)
 
     def admit_all(
         self,
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
         arrived_ms: Sequence[int],
+        partitions: Sequence[int],
     ) -> tuple[EventColumns, list[int]] | None:
         """What `admit` makes of each record, and of how many events each is, in half the time.
 
@@ -76,16 +106,16 @@ class Admission:
         if not all(values):
             return None
         try:
-            return self._usual.columns(keys, cast("Sequence[bytes]", values), arrived_ms)
+            return self._usual.columns(
+                keys, cast("Sequence[bytes]", values), arrived_ms, partitions
+            )
         except UNUSUAL:
             return None
 
-    def _closely(
-        self, key: bytes | None, value: bytes, arrived_ms: int
-    ) -> Sequence[Event | Rejection]:
+    def _closely(self, place: Place, value: bytes) -> Sequence[Event | Rejection]:
         """The rule: each element by itself, and what is wrong with it."""
         if value.lstrip()[:1] != b"[":
-            return [self._judge(0, key, value, arrived_ms)]
+            return [self._judge(0, place, value)]
         shallow: bytes = value
         deep: dict[int, bytes] = {}
         if is_too_deep(value, MAX_DEPTH + 1):
@@ -98,26 +128,26 @@ class Admission:
             return [Rejection(0, "not_json", str(problem), value)]
         if not elements:
             return [Rejection(0, "empty", "the array has no events", value)]
+        if len(elements) > MANY_ELEMENTS and len(elements) * LEAST_BYTES > len(value):
+            told = f"{len(elements)} elements in {len(value)} bytes: no event is as short"
+            return [Rejection(0, "not_an_event", told, value)]
         whole = [deep.get(item, bytes(element)) for item, element in enumerate(elements)]
-        return [self._judge(item, key, element, arrived_ms) for item, element in enumerate(whole)]
+        return [self._judge(item, place, element) for item, element in enumerate(whole)]
 
-    def _judge(
-        self, item: int, key: bytes | None, element: bytes, arrived_ms: int
-    ) -> Event | Rejection:
+    def _judge(self, item: int, place: Place, element: bytes) -> Event | Rejection:
         try:
-            return self._event(item, key, element, arrived_ms)
+            return self._event(item, place, element)
         except _Rejected as rejected:
             return Rejection(item, rejected.reason, str(rejected), element)
 
-    def _event(self, item: int, key: bytes | None, element: bytes, arrived_ms: int) -> Event:
+    def _event(self, item: int, place: Place, element: bytes) -> Event:
         if len(element) > self._max_bytes:
             raise _Rejected("too_large", f"{len(element)} bytes; at most {self._max_bytes}")
         if is_too_deep(element, MAX_DEPTH):
             raise _Rejected("not_an_event", f"nested deeper than {MAX_DEPTH}")
         sent, properties = _decoded(element)
-        if key != sent.subject.encode():
-            raise _key_problem(key, sent.subject)
-        time_ms = self._time(sent.time, arrived_ms)
+        self._check_place(place, sent.subject)
+        time_ms = self._time(sent.time, place.arrived_ms)
         reader = self._readers.get(sent.type, _UNMETERED)
         values, members, dimensions, model = _read(reader, properties)
         return Event(
@@ -133,6 +163,17 @@ class Admission:
             members=members,
             dimensions=dimensions,
         )
+
+    def _check_place(self, place: Place, subject: str) -> None:
+        if place.key != subject.encode():
+            raise _key_problem(place.key, subject)
+        if self._partitions is not None and not self._is_at_home(place.key, place.partition):
+            home = partition_of(place.key, self._partitions)
+            raise _Rejected(
+                "wrong_partition",
+                f"{subject!r} belongs on partition {home} of {self._partitions}, not on "
+                f"{place.partition}: send with Kafka's murmur2 (partitioner=murmur2_random)",
+            )
 
     def _time(self, json_text: msgspec.Raw, arrived_ms: int) -> int:
         try:
@@ -160,7 +201,9 @@ def _decoded(element: bytes) -> tuple[CloudEvent, Properties]:
 def _key_problem(key: bytes | None, subject: str) -> _Rejected:
     if key is None:
         return _Rejected("key_missing", f"the record needs the key {subject!r}, its subject")
-    return _Rejected("key_mismatch", f"the key {key!r} is not the subject {subject!r}")
+    told = key[:_TOLD_OF_A_KEY]
+    more = "…" if len(key) > _TOLD_OF_A_KEY else ""
+    return _Rejected("key_mismatch", f"the key {told!r}{more} is not the subject {subject!r}")
 
 
 def _read(reader: DataReader, properties: Properties) -> Reading:

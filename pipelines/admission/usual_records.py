@@ -16,9 +16,11 @@ from pipelines.admission.event_times import EventTimes
 from pipelines.admission.json_depth import MAX_DEPTH, is_too_deep
 from pipelines.admission.meter_reading import DataReader
 from schemas.event import Event, UsualEvent
+from schemas.partitions import IsAtHome
 
 _decode = msgspec.json.Decoder(UsualEvent).decode
 _decode_array = msgspec.json.Decoder(list[UsualEvent]).decode
+_cut_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _OBJECT, _LIST = ord("{"), ord("[")
 _SHALLOW_BYTES = MAX_DEPTH * len('{"":}')
@@ -47,23 +49,31 @@ class UsualRecords:
         max_age_ms: int,
         max_lead_ms: int,
         max_bytes: int,
+        is_at_home: IsAtHome,
     ) -> None:
         self._readers = readers
         self._times = EventTimes()
         self._max_age_ms = max_age_ms
         self._max_lead_ms = max_lead_ms
         self._max_bytes = max_bytes
+        self._is_at_home = is_at_home
 
-    def events(self, key: bytes | None, value: bytes, arrived_ms: int) -> list[Event]:
+    def events(
+        self, key: bytes | None, value: bytes, arrived_ms: int, partition: int
+    ) -> list[Event]:
         """The events of a record."""
-        if len(value) > self._max_bytes:
-            raise Unusual
         if not value.isascii():
             value.decode()  # what is skipped must be UTF-8, too
         if value[0] == _OBJECT:
-            return [self._event(0, key, _element(value), arrived_ms)]
-        sent = enumerate(_elements(value))
-        return [self._event(item, key, element, arrived_ms) for item, element in sent]
+            if len(value) > self._max_bytes:
+                raise Unusual
+            events = [self._event(0, key, _element(value), arrived_ms)]
+        else:
+            sent = enumerate(_elements(value, self._max_bytes))
+            events = [self._event(item, key, element, arrived_ms) for item, element in sent]
+        if not self._is_at_home(key, partition):  # by now the key is a tenant's, and not long
+            raise Unusual
+        return events
 
     def _event(self, item: int, key: bytes | None, sent: UsualEvent, arrived_ms: int) -> Event:
         tenant, kind = sent.subject, sent.type
@@ -89,18 +99,22 @@ class UsualRecords:
         )
 
     def columns(
-        self, keys: Sequence[bytes | None], values: Sequence[bytes], arrived_ms: Sequence[int]
+        self,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes],
+        arrived_ms: Sequence[int],
+        partitions: Sequence[int],
     ) -> tuple[EventColumns, list[int]]:
         """The events of many records, and how many are each record's.
 
         What `events` does, each step for all records before the next: in half the time.
         """
-        if max(map(len, values)) > self._max_bytes:
-            raise Unusual
-        sent, counts = _decoded(values)
+        sent, counts = _decoded(values, self._max_bytes)
         of_each = _spreading(counts)
         tenants = [each.subject for each in sent]
         if [tenant.encode() for tenant in tenants] != of_each(keys):
+            raise Unusual
+        if not all(map(self._is_at_home, keys, partitions)):
             raise Unusual
         times_ms = self._times.read_all([each.time for each in sent])
         leads_ms = list(map(sub, times_ms, of_each(arrived_ms)))
@@ -133,14 +147,16 @@ class UsualRecords:
         return Readings(*zip(*(next(read[kind]) for kind in types), strict=True))
 
 
-def _decoded(values: Sequence[bytes]) -> tuple[list[UsualEvent], list[int]]:
+def _decoded(values: Sequence[bytes], max_bytes: int) -> tuple[list[UsualEvent], list[int]]:
     """The elements of all records, and how many are each record's."""
     if not all(map(bytes.isascii, values)):
         for value in values:
             value.decode()
     if {value[0] for value in values} != {_OBJECT}:
-        elements = [_elements(value) for value in values]
+        elements = [_elements(value, max_bytes) for value in values]
         return list(chain.from_iterable(elements)), list(map(len, elements))
+    if max(map(len, values)) > max_bytes:
+        raise Unusual
     may_be_deep = [value for value in values if len(value) > _SHALLOW_BYTES or _LIST in value]
     if any(is_too_deep(value, MAX_DEPTH) for value in may_be_deep):
         raise Unusual
@@ -154,8 +170,10 @@ def _element(value: bytes) -> UsualEvent:
     return _decode(value)
 
 
-def _elements(value: bytes) -> list[UsualEvent]:
-    """The events of a record, none of them nested too deep."""
+def _elements(value: bytes, max_bytes: int) -> list[UsualEvent]:
+    """The events of a record, none of them nested too deep or longer than may be."""
+    if len(value) > max_bytes:
+        return _elements_one_by_one(value, max_bytes)
     if value[0] == _OBJECT:
         return [_element(value)]
     elements = _decode_array(value)
@@ -164,6 +182,14 @@ def _elements(value: bytes) -> list[UsualEvent]:
     if not elements or opened - (2 * len(elements) - 1) > MAX_DEPTH:
         raise Unusual
     return elements
+
+
+def _elements_one_by_one(value: bytes, max_bytes: int) -> list[UsualEvent]:
+    """The events of an array that is longer than one event may be."""
+    elements = list(map(bytes, _cut_array(value)))
+    if max(map(len, elements)) > max_bytes:
+        raise Unusual
+    return list(map(_element, elements))
 
 
 def _items(counts: list[int]) -> list[int]:

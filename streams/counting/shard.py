@@ -110,7 +110,7 @@ class Shard:
             is_new = offset >= self._counted_to
             if is_new and arrived_ms >= accounts.expires_ms:
                 self._ended += accounts.expire(arrived_ms)
-            for event in admit(record.key, record.value, arrived_ms):
+            for event in admit(record.key, record.value, arrived_ms, record.partition):
                 if type(event) is Rejection:
                     self._rejected += is_new
                 elif not has_seen(event):

@@ -26,14 +26,15 @@ class CounterTopics:
 class CountersConfig:
     """A worker's settings. Equal for all workers of a group, its port and folder apart.
 
-    `epoch` is the life of the usage topic that offsets refer to. `max_age_ms` and `max_lead_ms`
-    None are no limit. Offsets in `dedupe_window` are a partition's.
+    `epoch` is the life of the usage topic that offsets refer to, `partitions` how many it has.
+    `max_age_ms` and `max_lead_ms` None are no limit. Offsets in `dedupe_window` are a partition's.
     """
 
     kafka_servers: str
     epoch: int
     catalog_version: int
     catalog: Catalog
+    partitions: int
     dedupe_window: int
     max_age_ms: int | None
     max_lead_ms: int | None
@@ -47,7 +48,8 @@ class CountersConfig:
 
     def shard(self) -> Shard:
         """A shard without memory."""
-        admission = Admission(self.catalog, self.max_age_ms, self.max_lead_ms, self.max_bytes)
+        limits = self.max_age_ms, self.max_lead_ms, self.max_bytes
+        admission = Admission(self.catalog, *limits, self.partitions)
         return Shard(
             self.catalog,
             admission,

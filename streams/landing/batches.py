@@ -25,6 +25,9 @@ from schemas.vector import position
 from streams.landing.columns import buffers, decimals, ends_of, marks, moments, spreading, texts
 
 QUANTITY = pa.decimal128(18, 6)
+MAX_KEY_BYTES = 1_000
+"""So much of a key is kept with each element that is rejected: a tenant's is never as long."""
+
 QUANTITY_LIMIT = 10**18
 """Quantities of one event are below this many 1e-6 units: eighteen digits."""
 
@@ -47,13 +50,21 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RejectedElement:
-    """A rejection with its place in the log and the key that its record had."""
+    """A rejection with its place in the log, and the key that its record had, if need be cut."""
 
     partition: int
     offset: int
     arrived_ms: int
     key: bytes | None
     rejection: Rejection
+
+    @classmethod
+    def of(cls, record: Record, rejection: Rejection) -> "RejectedElement":
+        """A rejected element of a record."""
+        key = record.key()
+        told = None if key is None else key[:MAX_KEY_BYTES]
+        place = record.partition(), record.offset(), record.timestamp()[1]
+        return cls(*place, told, rejection)
 
 
 @dataclass(slots=True)
@@ -80,10 +91,10 @@ def judge(records: Sequence[Record], admission: Admission, found: Deliveries) ->
     found.partitions = [record.partition() for record in records]
     found.offsets = [record.offset() for record in records]
     found.arrived_ms = [record.timestamp()[1] for record in records]
-    found.sent_ms = [_sent_ms(tuple(record.headers() or ())) for record in records]
+    found.sent_ms = list(map(_sent_ms, records))
     keys = [record.key() for record in records]
     values = [record.value() for record in records]
-    judged = admission.admit_all(keys, values, found.arrived_ms)
+    judged = admission.admit_all(keys, values, found.arrived_ms, found.partitions)
     found.judged, found.counts = judged or _judge_each(records, admission, found.rejected)
     found.repeated = _repeats(found.judged, found.counts)
 
@@ -94,15 +105,14 @@ def _judge_each(
     events: list[Event] = []
     counts: list[int] = []
     for record in records:
-        arrived_ms = record.timestamp()[1]
-        admitted = admission.admit(record.key(), record.value(), arrived_ms)
+        place = record.timestamp()[1], record.partition()
+        admitted = admission.admit(record.key(), record.value(), *place)
         before = len(events)
         for one in admitted:
             if type(one) is Event:
                 events.append(one)
             else:
-                place = record.partition(), record.offset(), arrived_ms, record.key()
-                rejected.append(RejectedElement(*place, one))
+                rejected.append(RejectedElement.of(record, one))
         counts.append(len(events) - before)
     return EventColumns.of(events), counts
 
@@ -225,15 +235,19 @@ def _repeated(names: Iterable[tuple[str, str]], first: int) -> Iterator[int]:
         seen.add(name)
 
 
-@lru_cache(maxsize=10_000)
-def _sent_ms(headers: tuple[tuple[str, bytes | None], ...]) -> int | None:
+def _sent_ms(record: Record) -> int | None:
     """The producer's send time; None when it is missing or no time."""
+    try:
+        headers = record.headers() or ()
+    except (SystemError, UnicodeDecodeError):  # the client's, where a name is not UTF-8
+        return None
     for name, text in headers:
         if name == SENT_AT_HEADER:
             return _instant_ms(text)
     return None
 
 
+@lru_cache(maxsize=10_000)
 def _instant_ms(text: bytes | None) -> int | None:
     if text is None or not text.isdigit() or len(text) >= 16:
         return None

@@ -21,7 +21,6 @@ PATIENCE_SECONDS = 6
 ABORT_SECONDS = 2
 """How long is waited for each step, so that a stop takes less than ten seconds in all."""
 
-MAX_KEY_BYTES = 1_000
 MAX_DETAIL_BYTES = 1_000
 MAX_ELEMENT_BYTES = 900_000
 """A record of at most a megabyte, with its key and headers, must fit into one again."""
@@ -141,8 +140,7 @@ def letter(element: RejectedElement, topic: str = USAGE_EVENTS) -> Letter:
     encoded.append(("detail", detail))
     if len(rejection.element) > MAX_ELEMENT_BYTES:
         encoded.append(("cut", str(len(rejection.element)).encode()))
-    key = None if element.key is None else element.key[:MAX_KEY_BYTES]
-    return key, rejection.element[:MAX_ELEMENT_BYTES], encoded
+    return element.key, rejection.element[:MAX_ELEMENT_BYTES], encoded
 
 
 def _send(producer: Producer, sent: Letter) -> None:

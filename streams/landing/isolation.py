@@ -69,5 +69,4 @@ class Isolation:
 
 def _refusal(record: Record, failure: Exception) -> RejectedElement:
     rejection = Rejection(0, "not_storable", str(failure), record.value() or b"")
-    arrived_ms = record.timestamp()[1]
-    return RejectedElement(record.partition(), record.offset(), arrived_ms, record.key(), rejection)
+    return RejectedElement.of(record, rejection)

@@ -65,13 +65,18 @@ class Landing:
     def __init__(self, config: LandingConfig) -> None:
         self._config = config
         admission = Admission(
-            config.catalog, config.max_age_ms, config.max_lead_ms, config.max_bytes
+            config.catalog,
+            config.max_age_ms,
+            config.max_lead_ms,
+            config.max_bytes,
+            config.partitions,
         )
         self._rules = Rules(config.catalog, admission, config.epoch, config.usage_topic)
         self._sink = WarehouseSink(config.clickhouse_url)
         self._letters = DeadLetters(config.kafka_servers, config.group, config.usage_topic)
         self._consumer = Consumer({**config.of_consumer(), "logger": _log})
         self._batch = Batch(self._rules)
+        self._left: Sequence[Record] = ()
         self._under_way: BatchUnderWay | None = None
         self._rebalanced = False
         self._failures = 0
@@ -125,12 +130,11 @@ class Landing:
         if not self._batch.reached:
             self._batch.began = time.monotonic()
         wait = FILL_SECONDS if self._under_way is None else GLANCE_SECONDS
-        messages = cast("list[Record]", self._consumer.consume(FETCH, wait))
-        if self._refusals >= REFUSALS:
-            self._isolate(messages)
-        elif messages:
-            for problem in self._batch.take(messages):
-                _log.warning("Kafka: %s", problem)
+        messages = self._left or cast("list[Record]", self._consumer.consume(FETCH, wait))
+        if messages:
+            self._left = self._batch.take(messages, self._config.batch_size)
+            if self._refusals >= REFUSALS:
+                self._isolate(messages[: len(messages) - len(self._left)])
         elif self._under_way is None:
             gc.collect()
 
@@ -167,7 +171,7 @@ class Landing:
         if time.monotonic() - pending.began < PATIENCE_SECONDS:
             return
         _log.warning("the warehouse is slow: nothing more is read until it has stored a batch")
-        self._batch = Batch(self._rules)
+        self._forget()
         with self._paused():
             while not (stop.is_set() or self._rebalanced or pending.insert.ends_within(1)):
                 self._consumer.poll(0)  # nothing comes from paused partitions
@@ -178,10 +182,8 @@ class Landing:
     def _isolate(self, messages: Sequence[Record]) -> None:
         """Store what can be stored, and put aside the records that the warehouse refuses."""
         usage = [m for m in messages if m.error() is None and m.topic() == self._config.usage_topic]
-        if messages:
-            self._batch.take(messages)
-            self._batch.usage.clear()
-            self._batch.rejected += Isolation(self._insert).store(usage)
+        self._batch.usage.clear()
+        self._batch.rejected += Isolation(self._insert).store(usage)
 
     def _insert(self, records: Sequence[Record]) -> None:
         self._sink.insert({"usage_events": self._rules.rows(records, [])})
@@ -209,12 +211,15 @@ class Landing:
 
     def _let_go(self) -> None:
         """Forget what is in hand and under way: it will be read again."""
-        self._batch = Batch(self._rules)
+        self._forget()
         if self._under_way is None or self._under_way.insert.ends_within(STOP_SECONDS):
             self._sink.close()
         else:
             self._sink = WarehouseSink(self._config.clickhouse_url)  # the old one is still in use
         self._under_way = None
+
+    def _forget(self) -> None:
+        self._batch, self._left = Batch(self._rules), ()
 
     def _rewind(self) -> None:
         """Read on from what is committed, dropping what was fetched."""

@@ -1,5 +1,6 @@
 """What landing has in hand: a batch as it is read, and one whose insert is under way."""
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,12 +29,16 @@ from streams.landing.landed_counters import (
 from streams.landing.warehouse_sink import InsertUnderWay, Tables
 
 STRIDE = 2_000
-"""About so many events are judged before they become columns: they fit the processor's cache."""
+STRIDE_BYTES = 2**20
+"""About so many events, of no more than so many bytes, are judged before they become columns: they
+fit the processor's cache, and one stride more is all that a batch may be too long."""
 
 MOST_BYTES = 64 * 2**20
 """A batch is full at this length of its records: bounds landing's memory."""
 
 Place = tuple[str, int]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +76,49 @@ class Batch:
     stride: int = STRIDE
     began: float = field(default_factory=time.monotonic)
 
-    def take(self, messages: Sequence[Record]) -> list[object]:
-        """Judge more messages; returns what Kafka reports beside them."""
+    def take(self, messages: Sequence[Record], size: int) -> Sequence[Record]:
+        """Judge messages until it holds `size` elements; returns those that are left."""
+        start = 0
+        while start < len(messages) and not self.is_full(size):
+            some = self._next(messages[start : start + self.stride])
+            self._judge(some)
+            start += len(some)
+        return messages[start:]
+
+    def _next(self, messages: Sequence[Record]) -> Sequence[Record]:
+        """The first of these messages that make no more than a stride of bytes, or the first."""
+        while len(messages) > 1 and sum(map(len, messages)) > STRIDE_BYTES:
+            messages = messages[: len(messages) // 2]
+        return messages
+
+    def _judge(self, messages: Sequence[Record]) -> None:
         read = [message for message in messages if message.error() is None]
         usage = [message for message in read if message.topic() == self.rules.topic]
-        self.add_usage(usage)
+        if usage:
+            self._add_usage(usage)
         if len(usage) < len(read):
             states = [message for message in read if message.topic() != self.rules.topic]
             read_counters(states, self.rules.epoch, self.counters)
         self.size += sum(map(len, read))
         self._reach(read, 1)
-        others = [message for message in messages if message.error() is not None]
-        self._reach([message for message in others if _is_end(message)], 0)
-        return [message.error() for message in others if not _is_end(message)]
+        if len(read) < len(messages):
+            self._heed([message for message in messages if message.error() is not None])
 
-    def add_usage(self, records: Sequence[Record]) -> None:
-        """Make records of `usage.events` into rows, a stride at a time."""
-        start = 0
-        while start < len(records):
-            some = records[start : start + self.stride]
-            rows = self.rules.rows(some, self.rejected)
-            self.usage.append(rows)
-            self.events += rows.num_rows
-            start += len(some)
-            self.stride = max(1, STRIDE * len(some) // max(rows.num_rows, len(some)))
+    def _add_usage(self, records: Sequence[Record]) -> None:
+        """Make records of `usage.events` into rows."""
+        before = self.events + len(self.rejected)
+        rows = self.rules.rows(records, self.rejected)
+        self.usage.append(rows)
+        self.events += rows.num_rows
+        made = self.events + len(self.rejected) - before
+        self.stride = max(1, STRIDE * len(records) // max(made, len(records)))
+
+    def _heed(self, reports: Sequence[Record]) -> None:
+        """What Kafka reports between the messages: where a partition ends, or trouble."""
+        self._reach([report for report in reports if _is_end(report)], 0)
+        for report in reports:
+            if not _is_end(report):
+                _log.warning("Kafka: %s", report.error())
 
     def _reach(self, messages: Sequence[Record], length: int) -> None:
         """All before these and so many offsets of theirs are read."""

@@ -10,13 +10,14 @@ GROUP = "countinghouse-landing"
 
 @dataclass(frozen=True, slots=True)
 class LandingConfig:
-    """What landing needs. `epoch` is the ledger's for the live topic; limits are milliseconds."""
+    """What landing needs. `epoch` and `partitions` are the live topic's, limits milliseconds."""
 
     kafka_servers: str
     clickhouse_url: str
     epoch: int
     catalog_version: int
     catalog: Catalog
+    partitions: int
     max_age_ms: int | None
     max_lead_ms: int | None
     max_bytes: int

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from countinghouse.growing import partition_of
 from countinghouse.wiring import usage_log
+from schemas.partitions import partition_of
 from tests.embedded import ROOT
 from tests.plants import (
     Plant,
@@ -94,7 +94,7 @@ def test_no_fact_is_announced_twice_across_the_switch(plant: Plant, traffic: Tra
 
 def test_tenants_are_where_kafka_puts_them(plant: Plant) -> None:
     for place, state in rows(plant, 2).values():
-        assert place == partition_of(state.tenant, MORE)
+        assert place == partition_of(state.tenant.encode(), MORE)
 
 
 def test_the_cut_holds_both_topics_and_the_old_one_takes_nothing_more(

@@ -27,6 +27,7 @@ from streams.journal.counters import CountersConfig, CounterTopics
 from tests.embedded import ROOT, free_ports
 from tests.unit.streams.builders import a_catalog, an_event
 
+PARTITIONS = 2
 PATIENCE_SECONDS = 25
 
 _CONFIGS = {
@@ -45,6 +46,7 @@ def config_of(servers: str, name: str, home: Path, web_port: int = 0) -> Counter
         epoch=1,
         catalog_version=1,
         catalog=a_catalog(),
+        partitions=PARTITIONS,
         dedupe_window=1000,
         max_age_ms=None,
         max_lead_ms=None,
@@ -84,7 +86,7 @@ class Truth:
 class Town:
     """Topics of one test and what flows through them."""
 
-    def __init__(self, servers: str, home: Path, partitions: int = 2) -> None:
+    def __init__(self, servers: str, home: Path) -> None:
         self.servers, self.home = servers, home
         self.name = f"counters-{uuid4().hex[:8]}"
         self.config = config_of(servers, self.name, home)
@@ -93,7 +95,7 @@ class Town:
         self._random = random.Random(7)  # noqa: S311  the same usage every time
         self._sent: list[tuple[str, bytes]] = []
         wanted = [
-            NewTopic(f"{self.name}.{topic}", partitions, 1, config=config)
+            NewTopic(f"{self.name}.{topic}", PARTITIONS, 1, config=config)
             for topic, config in _CONFIGS.items()
         ]
         admin = AdminClient({"bootstrap.servers": servers})

@@ -6,21 +6,18 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from aiokafka.partitioner import murmur2
-from hypothesis import given
-from hypothesis import strategies as st
 
 from countinghouse.replay_file import ReplaySource, read_source
 from countinghouse.replay_plan import (
     RESEND_WITHIN,
     Extras,
     malformed_event,
-    partition_of,
     plan_replay,
 )
 from pipelines.admission.admission import Admission
 from schemas.errors import InvalidInput
 from schemas.event import Event, Rejection
+from schemas.partitions import partition_of
 from schemas.period import parse_instant
 from schemas.quantity import MICRO
 from tests.warehouses import CATALOG
@@ -114,11 +111,6 @@ def test_a_wrong_file_is_one_line_with_a_remedy(tmp_path: Path) -> None:
         with pytest.raises(InvalidInput, match=says) as caught:
             read_source(path)
         assert "\n" not in str(caught.value)
-
-
-@given(st.binary(max_size=40), st.integers(1, 100))
-def test_the_partition_of_a_key_is_java_s(key: bytes, partitions: int) -> None:
-    assert partition_of(key, partitions) == (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 TENANTS = pa.array([f"t{n % 50}" for n in range(60_000)])

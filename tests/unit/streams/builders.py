@@ -28,6 +28,7 @@ class ARecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int = 0
 
 
 def a_catalog() -> Catalog:
@@ -84,6 +85,7 @@ def a_config(folder: Path) -> CountersConfig:
         epoch=1,
         catalog_version=1,
         catalog=a_catalog(),
+        partitions=1,
         dedupe_window=10,
         max_age_ms=None,
         max_lead_ms=None,

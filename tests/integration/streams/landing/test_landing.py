@@ -10,6 +10,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 
+from countinghouse.client import PRODUCER_CONFIG
 from schemas.quota import POSITION_KEY, QuotaState, StatePosition, state_key
 from schemas.topics import QUOTA_STATE, USAGE_EVENTS
 from schemas.vector import Vector
@@ -155,7 +156,7 @@ def test_the_send_time_travels_in_a_header(
     servers: str, warehouse: tuple[Client, str], source: str
 ) -> None:
     client, url = warehouse
-    producer = Producer({"bootstrap.servers": servers})
+    producer = Producer({**PRODUCER_CONFIG, "bootstrap.servers": servers})
     for event_id, sent in (("good", b"1790000000123"), ("bad", b"soon"), ("far", b"9" * 30)):
         value = an_event(event_id, source=source)
         producer.produce(USAGE_EVENTS, value, b"a", headers=[("sent-at", sent)])
@@ -200,7 +201,8 @@ def test_a_transactional_producer_s_markers_are_not_waited_for(
     servers: str, warehouse: tuple[Client, str], source: str
 ) -> None:
     client, url = warehouse
-    producer = Producer({"bootstrap.servers": servers, "transactional.id": str(uuid4())})
+    identity = {"bootstrap.servers": servers, "transactional.id": str(uuid4())}
+    producer = Producer({**PRODUCER_CONFIG, **identity})
     producer.init_transactions()
     for event_id, end in (
         ("kept", producer.commit_transaction),

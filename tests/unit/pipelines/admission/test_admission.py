@@ -32,6 +32,8 @@ CATALOG = Catalog.model_validate(
 )
 NOON = "2026-10-01T12:00:00Z"
 HOUR_MS = 3_600_000
+HOME = 4
+"""acme's partition of eight."""
 
 
 def an_event(**changes: Any) -> dict[str, Any]:
@@ -158,6 +160,56 @@ def test_an_array_of_many_events_is_not_deep() -> None:
 def test_a_record_without_key_is_rejected() -> None:
     [rejection] = admitted(an_event(), key=None)
     assert rejection.reason == "key_missing"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_usage_on_another_partition_than_its_tenant_s_is_rejected(count: int) -> None:
+    # toPositive(murmur2("acme")) % 8 of Kafka's Java client is 4
+    admission = Admission(CATALOG, None, None, 500, partitions=8)
+    value = json.dumps([an_event(id=str(n)) for n in range(count)]).encode()
+    for partition in range(8):
+        found = admission.admit(b"acme", value, 0, partition)
+        assert {getattr(one, "reason", None) for one in found} == {
+            None if partition == HOME else "wrong_partition"
+        }
+        together = admission.admit_all([b"acme"], [value], [0], [partition])
+        assert (together is not None) == (partition == HOME)
+    assert isinstance(found[0], Rejection)
+    assert "belongs on partition 4 of 8, not on 7" in found[0].detail
+
+
+def test_a_long_key_is_not_told_of_for_each_element() -> None:
+    key = b"\0" * 100_000
+    value = json.dumps([an_event(id=str(n)) for n in range(100)]).encode()
+    found = Admission(CATALOG, None, None, 500, partitions=8).admit(key, value, 0, 0)
+    assert {one.reason for one in found if isinstance(one, Rejection)} == {"key_mismatch"}
+    assert sum(len(one.detail) for one in found if isinstance(one, Rejection)) < 100_000
+
+
+def test_an_array_of_crumbs_is_rejected_as_a_whole() -> None:
+    value = b"[" + b"0," * 499_999 + b"0]"
+    [rejection] = Admission(CATALOG, None, None, 500).admit(b"acme", value, 0)
+    assert isinstance(rejection, Rejection)
+    assert (rejection.item, rejection.reason, rejection.element) == (0, "not_an_event", value)
+    assert rejection.detail.startswith("500000 elements in 1000001 bytes")
+
+
+def test_a_few_crumbs_do_not_cost_their_neighbour_its_place() -> None:
+    *crumbs, event = admitted(*[0] * 999, an_event())
+    assert isinstance(event, Event)
+    assert {crumb.reason for crumb in crumbs} == {"not_an_event"}
+
+
+def test_an_array_may_be_longer_than_an_event() -> None:
+    events = [an_event(id=str(n)) for n in range(100)]
+    value = json.dumps(events).encode()
+    assert len(value) > 500
+    together = Admission(CATALOG, None, None, 500).admit_all([b"acme"], [value], [0], [0])
+    assert together is not None  # quickly
+    assert together[1] == [100]
+    [*others, large] = admitted(*events, an_event(source="s" * 400, type="t" * 200))
+    assert all(isinstance(event, Event) for event in others)
+    assert large.reason == "too_large"
 
 
 def test_the_limits_of_event_time_are_inclusive() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipelines.admission.admission import Admission
+from pipelines.admission.admission import Admission, Place
 from pipelines.admission.event_columns import EventColumns
 from pipelines.admission.event_times import EventTimes
 from pipelines.admission.usual_records import UNUSUAL
@@ -59,6 +59,7 @@ CATALOG = Catalog.model_validate(
 NOON_MS = 1_790_000_000_000
 LIMITED = Admission(CATALOG, max_age_ms=86_400_000, max_lead_ms=3_600_000, max_bytes=2_000)
 OPEN = Admission(CATALOG, max_age_ms=None, max_lead_ms=None, max_bytes=100_000)
+PLACED = Admission(CATALOG, None, None, max_bytes=2_000, partitions=8)
 
 
 def outcome(judged: Any) -> list[Any]:
@@ -72,8 +73,8 @@ def outcome(judged: Any) -> list[Any]:
 
 
 def assert_same(key: bytes | None, value: bytes) -> None:
-    for admission in (LIMITED, OPEN):
-        expected = admission._closely(key, value, NOON_MS) if value else None
+    for admission in (LIMITED, OPEN, PLACED):
+        expected = admission._closely(Place(key, NOON_MS, 0), value) if value else None
         judged = outcome(admission.admit(key, value, NOON_MS))
         assert expected is None or judged == outcome(expected)
         assert_all_same(admission, [key, b"a", key], [value, GOOD_EVENT, value])
@@ -84,7 +85,8 @@ def assert_all_same(
 ) -> None:
     """Judged all at once, records are what they are one by one; if one is unusual, none is."""
     records = list(zip(keys, values, strict=True))
-    together = admission.admit_all(keys, values, [NOON_MS] * len(values))
+    nothing = [0] * len(values)
+    together = admission.admit_all(keys, values, [NOON_MS] * len(values), nothing)
     assert (together is not None) == all(is_usual(admission, *record) for record in records)
     if together is not None:
         columns, counts = together
@@ -95,7 +97,7 @@ def assert_all_same(
 
 def is_usual(admission: Admission, key: bytes | None, value: bytes) -> bool:
     try:
-        return bool(value and admission._usual.events(key, value, NOON_MS))
+        return bool(value and admission._usual.events(key, value, NOON_MS, 0))
     except UNUSUAL:
         return False
 

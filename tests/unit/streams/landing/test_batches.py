@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,8 +11,15 @@ from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.event import Event, Rejection
 from schemas.quantity import MICRO
-from streams.landing.batches import Deliveries, RejectedElement, judge, rejected_table, usage_table
-from streams.landing.dead_letters import MAX_DETAIL_BYTES, MAX_ELEMENT_BYTES, MAX_KEY_BYTES, letter
+from streams.landing.batches import (
+    MAX_KEY_BYTES,
+    Deliveries,
+    RejectedElement,
+    judge,
+    rejected_table,
+    usage_table,
+)
+from streams.landing.dead_letters import MAX_DETAIL_BYTES, MAX_ELEMENT_BYTES, letter
 from tests.landings import an_event
 from tests.warehouses import CATALOG
 
@@ -30,7 +38,7 @@ class ARecord:
     def __len__(self) -> int:
         return len(self.value() or b"")
 
-    def error(self) -> None:
+    def error(self) -> Any:
         return None
 
     def topic(self) -> str:
@@ -192,9 +200,24 @@ def test_a_rejected_element_keeps_its_place_and_its_bytes() -> None:
     assert (row["key"], row["element"].strip()) == (b"a", b"7")
 
 
+def test_a_long_key_is_not_kept_with_each_element() -> None:
+    elements = an_array(*[an_event(str(n)) for n in range(100)])
+    found = judged(ARecord(7, elements, b"k" * 100_000))
+    assert rejected_table(found.rejected, "usage.events", 4).nbytes < 300_000
+
+
+def test_headers_that_cannot_be_read_are_none() -> None:
+    class Odd(ARecord):
+        def headers(self) -> list[tuple[str, bytes | None]] | None:
+            raise SystemError("what confluent-kafka says of a name that is not UTF-8")
+
+    assert judged(Odd(0, an_event("x"))).sent_ms == [None]
+
+
 def test_a_letter_always_fits_into_a_record() -> None:
     rejection = Rejection(0, "key_mismatch", "x" * 10**6 + "\ud800", b"e" * 2_000_000)
-    key, value, headers = letter(RejectedElement(0, 5, 0, b"k" * 10**6, rejection))
+    record = ARecord(5, b"", b"k" * 10**6)
+    key, value, headers = letter(RejectedElement.of(record, rejection))
     sizes = {name: len(text) for name, text in headers}
     assert len(key or b"") == MAX_KEY_BYTES
     assert len(value) == MAX_ELEMENT_BYTES
