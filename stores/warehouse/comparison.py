@@ -142,7 +142,6 @@ class Comparison:
             "repeats_start_ms": month.start_ms,
             "repeats_end_ms": end_ms,
             "tenants": [],
-            "uncounted": [],
             "has_anniversaries": taken.has_anniversaries,
             "current_epoch": epoch,
             "partitions": partitions,
@@ -167,10 +166,8 @@ class Comparison:
 
     def _all_months(self, tenants: Sequence[str]) -> dict[str, object]:
         """Look at these tenants' ids in all months: one that comes in two of them is explained."""
-        asked = {"tenants": tenants, "dedupe_window": self._dedupe_window}
         return {
             "tenants": tenants,
-            "uncounted": [key for (key,) in ask(self._client, "uncounted", asked)],
             "repeats_start_ms": EARLIEST_MS,
             "repeats_end_ms": LATEST_MS,
         }

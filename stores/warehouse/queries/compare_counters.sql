@@ -9,7 +9,7 @@
 -- epoch. A counter that was made anew holds what is stored up to there (`since`), and so on.
 --
 -- `piece`: 0 is a first delivery, stored and counted; 1 a forgotten repeat, counted; 2 stored, as
--- the first of its month, but not counted (`uncounted`, see uncounted.sql). Firsts below the cut are
+-- the first of its month, but not counted (`uncounted`). Firsts below the cut are
 -- added up, by the longest part of time (`granules`) that a meter's windows consist of, before they
 -- meet their counters. Of meters that do not add up, the same deliveries make their greatest, latest
 -- or distinct values: what stands between `{others` and `}` is left out where all meters add up.
@@ -58,6 +58,51 @@ WITH
                 HAVING min(ver) != max(ver)
             )
     ),
+    uncounted AS
+    (
+        -- Of the tenants that are looked at in all months: the same id came with a time in another
+        -- month, at most two buckets of `dedupe_window` offsets before.
+        SELECT
+            tenant,
+            ver,
+            item
+        FROM
+        (
+            SELECT
+                tenant,
+                ver,
+                item,
+                epoch,
+                offset,
+                lagInFrame(toNullable(position)) OVER (
+                    PARTITION BY tenant, event_key
+                    ORDER BY position, item, length(meters) + length(left_out) DESC
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+                ) AS previous,
+                lagInFrame(toNullable(position)) OVER (
+                    PARTITION BY tenant, event_key, toYYYYMM(time)
+                    ORDER BY position, item, length(meters) + length(left_out) DESC
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+                ) AS previous_of_month
+            FROM usage_events
+            WHERE tenant IN {tenants:Array(String)}
+                AND (tenant, event_key) IN
+                (
+                    SELECT
+                        tenant,
+                        event_key
+                    FROM usage_events
+                    WHERE tenant IN {tenants:Array(String)}
+                    GROUP BY tenant, event_key
+                    HAVING min(toYYYYMM(time)) != max(toYYYYMM(time))
+                )
+        )
+        WHERE previous IS NOT NULL
+            AND previous_of_month IS NULL
+            AND bitShiftRight(previous, 48) = epoch
+            AND intDiv(bitAnd(previous, 281474976710655), {dedupe_window:UInt64}) + 1
+                >= intDiv(offset, {dedupe_window:UInt64})
+    ),
     pieces AS
     (
         SELECT
@@ -100,14 +145,7 @@ WITH
                 position,
                 item,
                 epoch,
-                if(
-                    notEmpty({uncounted:Array(String)}) AND has(
-                        {uncounted:Array(String)},
-                        concat(toString(ver), ' ', toString(item), ' ', tenant)
-                    ),
-                    2,
-                    0
-                ) AS piece
+                if((tenant, ver, item) IN (SELECT tenant, ver, item FROM uncounted), 2, 0) AS piece
             FROM metered_usage FINAL
             WHERE NOT is_left_out
                 AND time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')

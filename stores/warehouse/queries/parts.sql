@@ -5,7 +5,7 @@ SELECT
     tenant,
     meter,
     toUnixTimestamp64Milli(began) AS began_ms,
-    toInt64(
+    toInt128( -- a sum may be more than any column holds; Python's integers hold it
         multiIf(
             aggregation = 'max', max(value),
             aggregation = 'latest', argMax(value, (time, position, item)),

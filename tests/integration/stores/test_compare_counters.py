@@ -245,3 +245,19 @@ def test_an_id_that_comes_in_two_months_is_explained(
     found = compare(warehouse)["a"]
     assert units(found) == (counted, 2, explained)
     assert found.difference_micro == 0
+
+
+def test_ids_of_two_months_may_be_more_than_a_request_holds(warehouse: Client) -> None:
+    # An hour of events, sent again just after midnight with the time of the resend.
+    count_of = 45_000
+    times = ("2026-09-30T23:59:00Z", "2026-10-01T00:00:00Z")
+    sent = [
+        Delivery(at, f"an event with an id of its own {n}", 1, time=time, item=n)
+        for at, time in zip((15, 16), times, strict=True)
+        for n in range(count_of)
+    ]
+    deliver(warehouse, *sent)
+    reach(warehouse, 50)
+    found = compare(warehouse)["a"]
+    assert units(found) == (0, count_of, -count_of)
+    assert found.difference_micro == 0

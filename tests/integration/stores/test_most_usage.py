@@ -8,7 +8,8 @@ from clickhouse_connect.driver.client import Client
 from pipelines.catalog import catalog_file
 from pipelines.close import closing, opening
 from schemas.invoice import InvoiceState
-from schemas.quantity import MAX_QUANTITY
+from schemas.quantity import MAX_QUANTITY, MICRO
+from schemas.rebuild import Chosen, PartitionCut
 from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
 from schemas.vector import Vector
 from stores import ledger
@@ -68,3 +69,10 @@ def test_more_than_can_be_billed_holds_its_tenant_alone(
         "b": InvoiceState.PAID,
     }
     assert "more than 9223372036854.775807 units cannot be billed" in (found["a"].held or "")
+
+
+def test_counters_are_made_anew_of_more_than_can_be_billed(warehouse: Client) -> None:
+    deliver(warehouse, *(Delivery(n, f"x{n}", MAX_QUANTITY) for n in range(EVENTS)))
+    chosen, cut = Chosen(frozenset(["tokens"])), PartitionCut(1, 0, 1, EVENTS)
+    [part] = WarehouseUsage(warehouse, WINDOW).parts(CATALOG, chosen, cut, OCTOBER.start_ms)
+    assert part.micro == EVENTS * MAX_QUANTITY * MICRO
