@@ -44,6 +44,7 @@ Pause = Callable[[], AbstractContextManager[None]]
 """Holds counters and relay back for a block, and starts them, with the new topics, after it."""
 
 SETTLE_SECONDS = 1.0
+TRANSACTION_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def switch(settings: Settings, pause: Pause, report: Report) -> Switched:
     """
     live = live_epoch(settings)
     following = _next(settings, live)
+    _await_no_transaction(usage_log(settings))
     seal(settings.kafka_servers, live.topic)
     report(f"{live.topic} is sealed: what producers still send to it comes back to them")
     ends = _drain(settings)
@@ -121,6 +123,16 @@ def _next(settings: Settings, live: Epoch) -> Epoch:
     return Epoch(live.number + 1, found, topic, partitions, now_ms())
 
 
+def _await_no_transaction(usage_topic: KafkaLog) -> None:
+    """A sealed topic refuses the marker that ends a transaction, too: it would stay open."""
+    wait_until(
+        lambda: usage_topic.ends() == usage_topic.ends(committed=False),
+        "producers to end their transactions on the old topic: stop those that write to it in "
+        "transactions, then switch again;",
+        patience_seconds=TRANSACTION_SECONDS,
+    )
+
+
 def _drain(settings: Settings) -> Vector:
     """Where the old topic ends, once that is read by counters and landing alike."""
     usage_topic = usage_log(settings)
@@ -141,13 +153,15 @@ def _drain(settings: Settings) -> Vector:
 
 def _final_ends(usage_topic: KafkaLog) -> Vector:
     """The ends, when nothing comes any more and no transaction is open."""
-    last = Vector()
-    while True:
-        ends = usage_topic.ends()
-        if ends == last == usage_topic.ends(committed=False):
-            return ends
-        last = ends
+    seen = [Vector()]
+
+    def are_final() -> bool:
         time.sleep(SETTLE_SECONDS)
+        seen.append(usage_topic.ends())
+        return seen[-2] == seen[-1] == usage_topic.ends(committed=False)
+
+    wait_until(are_final, "the old topic to come to an end", progress=lambda: seen[-1])
+    return seen[-1]
 
 
 def _require_no_counters(settings: Settings, live: Epoch) -> None:

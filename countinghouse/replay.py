@@ -4,8 +4,9 @@ Owns the sending: what is read is in `replay_file`, what is sent twice or spoile
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from countinghouse.client import PRODUCER_CONFIG
 from countinghouse.replay_file import ReplaySource
 from countinghouse.replay_plan import Extras, ReplayPlan, malformed_event, plan_replay
-from schemas.errors import DependencyUnreachable
+from schemas.errors import Conflict, DependencyUnreachable
 from schemas.topics import SENT_AT_HEADER, USAGE_EVENTS
 from stores.warehouse.client import ask
 
@@ -81,19 +82,41 @@ class ReplayResult:
         return self.sent + self.resent + self.beyond + self.malformed
 
 
+class _Sent(NamedTuple):
+    """A row of a file as it was sent."""
+
+    row: int
+    deliveries: int
+    tenant: str
+    instant: str
+
+
 def find_sent(client: Client, source: ReplaySource) -> AlreadySent:
     """What of a file is in the warehouse. True only once landing has read all of the log.
 
     Raises:
         DependencyUnreachable: the warehouse does not answer.
+        Conflict: another file of its name was replayed.
     """
     sent = AlreadySent.nothing(len(source))
-    for row, deliveries in ask(client, "replayed", {"source": source.source}):
-        if 1 <= row <= len(source):
-            sent.landed[row - 1] = True
-            sent.repeated[row - 1] = deliveries > 1
+    rows = map(_Sent._make, ask(client, "replayed", {"source": source.source}))
+    known = sorted(each for each in rows if 1 <= each.row <= len(source))
+    _check_same_file(source, known)
+    for each in known:
+        sent.landed[each.row - 1] = True
+        sent.repeated[each.row - 1] = each.deliveries > 1
     [[malformed]] = ask(client, "replayed_malformed", {"mark": f'"source":"{source.source}"'})
     return AlreadySent(sent.landed, sent.repeated, malformed)
+
+
+def _check_same_file(source: ReplaySource, known: Sequence[_Sent]) -> None:
+    """A file that has grown goes on with its new rows; another one may only be called the same."""
+    for each in (*known[:1], *known[-1:]):
+        if not source.has(each.row - 1, each.tenant, each.instant):
+            raise Conflict(
+                f"another file was replayed as {source.source}: its row {each.row} was of tenant "
+                f"{each.tenant!r} at {each.instant}; give this file a name of its own"
+            )
 
 
 def replay(

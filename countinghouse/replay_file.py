@@ -81,6 +81,11 @@ class ReplaySource:
             row, self.rows["ending"][row].as_py()
         )
 
+    def has(self, row: int, tenant: str, instant: str) -> bool:
+        """Is the row with this index of this tenant and time?"""
+        is_of_tenant = self.rows["tenant"][row].as_py() == tenant
+        return is_of_tenant and f',"time":"{instant}",' in self.rows["ending"][row].as_py()
+
     def _value(self, row: int, ending: str) -> bytes:
         return (
             f'{{"specversion":"1.0","id":"{row + 1}","source":"{self.source}",'

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
+import pyarrow as pa
 import pytest
 from aiokafka.partitioner import murmur2
 from clickhouse_connect.driver.client import Client
@@ -15,6 +16,7 @@ from countinghouse.client import UsageProducer
 from countinghouse.replay import ReplayTarget, find_sent, replay
 from countinghouse.replay_file import ReplaySource, read_source
 from countinghouse.replay_plan import Extras
+from schemas.errors import Conflict
 from schemas.topics import SENT_AT_HEADER, USAGE_EVENTS
 from streams.topics import ensure_topics
 from tests.embedded import running_broker
@@ -101,7 +103,7 @@ def test_a_replay_counts_what_it_sends_and_finds_it_again(
     first = replay(source, target, extras=EXTRAS)
     assert (first.sent, first.beyond, first.malformed) == (2000, 10, 5)
     assert 50 < first.resent < 150
-    land_all(a_landing(servers, url))
+    land_all(a_landing(servers, url, partitions=PARTITIONS))
     sql = "SELECT uniqExact(id), count() FROM usage_events FINAL WHERE source = {s:String}"
     [[events, deliveries]] = client.query(sql, {"s": source.source}).result_rows
     assert events == first.sent
@@ -117,11 +119,24 @@ def test_a_replay_that_was_stopped_goes_on_with_what_is_missing(
     target = ReplayTarget(servers, PARTITIONS, WINDOW)
     half = replace(source, rows=source.rows.slice(0, 800))
     replay(half, target, extras=replace(EXTRAS, resend_beyond=0, malformed=0))
-    land_all(a_landing(servers, url))
+    land_all(a_landing(servers, url, partitions=PARTITIONS))
     rest = replay(source, target, extras=EXTRAS, already=find_sent(client, source))
     assert (rest.skipped, rest.sent, rest.beyond, rest.malformed) == (800, 1200, 10, 5)
-    land_all(a_landing(servers, url))
+    land_all(a_landing(servers, url, partitions=PARTITIONS))
     assert find_sent(client, source).landed.all()
+
+
+def test_another_file_of_the_same_name_is_told_apart(
+    servers: str, warehouse: tuple[Client, str], source: ReplaySource
+) -> None:
+    client, url = warehouse
+    replay(source, ReplayTarget(servers, PARTITIONS, WINDOW))
+    land_all(a_landing(servers, url, partitions=PARTITIONS))
+    other = replace(source, rows=source.rows.slice(1))
+    with pytest.raises(Conflict, match="give this file a name of its own"):
+        find_sent(client, other)
+    grown = replace(source, rows=pa.concat_tables([source.rows, source.rows.slice(0, 1)]))
+    assert find_sent(client, grown).landed.sum() == 2000
 
 
 def test_a_replay_waits_for_counters_that_lag(servers: str, source: ReplaySource) -> None:

@@ -5,10 +5,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
+from confluent_kafka import Producer
 
+from countinghouse import growing
+from countinghouse.client import PRODUCER_CONFIG
+from countinghouse.waiting import wait_until
 from countinghouse.wiring import usage_log
+from schemas.errors import BillingError
 from schemas.partitions import partition_of
 from tests.embedded import ROOT
 from tests.plants import (
@@ -25,6 +31,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 MORE = 5
 NEW_TOPIC = "usage.events.v2"
+OF_TRANSACTIONS = {"transactional.id": "exactly-once", "transaction.timeout.ms": 600_000}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +52,24 @@ def test_more_partitions_are_more_than_there_are(plant: Plant) -> None:
     done = plant.command("topics", "switch")
     assert done.returncode == 4
     assert "there is no usage.events.v2 to switch to" in done.stderr
+
+
+def test_the_old_topic_stays_open_while_a_transaction_is(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing, "TRANSACTION_SECONDS", 1)
+    assert plant.command("topics", "grow", "--partitions", str(MORE)).returncode == 0
+    servers = {"bootstrap.servers": plant.settings.kafka_servers}
+    producer = Producer({**PRODUCER_CONFIG, **servers, **OF_TRANSACTIONS})
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.produce("usage.events", b"no event", "a")
+    producer.flush()
+    with pytest.raises(BillingError, match="stop those that write to it in transactions"):
+        growing.switch(plant.settings, nullcontext, print)
+    producer.commit_transaction(20)
+    log = usage_log(plant.settings)
+    wait_until(lambda: log.ends() == log.ends(committed=False), "the transaction's end")
 
 
 def test_counts_before_and_after_a_switch_add_up(plant: Plant, traffic: Traffic) -> None:
