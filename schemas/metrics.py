@@ -129,6 +129,10 @@ LANDING_RETRIES = _of(
     "landing", "counter", "landing_retries", "Batches read again after a failure.",
     "When it rises: ClickHouse or Kafka does not answer, landing's log says which.",
 )  # fmt: skip
+LANDING_LOST = _of(
+    "landing", "counter", "landing_lost", "Records that Kafka deleted before they were landed.",
+    "Above 0: the log names the offsets; their producers must send them again. Keep usage longer.",
+)  # fmt: skip
 LANDING_POSITION = _of(
     "landing", "gauge", "landing_position", "Committed offset.", FINE, "topic", "partition"
 )

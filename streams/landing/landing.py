@@ -231,12 +231,28 @@ class Landing:
         self._consumer.resume(assigned)
         try:
             committed = self._consumer.committed(assigned, KAFKA_SECONDS)
+            for place in committed:
+                self._look_for_lost(place)
         except KafkaException as failure:
             _log.warning("Kafka does not tell what is committed: %s", failure)
             self._rebalanced = True
             return
         self.health.assigned({(p.topic, p.partition): max(p.offset, 0) for p in committed})
         self._consumer.assign([_start(place) for place in committed])
+
+    def _look_for_lost(self, committed: TopicPartition) -> None:
+        """What Kafka has deleted before it was landed is nowhere else: say so aloud."""
+        if committed.error is not None:
+            raise KafkaException(committed.error)
+        if committed.topic != self._config.usage_topic or committed.offset < 0:
+            return
+        begins, _ = self._consumer.get_watermark_offsets(committed, KAFKA_SECONDS)
+        if begins > committed.offset:
+            self.health.lost((committed.topic, committed.partition), committed.offset, begins)
+            _log.error(
+                "%s[%d]: offsets %d to %d were deleted by Kafka before they were landed",
+                *(committed.topic, committed.partition, committed.offset, begins - 1),
+            )
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True

@@ -33,6 +33,7 @@ class LandingHealth:
         self._rows = histogram(registry, listed.BATCH_ROWS)
         self._seconds = histogram(registry, listed.BATCH_SECONDS)
         self._retries = counter(registry, listed.LANDING_RETRIES)
+        self._lost = counter(registry, listed.LANDING_LOST)
         self._rejected = counter(registry, listed.LANDING_REJECTED)
         self._position = gauge(registry, listed.LANDING_POSITION)
         self._lag = gauge(registry, listed.LANDING_LAG)
@@ -41,6 +42,7 @@ class LandingHealth:
         gauge(registry, listed.LANDING_CATALOG).set(catalog_version)
         self._now = clock
         self._has_joined = False
+        self._told_lost: set[tuple[Place, int]] = set()
         self._committed: dict[Place, int] = {}
         self._seen: dict[Place, SeenEnds] = {}
         self._progressed = self._looked = clock()
@@ -80,6 +82,12 @@ class LandingHealth:
     def failed(self) -> None:
         """A batch will be read again."""
         self._retries.inc()
+
+    def lost(self, place: Place, committed: int, begins: int) -> None:
+        """What lies between was deleted before it was landed; it is told of at each start."""
+        if (place, committed) not in self._told_lost:
+            self._told_lost.add((place, committed))
+            self._lost.inc(begins - committed)
 
     def look(self, consumer: Consumer) -> None:
         """Every second: how much is there to read? Nothing, and a broker that says so, is well."""

@@ -8,9 +8,11 @@ import httpx
 import msgspec
 import pytest
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from countinghouse.client import PRODUCER_CONFIG
+from schemas.partitions import partition_of
 from schemas.quota import POSITION_KEY, QuotaState, StatePosition, state_key
 from schemas.topics import QUOTA_STATE, USAGE_EVENTS
 from schemas.vector import Vector
@@ -202,7 +204,7 @@ def test_a_transactional_producer_s_markers_are_not_waited_for(
 ) -> None:
     client, url = warehouse
     identity = {"bootstrap.servers": servers, "transactional.id": str(uuid4())}
-    producer = Producer({**PRODUCER_CONFIG, **identity})
+    producer = Producer({**identity, "partitioner": PRODUCER_CONFIG["partitioner"]})
     producer.init_transactions()
     for event_id, end in (
         ("kept", producer.commit_transaction),
@@ -278,6 +280,25 @@ def test_readiness_and_metrics_are_served(servers: str, warehouse: tuple[Client,
         assert httpx.get(f"{base}/readyz").text == "ready\n"
         assert "countinghouse_landing_events_total" in httpx.get(f"{base}/metrics").text
         assert httpx.get(f"{base}/else").status_code == 404
+
+
+def test_what_kafka_deleted_before_it_was_landed_is_told(
+    servers: str, warehouse: tuple[Client, str], source: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, url = warehouse
+    config = a_landing(servers, url)
+    land_all(config)
+    send(servers, *((b"a", an_event(f"lost {n}", source=source)) for n in range(5)))
+    home = partition_of(b"a", PARTITIONS)
+    ends = usage_log(config).ends()[1, home]
+    place = TopicPartition(USAGE_EVENTS, home, ends)
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.delete_records([place])[place].result(20)
+    send(servers, (b"a", an_event("kept", source=source)))
+    land_all(config)
+    assert list(tokens(client, source)) == ["kept"]
+    told = f"usage.events[{home}]: offsets {ends - 5} to {ends - 1} were deleted by Kafka"
+    assert told in caplog.text
 
 
 def test_a_topic_s_partitions_are_all_read(servers: str, warehouse: tuple[Client, str]) -> None:

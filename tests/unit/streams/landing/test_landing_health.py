@@ -52,6 +52,14 @@ def test_before_it_is_in_its_group_it_is_not_ready(clock: Clock) -> None:
     assert health.problem() is None
 
 
+def test_what_was_lost_is_counted_once_however_often_it_is_seen(clock: Clock) -> None:
+    health = LandingHealth(1, 1, clock)
+    for _ in range(2):
+        health.lost(PLACE, 10, 15)
+    health.lost(PLACE, 20, 21)
+    assert health.registry.get_sample_value("countinghouse_landing_lost_total") == 6
+
+
 @pytest.mark.parametrize(
     ("end", "answers", "problem"),
     [
