@@ -1,6 +1,7 @@
 """Closing and collecting a month from the command line: Dagster's jobs, run in this process.
 
-The runs are kept in the instance of the local stack, so Dagster's UI shows them like its own.
+The runs are kept in the instance of the local stack, in production in that of `DAGSTER_HOME`, so
+Dagster's UI shows them like its own.
 What is computed is in `pipelines`, how it is laid out in `dagster_project`.
 """
 
@@ -128,8 +129,9 @@ def _run(settings: Settings, request: RunRequest, report: Report) -> RunEnded:
 @contextmanager
 def dagster_environment(settings: Settings) -> Iterator[Path]:
     """The settings in this process's environment, and Dagster's home folder with its file."""
-    home = ready_home(settings.home)
     before = dict(os.environ)
+    own = before.get("DAGSTER_HOME") if settings.production else None
+    home = Path(own) if own else ready_home(settings.home)
     os.environ.update(settings_environment(settings) | {"DAGSTER_HOME": str(home)})
     try:
         yield home

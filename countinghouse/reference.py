@@ -46,6 +46,7 @@ counts, so everything about a tenant is on one partition number. Read `quota.*`,
 and `usage.rejected` with `isolation.level=read_committed`: then each fact is seen exactly once.
 Partitions are never added to a live topic. The header `{SENT_AT_HEADER}` of `usage.events` carries
 the producer's send time in epoch milliseconds; the record's timestamp is the broker's arrival time.
+How usage is sent: `events.md`; what is rejected and why, as well.
 
 """
 
@@ -66,7 +67,9 @@ def _kind(topic: Topic) -> str:
 
 def _fields(topic: str, struct: Any) -> str:
     doc = (struct.__doc__ or "").strip().split("\n\n")
-    fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(struct))
+    tag = struct.__struct_config__.tag_field
+    names = [*filter(None, [tag]), *(each.encode_name for each in msgspec.structs.fields(struct))]
+    fields = ", ".join(f"`{name}`" for name in names)
     return (
         f"## `{topic}`\n\n" + "\n\n".join(doc).replace("\n    ", "\n") + f"\n\nFields: {fields}.\n"
     )
@@ -84,8 +87,8 @@ def asyncapi() -> str:
         "info": {"title": "countinghouse", "version": "1", "license": {"name": "Apache-2.0"}},
         "channels": {_slug(t): _channel(t, payloads.get(t.name)) for t in TOPICS},
         "operations": {
-            f"read-{_slug(t)}": {
-                "action": "receive",
+            f"{_action(t)}-{_slug(t)}": {
+                "action": _action(t),
                 "channel": {"$ref": f"#/channels/{_slug(t)}"},
             }
             for t in TOPICS
@@ -94,6 +97,11 @@ def asyncapi() -> str:
     }
     text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
     return text
+
+
+def _action(topic: Topic) -> str:
+    """What countinghouse itself does with the topic, as AsyncAPI 3 wants it."""
+    return "receive" if topic.name == USAGE_EVENTS else "send"
 
 
 def _slug(topic: Topic) -> str:

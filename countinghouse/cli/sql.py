@@ -20,7 +20,8 @@ def sql(
 ) -> None:
     """Ask the warehouse in ClickHouse's SQL: a table on a terminal, CSV in a pipe.
 
-    Views: usage, usage_daily, invoices, invoice_lines, rejected_usage, conflicts, unpriced_usage.
+    Views: usage, usage_daily, invoices, invoice_lines, rejected_usage, conflicts, unpriced_usage;
+    docs/analytics.md says what they hold. A day's usage that is kept: usage_by_day.
     """
     settings = Settings()
     with closing(client.connect(settings.clickhouse_url)) as warehouse:

@@ -45,13 +45,20 @@ subscriptions = typer.Typer(no_args_is_help=True, help="Give tenants plans, chan
 
 @subscriptions.command("apply")
 def apply(
-    file: Annotated[Path, typer.Argument(help="CSV: tenant, plan, starts_at and more; see docs.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV: tenant, plan, starts_at[, ends_at, currency, card, interval, trial_days, anchor_day]."
+        ),
+    ],
     in_closed_months: ClosedOption = False,
     as_script: JsonOption = False,
 ) -> None:
     """Give tenants the plans of a file; tenants that it does not name keep theirs.
 
     What it says of a tenant is all that the tenant has then, whatever commands have changed.
+
+    Columns: tenant, plan, starts_at[, ends_at, currency, card, interval, trial_days, anchor_day].
     """
     from countinghouse.init import now_ms, read_text
     from pipelines.plans import subscription_file

@@ -58,6 +58,18 @@ def run(settings: Settings, month: Month, job: str) -> list[str]:
     return lines
 
 
+def test_in_production_runs_are_kept_where_the_ui_looks(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "production"))
+    with dagster_environment(settings) as home:
+        assert home == tmp_path / "dagster"
+    in_production = settings.model_copy(update={"production": True})
+    with dagster_environment(in_production) as home:
+        assert home == tmp_path / "production"
+        assert os.environ["DAGSTER_HOME"] == str(home)
+
+
 def test_a_run_tells_each_step_and_check_in_a_line(settings: Settings, month: Month) -> None:
     lines = run(settings, month, "close_month")
     assert "invoices: subscriptions 2, finalized left alone 0, total usd USD 178.97" in lines
