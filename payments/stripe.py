@@ -5,7 +5,7 @@ Stripe sees the amount and our ids; what is owed is decided by the ledger alone.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,8 @@ NAME = "stripe"
 HEADER = "stripe-signature"
 RATE_LIMIT_PAUSES = (1, 2, 4)
 """Seconds before each new try of a call that Stripe refused for its rate: the library has none."""
+MISSING = "resource_missing"
+"""Stripe's code for what it does not have."""
 
 STATES = {
     "succeeded": AttemptState.SUCCEEDED,
@@ -82,17 +84,20 @@ class StripeProvider:
     def fetch(self, attempt: PaymentAttempt) -> ProviderPayment | None:
         """What became of the attempt: by its PaymentIntent, else among its customer's.
 
-        The customer's list is current, which Stripe's search is not.
+        The customer's list is current, which Stripe's search is not. Others may charge the same
+        customer; their payments have no key of ours.
+
+        Raises:
+            DependencyUnreachable: as `charge`. InvalidInput: Stripe refuses the question.
         """
-        if attempt.reference is not None and not attempt.reference.startswith("refused:"):
-            return _payment(_asking(self._client.v1.payment_intents.retrieve, attempt.reference))
-        customer, _ = _customer_and_method(attempt)
-        params: Any = {"customer": customer, "limit": 100}
-        page = _asking(self._client.v1.payment_intents.list, params)
-        for intent in page.auto_paging_iter():
-            if (intent.metadata or {})["key"] == attempt.key:
-                return _payment(intent)
-        return None
+        try:
+            intent = self._found(attempt)
+        except stripe.InvalidRequestError as error:
+            if error.code == MISSING:
+                return None
+            text = error.user_message or error
+            raise InvalidInput(f"Stripe does not say what became of it: {text}") from error
+        return None if intent is None else _payment(intent)
 
     def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:
         """Check a webhook by Stripe's library, and refuse one from the future as well."""
@@ -109,6 +114,20 @@ class StripeProvider:
             raise InvalidInput(f"Stripe's webhook is not an event: {error}") from None
         subject = event.data.object
         return ProviderEvent(NAME, event.id, event.type, subject.payment_intent or subject.id, raw)
+
+    def _found(self, attempt: PaymentAttempt) -> Any | None:
+        if attempt.reference is not None and not attempt.reference.startswith("refused:"):
+            return _asking(self._client.v1.payment_intents.retrieve, attempt.reference)
+        customer, _ = _customer_and_method(attempt)
+        return next((it for it in self._of(customer) if _key_of(it) == attempt.key), None)
+
+    def _of(self, customer: str) -> Iterator[Any]:
+        """A customer's PaymentIntents, the newest first; each page is asked for when it is due."""
+        params: Any = {"customer": customer, "limit": 100}
+        page = _asking(self._client.v1.payment_intents.list, params)
+        while not page.is_empty:
+            yield from page
+            page = _asking(page.next_page)
 
     def _create(self, attempt: PaymentAttempt, customer: str, method: str) -> Any:
         params: Any = {
@@ -148,6 +167,12 @@ def _named(error: stripe.StripeError) -> BillingError:
     if isinstance(error, stripe.IdempotencyError):
         return Conflict(f"Stripe knows this key with another charge: {text}")
     return DependencyUnreachable(f"Stripe does not answer: {text}")
+
+
+def _key_of(intent: Any) -> str | None:
+    """Our key, where the payment is one of ours."""
+    metadata = intent.metadata
+    return metadata["key"] if metadata and "key" in metadata else None
 
 
 def _customer_and_method(attempt: PaymentAttempt) -> tuple[str, str]:

@@ -95,6 +95,50 @@ def test_an_answer_lost_after_the_charge_is_found_by_our_key(
     assert (found.reference, found.state) == ("pi_1", AttemptState.SUCCEEDED)
 
 
+def test_payments_of_others_with_the_same_customer_are_passed_over_page_by_page(
+    fake: StripeFake, provider: StripeProvider
+) -> None:
+    fake.page = 2
+    charged = provider.charge(paid_by("pm_good"))
+    for _ in range(4):
+        fake.pay_elsewhere("cus_1")
+    assert provider.fetch(paid_by("pm_good")) == charged
+    assert provider.fetch(paid_by("pm_good", key="another")) is None
+    assert [path for _, path, _ in fake.requests].count("/v1/payment_intents") == 7
+
+
+def test_a_later_page_that_fails_is_an_outcome_that_is_not_known(
+    fake: StripeFake, provider: StripeProvider
+) -> None:
+    fake.page = 1
+    fake.pay_elsewhere("cus_1")
+    fake.pay_elsewhere("cus_1")
+    fake.trouble = [200, 500, 500, 500]
+    with pytest.raises(DependencyUnreachable, match="Stripe does not answer"):
+        provider.fetch(paid_by("pm_good"))
+
+
+def test_what_stripe_does_not_have_was_never_received(
+    fake: StripeFake, provider: StripeProvider
+) -> None:
+    assert provider.fetch(paid_by("pm_good", reference="pi_9")) is None
+    fake.unknown = {"cus_1"}
+    assert provider.fetch(paid_by("pm_good")) is None
+    refused = provider.charge(paid_by("pm_good"))
+    assert (refused.state, refused.failure) == (
+        AttemptState.FAILED,
+        "No such customer: 'cus_1'",
+    )
+
+
+def test_a_question_that_stripe_refuses_is_named(
+    fake: StripeFake, provider: StripeProvider
+) -> None:
+    fake.trouble = [400]
+    with pytest.raises(InvalidInput, match=r"Stripe does not say .*: Received unknown"):
+        provider.fetch(paid_by("pm_good"))
+
+
 def test_a_short_fault_is_retried_by_the_library_with_the_same_key(
     fake: StripeFake, provider: StripeProvider
 ) -> None:
