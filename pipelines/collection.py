@@ -175,7 +175,7 @@ def _paid_by_state(invoice: Invoice) -> int:
 def _disagreement(attempt: PaymentAttempt, payment: ProviderPayment | None) -> str | None:
     """How a provider contradicts a decided attempt; one that is open may well lag behind."""
     if payment is None:
-        missing = attempt.state is not AttemptState.SUBMITTING
+        missing = attempt.state is not AttemptState.SUBMITTING and not attempt.is_refused
         return f"{attempt.id}: {attempt.provider} has never heard of it" if missing else None
     ours, theirs = _money_of(attempt), _money_of(payment)
     if ours != theirs or (attempt.state.is_final and attempt.state is not payment.state):

@@ -10,12 +10,13 @@ from pipelines.collection import (
     await_outcomes,
     collect,
     handle_webhooks,
+    payments_match,
     settle,
     summarize,
 )
 from schemas.errors import DependencyUnreachable
 from schemas.invoice import InvoiceState
-from schemas.payment import AttemptState, ProviderEvent
+from schemas.payment import AttemptState, ProviderEvent, ProviderPayment
 from tests.unit.payments.fakes import (
     MONTH,
     Killed,
@@ -187,3 +188,12 @@ def test_waiting_ends_when_all_is_decided_or_the_rounds_are_over(desk: Desk) -> 
 
     assert await_outcomes(desk.ledger, MONTH, webhooks_arrive, rounds=3) == 0
     assert summarize(desk.ledger, MONTH) == Collected(2, 0, 0)
+
+
+def test_a_refused_charge_is_no_finding_and_a_lost_one_is(desk: Desk) -> None:
+    desk.collect()
+    refused = ProviderPayment("refused:acme:2026-10:1", AttemptState.FAILED, 2736, "USD", "no card")
+    desk.ledger.record_attempt("acme:2026-10:1", refused, 0)
+    nothing = dict.fromkeys(desk.ledger.rows)
+    findings = payments_match(desk.ledger.invoices.values(), desk.ledger.attempts(), nothing)
+    assert findings == ["bird:2026-10:1: sandbox has never heard of it"]
