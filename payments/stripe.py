@@ -13,8 +13,15 @@ import stripe
 
 from payments.keys import header_key
 from payments.signatures import check_age
+from schemas.card import SavedMethod, saved_method
 from schemas.errors import BillingError, Conflict, DependencyUnreachable, InvalidInput
-from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
+from schemas.payment import (
+    REFUSED,
+    AttemptState,
+    PaymentAttempt,
+    ProviderEvent,
+    ProviderPayment,
+)
 from schemas.ports import Clock
 
 NAME = "stripe"
@@ -65,16 +72,18 @@ class StripeProvider:
         )
 
     def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
-        """Ask for the money; a decline comes back as failed.
+        """Ask for the money; a decline comes back as failed, and so does a card of another form.
 
         Raises:
             DependencyUnreachable: no answer, a fault of Stripe, or its rate limit.
             Conflict: the key was used for another charge.
-            InvalidInput: the account or the card's form is refused.
+            InvalidInput: the account is refused.
         """
-        customer, method = _customer_and_method(attempt)
+        saved = saved_method(attempt.card)
+        if saved is None:
+            return _refused(attempt, _no_card(attempt))
         try:
-            intent = self._create(attempt, customer, method)
+            intent = self._create(attempt, saved)
         except stripe.CardError as error:
             return _declined(attempt, error)
         except stripe.InvalidRequestError as error:
@@ -116,10 +125,11 @@ class StripeProvider:
         return ProviderEvent(NAME, event.id, event.type, subject.payment_intent or subject.id, raw)
 
     def _found(self, attempt: PaymentAttempt) -> Any | None:
-        if attempt.reference is not None and not attempt.reference.startswith("refused:"):
+        if attempt.reference is not None and not attempt.is_refused:
             return _asking(self._client.v1.payment_intents.retrieve, attempt.reference)
-        customer, _ = _customer_and_method(attempt)
-        return next((it for it in self._of(customer) if _key_of(it) == attempt.key), None)
+        saved = saved_method(attempt.card)
+        own = self._of(saved.customer) if saved else iter(())
+        return next((it for it in own if _key_of(it) == attempt.key), None)
 
     def _of(self, customer: str) -> Iterator[Any]:
         """A customer's PaymentIntents, the newest first; each page is asked for when it is due."""
@@ -129,12 +139,12 @@ class StripeProvider:
             yield from page
             page = _asking(page.next_page)
 
-    def _create(self, attempt: PaymentAttempt, customer: str, method: str) -> Any:
+    def _create(self, attempt: PaymentAttempt, saved: SavedMethod) -> Any:
         params: Any = {
             "amount": attempt.amount_minor,
             "currency": attempt.currency.lower(),
-            "customer": customer,
-            "payment_method": method,
+            "customer": saved.customer,
+            "payment_method": saved.method,
             "off_session": True,
             "confirm": True,
             "error_on_requires_action": True,
@@ -175,13 +185,11 @@ def _key_of(intent: Any) -> str | None:
     return metadata["key"] if metadata and "key" in metadata else None
 
 
-def _customer_and_method(attempt: PaymentAttempt) -> tuple[str, str]:
-    customer, _, method = attempt.card.partition("/")
-    if not (customer.startswith("cus_") and method):
-        raise InvalidInput(
-            f"tenant {attempt.tenant}: card {attempt.card!r} is not of the form cus_…/pm_…"
-        )
-    return customer, method
+def _no_card(attempt: PaymentAttempt) -> str:
+    return (
+        f"unknown_card: Stripe has no card ending in {attempt.card[-4:]!r}; run "
+        f"`countinghouse tenants card {attempt.tenant} cus_…/pm_…`, then pay the month again"
+    )
 
 
 def _declined(attempt: PaymentAttempt, error: stripe.CardError) -> ProviderPayment:
@@ -199,7 +207,7 @@ def _declined(attempt: PaymentAttempt, error: stripe.CardError) -> ProviderPayme
 def _refused(attempt: PaymentAttempt, failure: str) -> ProviderPayment:
     """A charge that Stripe made no object for."""
     return ProviderPayment(
-        f"refused:{attempt.id}",
+        f"{REFUSED}{attempt.id}",
         AttemptState.FAILED,
         attempt.amount_minor,
         attempt.currency,

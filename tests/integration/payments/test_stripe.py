@@ -10,10 +10,13 @@ import stripe
 
 from payments import stripe as ours
 from payments.stripe import StripeProvider
+from pipelines.collection import collect
 from schemas.errors import Conflict, DependencyUnreachable, InvalidInput
+from schemas.invoice import InvoiceState
 from schemas.payment import AttemptState, PaymentAttempt
+from schemas.subscription import GOOD_CARD
 from tests.integration.payments.stripe_fake import StripeFake, running_stripe
-from tests.unit.payments.fakes import an_attempt
+from tests.unit.payments.fakes import MONTH, LedgerInMemory, a_clock, an_attempt, an_invoice
 
 pytestmark = pytest.mark.integration
 
@@ -173,9 +176,34 @@ def test_a_refused_key_names_its_setting(
         provider.charge(paid_by("pm_good"))
 
 
-def test_a_card_that_is_not_stripes_is_named(provider: StripeProvider) -> None:
-    with pytest.raises(InvalidInput, match=r"acme: card '4242' is not of the form cus_…/pm_…"):
-        provider.charge(an_attempt(card="4242"))
+@pytest.mark.parametrize("card", [GOOD_CARD, "cus_1", "cus_1/", "cus_/pm_1", "pm_1/cus_1", ""])
+def test_a_card_that_is_not_stripes_is_a_refused_charge_that_says_the_remedy(
+    fake: StripeFake, provider: StripeProvider, card: str
+) -> None:
+    refused = provider.charge(an_attempt(card=card))
+    assert (refused.reference, refused.state) == ("refused:acme:2026-10:1", AttemptState.FAILED)
+    assert refused.failure == (
+        f"unknown_card: Stripe has no card ending in {card[-4:]!r}; "
+        "run `countinghouse tenants card acme cus_…/pm_…`, then pay the month again"
+    )
+    assert provider.fetch(an_attempt(card=card)) is None
+    assert fake.requests == []
+
+
+def test_who_had_no_card_of_stripes_is_charged_once_it_is_corrected(
+    fake: StripeFake, provider: StripeProvider
+) -> None:
+    ledger = LedgerInMemory(cards={"acme": GOOD_CARD})
+    ledger.add(an_invoice("acme"))
+    left = ledger.open_attempt(an_invoice("acme"), "stripe", 0)
+    assert left is not None
+    collect(MONTH, ledger, provider, a_clock, print)
+    assert ledger.rows[left.id].state is AttemptState.FAILED
+    assert ledger.invoices["acme:2026-10"].state is InvoiceState.PAST_DUE
+    ledger.cards["acme"] = "cus_1/pm_good"
+    assert collect(MONTH, ledger, provider, a_clock, print, again=True) == 1
+    assert ledger.invoices["acme:2026-10"].state is InvoiceState.PAID
+    assert len(fake.intents) == 1
 
 
 def test_without_an_answer_the_outcome_is_unknown() -> None:
