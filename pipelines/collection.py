@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from schemas.errors import BillingError, Conflict, DependencyUnreachable, InvalidInput
+from schemas.errors import BillingError, Conflict, DependencyUnreachable, NotFound
 from schemas.invoice import Invoice, InvoiceState
 from schemas.ledger_ports import PaymentLedger
 from schemas.money import Money
@@ -56,7 +56,8 @@ def collect(
     Returns how many charges were made now.
 
     Attempts left by a killed run are continued first, with their keys. `again` also asks anew
-    where an attempt has failed. A call without an answer leaves its attempt `submitting`.
+    where an attempt has failed. A call without an answer leaves its attempt `submitting`. What is
+    wrong with one invoice, such as one voided meanwhile, is reported, and the others go on.
 
     Raises:
         DependencyUnreachable: the provider did not answer three times in a row.
@@ -68,8 +69,7 @@ def collect(
     for invoice in ledger.collectable(month):
         if invoice.state is InvoiceState.PAST_DUE and not again:
             continue
-        opened = ledger.open_attempt(invoice, provider.name, clock())
-        if opened is not None:
+        if (opened := charging.open(invoice)) is not None:
             charging.begin(opened)
     return charging.charged
 
@@ -113,25 +113,27 @@ def handle_webhooks(
     report: Report,
     limit: int = 100,
 ) -> int:
-    """Act on the stored webhooks, oldest first; how many were finished.
+    """Act on the stored webhooks, the oldest of each provider first; how many were finished.
 
-    Those of a provider that does not answer stay stored. A fault that asking again does not mend
-    is reported, and its webhook finished: `settle` asks about open attempts anyway.
+    One whose attempt's provider does not answer stays stored; after three unanswered in a row those
+    behind stay as well. A fault that asking again does not mend is reported, and its webhook
+    finished: `settle` asks about open attempts anyway. So is one that names none of our attempts:
+    others may charge by the same account, and theirs would wait for one of ours that is never
+    answered for.
     """
     finished = 0
-    unreachable: set[str] = set()
+    unanswered: Counter[str] = Counter()
     for event in ledger.pending_webhooks(limit):
-        if event.provider in unreachable:
+        if unanswered[event.provider] >= IN_A_ROW:
             continue
         try:
-            for attempt in _woken_by(event, ledger):
-                _look_up(attempt, ledger, providers, clock)
+            _act_on(event, ledger, providers, clock, report)
+            unanswered[event.provider] = 0
         except DependencyUnreachable as error:
-            unreachable.add(event.provider)
-            report(f"webhook {event.event_id} waits: {error}")
-            continue
-        except BillingError as error:
+            unanswered[event.provider] += 1
             report(f"webhook {event.event_id}: {error}")
+            if ledger.attempt_of(event.provider, event.reference) is not None:
+                continue
         ledger.finish_webhook(event.provider, event.event_id)
         finished += 1
     return finished
@@ -203,6 +205,14 @@ class _Charging:
         self._unanswered = 0
         self.charged = 0
 
+    def open(self, invoice: Invoice) -> PaymentAttempt | None:
+        """The invoice's next attempt, stored; None where nothing is to be asked for any more."""
+        try:
+            return self._ledger.open_attempt(invoice, self._provider.name, self._clock())
+        except (Conflict, NotFound) as error:
+            self._report(f"{invoice.id}: {error}")
+            return None
+
     def resume(self, attempt: PaymentAttempt) -> None:
         """Continue an attempt whose answer may have been lost.
 
@@ -227,10 +237,27 @@ class _Charging:
             self._report(f"{attempt.id}: no answer, left as submitting ({error})")
             if self._unanswered >= IN_A_ROW:
                 raise
-        except (Conflict, InvalidInput) as error:
+        except BillingError as error:
             self._report(f"{attempt.id}: {error}")
         else:
             self._unanswered = 0
+
+
+def _act_on(
+    event: ProviderEvent,
+    ledger: PaymentLedger,
+    providers: Mapping[str, PaymentProvider],
+    clock: Clock,
+    report: Report,
+) -> None:
+    """Ask about the attempts that a webhook wakes. Raises DependencyUnreachable."""
+    for attempt in _woken_by(event, ledger):
+        try:
+            _look_up(attempt, ledger, providers, clock)
+        except DependencyUnreachable:
+            raise
+        except BillingError as error:
+            report(f"webhook {event.event_id}: {attempt.id}: {error}")
 
 
 def _woken_by(event: ProviderEvent, ledger: PaymentLedger) -> list[PaymentAttempt]:
