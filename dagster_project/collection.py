@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from dagster_project import glances, metadata
+from dagster_project.environment import Environment
 from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
@@ -53,7 +54,13 @@ def payment_collection(
     month = context.partition_key
     with ledger.open() as books, providers.open() as configured:
         charged = collect(
-            month, books, configured.preferred, now_ms, context.log.warning, again=config.again
+            month,
+            books,
+            configured.preferred,
+            now_ms,
+            context.log.warning,
+            again=config.again,
+            at_once=Environment().charges_at_once,
         )
         if await_outcomes(books, month, _pause, WEBHOOK_ROUNDS):
             for unanswered in settle(books, configured, now_ms, month):

@@ -9,20 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from schemas.errors import BillingError, Conflict, DependencyUnreachable, NotFound
+from pipelines.charging import IN_A_ROW, Charging, Report
+from schemas.errors import BillingError, DependencyUnreachable
 from schemas.invoice import Invoice, InvoiceState
 from schemas.ledger_ports import PaymentLedger
 from schemas.money import Money
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.ports import Clock, PaymentProvider
 
-Report = Callable[[str], None]
 Pause = Callable[[], None]
 """Waits a moment; the caller decides how long."""
 
 OPEN = (AttemptState.SUBMITTING, AttemptState.PROCESSING)
-IN_A_ROW = 3
-"""So many unanswered calls one after another mean that the provider is down."""
+AT_ONCE = 8
+"""Charges under way at the same time, where nobody says otherwise: 27 a second of 0.3 s each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def collect(
     report: Report,
     *,
     again: bool = False,
+    at_once: int = AT_ONCE,
 ) -> int:
     """Ask for the money of each finalized invoice of the month that nothing was asked for.
 
@@ -57,21 +58,18 @@ def collect(
 
     Attempts left by a killed run are continued first, with their keys. `again` also asks anew
     where an attempt has failed. A call without an answer leaves its attempt `submitting`. What is
-    wrong with one invoice, such as one voided meanwhile, is reported, and the others go on.
+    wrong with one invoice, such as one voided meanwhile, is reported, and the others go on. The
+    provider is called `at_once` times at the same time, the ledger by the caller alone.
 
     Raises:
         DependencyUnreachable: the provider did not answer three times in a row.
     """
-    charging = _Charging(ledger, provider, clock, report)
-    for attempt in ledger.attempts(month, (AttemptState.SUBMITTING,)):
-        if attempt.provider == provider.name:
-            charging.resume(attempt)
-    for invoice in ledger.collectable(month):
-        if invoice.state is InvoiceState.PAST_DUE and not again:
-            continue
-        if (opened := charging.open(invoice)) is not None:
-            charging.begin(opened)
-    return charging.charged
+    charging = Charging(ledger, provider, clock, report, at_once)
+    left = ledger.attempts(month, (AttemptState.SUBMITTING,))
+    charged = charging.resume(each for each in left if each.provider == provider.name)
+    due = ledger.collectable(month)
+    unpaid = (each for each in due if again or each.state is not InvoiceState.PAST_DUE)
+    return charged + charging.begin(unpaid)
 
 
 def settle(
@@ -190,57 +188,6 @@ def _disagreement(attempt: PaymentAttempt, payment: ProviderPayment | None) -> s
 
 def _money_of(payment: PaymentAttempt | ProviderPayment) -> Money:
     return Money(payment.amount_minor, payment.currency)
-
-
-class _Charging:
-    """One run's calls to one provider: counts them, and stops when it is down."""
-
-    def __init__(
-        self, ledger: PaymentLedger, provider: PaymentProvider, clock: Clock, report: Report
-    ) -> None:
-        self._ledger = ledger
-        self._provider = provider
-        self._clock = clock
-        self._report = report
-        self._unanswered = 0
-        self.charged = 0
-
-    def open(self, invoice: Invoice) -> PaymentAttempt | None:
-        """The invoice's next attempt, stored; None where nothing is to be asked for any more."""
-        try:
-            return self._ledger.open_attempt(invoice, self._provider.name, self._clock())
-        except (Conflict, NotFound) as error:
-            self._report(f"{invoice.id}: {error}")
-            return None
-
-    def resume(self, attempt: PaymentAttempt) -> None:
-        """Continue an attempt whose answer may have been lost.
-
-        It is looked up before it is charged, because providers forget keys: Stripe after a day.
-        """
-        self._submit(attempt, lambda: self._provider.fetch(attempt) or self._charge(attempt))
-
-    def begin(self, attempt: PaymentAttempt) -> None:
-        """Charge an attempt that was opened just now."""
-        self._submit(attempt, lambda: self._charge(attempt))
-
-    def _charge(self, attempt: PaymentAttempt) -> ProviderPayment:
-        payment = self._provider.charge(attempt)
-        self.charged += 1
-        return payment
-
-    def _submit(self, attempt: PaymentAttempt, ask: Callable[[], ProviderPayment]) -> None:
-        try:
-            self._ledger.record_attempt(attempt.id, ask(), self._clock())
-        except DependencyUnreachable as error:
-            self._unanswered += 1
-            self._report(f"{attempt.id}: no answer, left as submitting ({error})")
-            if self._unanswered >= IN_A_ROW:
-                raise
-        except BillingError as error:
-            self._report(f"{attempt.id}: {error}")
-        else:
-            self._unanswered = 0
 
 
 def _act_on(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from schemas.errors import BillingError, Conflict, DependencyUnreachable
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
@@ -150,8 +151,13 @@ class ProviderInMemory:
     decides_at_once: bool = False
     trouble: BaseException | None = None
     faults: Mapping[str, BillingError] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
 
     def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
+        with self.lock:
+            return self._charge(attempt)
+
+    def _charge(self, attempt: PaymentAttempt) -> ProviderPayment:
         self._answer(attempt)
         self.calls.append(attempt.key)
         payment = ProviderPayment(

@@ -41,8 +41,9 @@ class Desk:
     provider: ProviderInMemory = field(default_factory=ProviderInMemory)
     said: list[str] = field(default_factory=list)
 
-    def collect(self, *, again: bool = False) -> int:
-        return collect(MONTH, self.ledger, self.provider, a_clock, self.said.append, again=again)
+    def collect(self, *, again: bool = False, at_once: int = 8) -> int:
+        run = (MONTH, self.ledger, self.provider, a_clock, self.said.append)
+        return collect(*run, again=again, at_once=at_once)
 
     def settle(self) -> list[str]:
         providers = {self.provider.name: self.provider}
@@ -115,14 +116,17 @@ def test_an_attempt_that_never_reached_the_provider_is_charged_with_its_key(desk
     assert desk.provider.calls[0] == opened.key
 
 
-def test_a_provider_that_is_down_stops_the_run_after_three_calls(desk: Desk) -> None:
-    desk.ledger.add(*(an_invoice(f"tenant-{n}") for n in range(8)))
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_a_provider_that_is_down_stops_the_run_after_three_calls_and_those_under_way(
+    desk: Desk, at_once: int
+) -> None:
+    desk.ledger.add(*(an_invoice(f"tenant-{n:02}") for n in range(18)))
     desk.provider.is_down = True
     with pytest.raises(DependencyUnreachable):
-        desk.collect()
-    assert len(desk.said) == 3
+        desk.collect(at_once=at_once)
+    assert len(desk.said) == len(desk.ledger.rows) == 3 + at_once
     desk.provider.is_down = False
-    assert desk.collect() == 10
+    assert desk.collect(at_once=at_once) == 20
 
 
 def test_an_invoice_that_is_voided_meanwhile_is_reported_and_the_others_are_charged(
@@ -157,7 +161,7 @@ def test_what_is_wrong_with_one_attempt_is_said_of_that_one_and_the_others_go_on
 def test_a_webhook_before_its_answer_was_recorded_finds_the_attempt_by_key(desk: Desk) -> None:
     desk.provider.trouble = Killed()
     with pytest.raises(Killed):
-        desk.collect()
+        desk.collect(at_once=1)
     assert desk.deliver(*desk.provider.decide()) == 1
     assert desk.states()["acme"] == "paid"
 
