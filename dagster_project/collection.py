@@ -53,12 +53,14 @@ def payment_collection(
     """One attempt for each invoice with an amount due, stored before it is made."""
     month = context.partition_key
     with ledger.open() as books, providers.open() as configured:
+        preferred = configured.preferred
         charged = collect(
             month,
             books,
-            configured.preferred,
+            preferred,
             now_ms,
             context.log.warning,
+            others=[each for each in configured.values() if each is not preferred],
             again=config.again,
             at_once=Environment().charges_at_once,
         )

@@ -50,7 +50,7 @@ class Charging:
         self._down: DependencyUnreachable | None = None
 
     def resume(self, attempts: Iterable[PaymentAttempt]) -> int:
-        """Continue attempts whose answers may have been lost; how many were charged.
+        """Continue the provider's attempts whose answers may have been lost; how many were charged.
 
         They are looked up before they are charged, because providers forget keys: Stripe after a
         day.
@@ -58,7 +58,8 @@ class Charging:
         Raises:
             DependencyUnreachable: the provider did not answer three times in a row.
         """
-        return self._ask_all(iter(attempts), self._continue)
+        own = (each for each in attempts if each.provider == self._provider.name)
+        return self._ask_all(own, self._continue)
 
     def begin(self, invoices: Iterable[Invoice]) -> int:
         """Open each invoice's next attempt and charge it; how many were charged.

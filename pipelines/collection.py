@@ -49,6 +49,7 @@ def collect(
     clock: Clock,
     report: Report,
     *,
+    others: Iterable[PaymentProvider] = (),
     again: bool = False,
     at_once: int = AT_ONCE,
 ) -> int:
@@ -56,20 +57,32 @@ def collect(
 
     Returns how many charges were made now.
 
-    Attempts left by a killed run are continued first, with their keys. `again` also asks anew
-    where an attempt has failed. A call without an answer leaves its attempt `submitting`. What is
-    wrong with one invoice, such as one voided meanwhile, is reported, and the others go on. The
-    provider is called `at_once` times at the same time, the ledger by the caller alone.
+    Attempts left by a killed run are continued first, with their keys; those of `others`, to whom
+    no new ones go, by them, and one of them that does not answer is reported and stops nobody.
+    `again` also asks anew where an attempt has failed. A call without an answer leaves its attempt
+    `submitting`. What is wrong with one invoice, such as one voided meanwhile, is reported, and the
+    rest goes on. The provider is called `at_once` times at the same time, the ledger by the caller
+    alone.
 
     Raises:
         DependencyUnreachable: the provider did not answer three times in a row.
     """
-    charging = Charging(ledger, provider, clock, report, at_once)
     left = ledger.attempts(month, (AttemptState.SUBMITTING,))
-    charged = charging.resume(each for each in left if each.provider == provider.name)
+    elsewhere = [Charging(ledger, other, clock, report, at_once) for other in others]
+    charged = sum(_resumed(each, left, report) for each in elsewhere)
+    charging = Charging(ledger, provider, clock, report, at_once)
+    charged += charging.resume(left)
     due = ledger.collectable(month)
     unpaid = (each for each in due if again or each.state is not InvoiceState.PAST_DUE)
     return charged + charging.begin(unpaid)
+
+
+def _resumed(charging: Charging, attempts: Iterable[PaymentAttempt], report: Report) -> int:
+    try:
+        return charging.resume(attempts)
+    except DependencyUnreachable as error:
+        report(f"what was left with that provider waits for the next run: {error}")
+        return 0
 
 
 def settle(

@@ -116,6 +116,22 @@ def test_an_attempt_that_never_reached_the_provider_is_charged_with_its_key(desk
     assert desk.provider.calls[0] == opened.key
 
 
+@pytest.mark.parametrize("is_down", [False, True])
+def test_what_was_left_with_another_provider_is_continued_by_that_one_and_stops_nobody(
+    desk: Desk, is_down: bool
+) -> None:
+    crows = [an_invoice(f"crow-{n}") for n in range(4)]
+    desk.ledger.add(*crows)
+    other = ProviderInMemory("stripe", is_down=is_down)
+    for crow in crows:
+        desk.ledger.open_attempt(crow, "stripe", 0)
+    run = (MONTH, desk.ledger, desk.provider, a_clock, desk.said.append)
+    assert collect(*run, others=[other]) == (2 if is_down else 6)
+    assert len(desk.provider.payments) == 2
+    assert len(other.payments) == (0 if is_down else 4)
+    assert len(desk.said) == (5 if is_down else 0)
+
+
 @pytest.mark.parametrize("at_once", [1, 8])
 def test_a_provider_that_is_down_stops_the_run_after_three_calls_and_those_under_way(
     desk: Desk, at_once: int
