@@ -22,7 +22,7 @@ Pause = Callable[[], None]
 
 OPEN = (AttemptState.SUBMITTING, AttemptState.PROCESSING)
 AT_ONCE = 8
-"""Charges under way at the same time, where nobody says otherwise: 27 a second of 0.3 s each."""
+"""Charges under way at the same time, where nobody says otherwise: 21 a second of 0.3 s each."""
 
 
 @dataclass(frozen=True, slots=True)
