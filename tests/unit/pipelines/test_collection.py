@@ -1,6 +1,6 @@
 """Collection: one charge an invoice, whatever is killed, lost, repeated or late."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
@@ -22,48 +22,20 @@ from schemas.errors import (
     NotFound,
 )
 from schemas.invoice import InvoiceState
-from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
+from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
 from tests.unit.payments.fakes import (
     MONTH,
     Killed,
-    LedgerInMemory,
     ProviderInMemory,
     a_clock,
     an_invoice,
 )
-
-
-@dataclass
-class Desk:
-    """A ledger, a provider and what was reported."""
-
-    ledger: LedgerInMemory = field(default_factory=LedgerInMemory)
-    provider: ProviderInMemory = field(default_factory=ProviderInMemory)
-    said: list[str] = field(default_factory=list)
-
-    def collect(self, *, again: bool = False, at_once: int = 8) -> int:
-        run = (MONTH, self.ledger, self.provider, a_clock, self.said.append)
-        return collect(*run, again=again, at_once=at_once)
-
-    def settle(self) -> list[str]:
-        providers = {self.provider.name: self.provider}
-        return [each.reason for each in settle(self.ledger, providers, a_clock)]
-
-    def deliver(self, *events: ProviderEvent, limit: int = 100) -> int:
-        for event in events:
-            self.ledger.receive_webhook(event, 0)
-        providers = {self.provider.name: self.provider}
-        return handle_webhooks(self.ledger, providers, a_clock, self.said.append, limit)
-
-    def states(self) -> dict[str, str]:
-        return {i.tenant: i.state.value for i in self.ledger.invoices.values()}
+from tests.unit.pipelines.collecting import Desk, a_desk
 
 
 @pytest.fixture
 def desk() -> Desk:
-    desk = Desk()
-    desk.ledger.add(an_invoice("acme"), an_invoice("bird"))
-    return desk
+    return a_desk()
 
 
 def test_each_finalized_invoice_is_charged_once_and_paid_by_its_webhook(desk: Desk) -> None:
@@ -172,90 +144,6 @@ def test_what_is_wrong_with_one_attempt_is_said_of_that_one_and_the_others_go_on
     desk.provider.decide()
     assert desk.settle() == ["acme is not to be had"]
     assert desk.states() == {"acme": "finalized", "bird": "paid"}
-
-
-def test_a_webhook_before_its_answer_was_recorded_finds_the_attempt_by_key(desk: Desk) -> None:
-    desk.provider.trouble = Killed()
-    with pytest.raises(Killed):
-        desk.collect(at_once=1)
-    assert desk.deliver(*desk.provider.decide()) == 1
-    assert desk.states()["acme"] == "paid"
-
-
-def test_a_webhook_of_nothing_of_ours_is_finished(desk: Desk) -> None:
-    stranger = ProviderEvent("sandbox", "evt_x", "payment.succeeded", "pay_other", b"")
-    assert desk.deliver(stranger) == 1
-    assert desk.ledger.pending_webhooks(10) == []
-
-
-def test_webhooks_wait_while_their_provider_is_down_and_others_go_on(desk: Desk) -> None:
-    desk.collect()
-    events = desk.provider.decide()
-    desk.provider.is_down = True
-    other = ProviderEvent("stripe", "evt_1", "payment_intent.succeeded", "pi_1", b"")
-    assert desk.deliver(*events, other) == 1
-    desk.provider.is_down = False
-    assert desk.deliver() == 2
-    assert desk.states() == {"acme": "paid", "bird": "paid"}
-
-
-@pytest.mark.parametrize("kind", [InvalidInput, Conflict, NotFound])
-def test_a_webhook_of_a_lost_answer_finds_its_attempt_beside_one_that_is_wrong(
-    desk: Desk, kind: type[BillingError]
-) -> None:
-    for tenant in ("acme", "bird"):
-        attempt = desk.ledger.open_attempt(an_invoice(tenant), "sandbox", 0)
-        assert attempt is not None
-        desk.provider.charge(attempt)
-    desk.provider.faults = {"acme": kind("acme is not to be had")}
-    [_, of_bird] = desk.provider.decide()
-    assert desk.deliver(of_bird) == 1
-    assert desk.states() == {"acme": "finalized", "bird": "paid"}
-    assert desk.said == [
-        "webhook evt_pay_key-bird:2026-10-1: acme:2026-10:1: acme is not to be had"
-    ]
-
-
-def test_webhooks_that_wait_keep_no_others_back(desk: Desk) -> None:
-    desk.ledger.add(*(an_invoice(f"tenant-{n}") for n in range(4)))
-    desk.collect()
-    events = desk.provider.decide()
-    desk.provider.faults = {"acme": DependencyUnreachable("no answer for acme")}
-    assert desk.deliver(*events) == 5
-    assert desk.states() == {"acme": "finalized"} | dict.fromkeys(
-        ("bird", "tenant-0", "tenant-1", "tenant-2", "tenant-3"), "paid"
-    )
-    assert [event.event_id for event in desk.ledger.pending_webhooks(10)] == [events[0].event_id]
-
-
-def test_webhooks_of_strangers_do_not_wait_for_an_attempt_that_never_answers(desk: Desk) -> None:
-    desk.ledger.open_attempt(an_invoice("acme"), "sandbox", 0)
-    desk.provider.faults = {"acme": DependencyUnreachable("no answer for acme")}
-    strangers = [
-        ProviderEvent("sandbox", f"evt_{n}", "payment.succeeded", "pay_other", b"")
-        for n in range(4)
-    ]
-    assert [desk.deliver(*strangers), desk.deliver(), desk.deliver()] == [3, 1, 0]
-
-
-def test_a_provider_that_is_down_keeps_back_nobody_elses_webhooks(desk: Desk) -> None:
-    desk.ledger.add(*(an_invoice(f"tenant-{n}") for n in range(3)))
-    desk.collect()
-    events = desk.provider.decide()
-    desk.provider.is_down = True
-    other = ProviderEvent("stripe", "evt_1", "payment_intent.succeeded", "pi_1", b"")
-    assert desk.deliver(*events, other, limit=4) == 1
-    assert len(desk.said) == 3, "after three in a row it is down"
-
-
-def test_duplicated_and_late_webhooks_change_nothing(desk: Desk) -> None:
-    desk.collect()
-    events = desk.provider.decide()
-    desk.deliver(*events)
-    before = dict(desk.ledger.rows)
-    again = [replace(event, event_id=f"{event.event_id}-again") for event in events]
-    desk.deliver(*events, *again)
-    assert desk.ledger.rows == before
 
 
 def test_lost_webhooks_are_made_up_for_by_asking(desk: Desk) -> None:
