@@ -10,6 +10,7 @@ from pipelines.plans.plan_commands import Command
 from pipelines.plans.plan_life import PlanChange, carry_out
 from pipelines.plans.plan_records import Carried, Order, change_plan
 from pipelines.reports.plan_preview import PlanPreview, preview_change
+from schemas.card import card_fault
 from schemas.errors import InvalidInput, NotFound
 from schemas.event import MAX_NAME
 from schemas.subscription import GOOD_CARD, Subscription
@@ -76,12 +77,11 @@ def _opening(books: Ledger, tenant: str, profile: Profile) -> Subscription:
         known = books.subscribed(tenant).subscription
     except NotFound:
         return _blank(books, tenant, profile)
-    for name, wanted, has in (
-        ("currency", profile.currency, known.currency),
-        ("card", profile.card, known.card),
-    ):
-        if wanted and wanted != has:
-            raise InvalidInput(f"{tenant} has another {name}; leave --{name} out")
+    if profile.currency and profile.currency != known.currency:
+        raise InvalidInput(f"{tenant} has another currency; leave --currency out")
+    if profile.card and profile.card != known.card:
+        remedy = f"run `countinghouse tenants card {tenant} CARD`"
+        raise InvalidInput(f"{tenant} has another card; leave --card out, and {remedy}")
     return known
 
 
@@ -91,4 +91,6 @@ def _blank(books: Ledger, tenant: str, profile: Profile) -> Subscription:
     if currency not in catalog.currencies:
         offered = ", ".join(catalog.currencies)
         raise InvalidInput(f"the price list has no {currency}; say --currency: {offered}")
+    if profile.card and (fault := card_fault(profile.card)):
+        raise InvalidInput(f"--card: {fault}")
     return Subscription(f"sub_{tenant}", tenant, currency, profile.card or GOOD_CARD, ())

@@ -35,6 +35,8 @@ MONTH_END = ["5-55/5 0 1 * *", "*/5 1-23 1 * *", "0 * 2-31 * *"]
 """From 00:05 on the 1st every five minutes; what is not complete by the 2nd, every hour."""
 MOST_RUNS = 3
 """Runs that the schedule requests of a month; then a person looks, and runs it by hand."""
+COLLECTING_SECONDS = 12 * 3600
+"""After so long a run that collects is ended: a hundred thousand charges take 80 minutes."""
 IS_PRODUCTION = os.environ.get("COUNTINGHOUSE_PRODUCTION", "").lower() in ("1", "true")
 """Decided when definitions are loaded; a switch in the UI overrides it for good."""
 SCHEDULES_RUN = (
@@ -51,6 +53,7 @@ finalize_and_collect = dg.define_asset_job(
     "finalize_and_collect",
     selection=[finalized_invoices, payment_collection, month_bundle],
     description="Number the drafts that nothing holds back, collect them, and write the bundle.",
+    tags={"dagster/max_runtime": COLLECTING_SECONDS},
 )
 
 

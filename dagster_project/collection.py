@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from dagster_project import glances, metadata
+from dagster_project.environment import Environment
 from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
@@ -52,8 +53,16 @@ def payment_collection(
     """One attempt for each invoice with an amount due, stored before it is made."""
     month = context.partition_key
     with ledger.open() as books, providers.open() as configured:
+        preferred = configured.preferred
         charged = collect(
-            month, books, configured.preferred, now_ms, context.log.warning, again=config.again
+            month,
+            books,
+            preferred,
+            now_ms,
+            context.log.warning,
+            others=[each for each in configured.values() if each is not preferred],
+            again=config.again,
+            at_once=Environment().charges_at_once,
         )
         if await_outcomes(books, month, _pause, WEBHOOK_ROUNDS):
             for unanswered in settle(books, configured, now_ms, month):

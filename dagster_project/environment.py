@@ -41,6 +41,7 @@ class Environment(BaseSettings):
     sandbox_url: str = ""
     sandbox_port: int = 18081
     webhook_secret: str = "sandbox-secret"  # noqa: S105 - the sandbox's, known to all
+    charges_at_once: int = Field(8, ge=1)
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
 

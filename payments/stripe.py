@@ -5,7 +5,7 @@ Stripe sees the amount and our ids; what is owed is decided by the ledger alone.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,14 +13,23 @@ import stripe
 
 from payments.keys import header_key
 from payments.signatures import check_age
+from schemas.card import SavedMethod, saved_method
 from schemas.errors import BillingError, Conflict, DependencyUnreachable, InvalidInput
-from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
+from schemas.payment import (
+    REFUSED,
+    AttemptState,
+    PaymentAttempt,
+    ProviderEvent,
+    ProviderPayment,
+)
 from schemas.ports import Clock
 
 NAME = "stripe"
 HEADER = "stripe-signature"
 RATE_LIMIT_PAUSES = (1, 2, 4)
 """Seconds before each new try of a call that Stripe refused for its rate: the library has none."""
+MISSING = "resource_missing"
+"""Stripe's code for what it does not have."""
 
 STATES = {
     "succeeded": AttemptState.SUCCEEDED,
@@ -63,16 +72,18 @@ class StripeProvider:
         )
 
     def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
-        """Ask for the money; a decline comes back as failed.
+        """Ask for the money; a decline comes back as failed, and so does a card of another form.
 
         Raises:
             DependencyUnreachable: no answer, a fault of Stripe, or its rate limit.
             Conflict: the key was used for another charge.
-            InvalidInput: the account or the card's form is refused.
+            InvalidInput: the account is refused.
         """
-        customer, method = _customer_and_method(attempt)
+        saved = saved_method(attempt.card)
+        if saved is None:
+            return _refused(attempt, _no_card(attempt))
         try:
-            intent = self._create(attempt, customer, method)
+            intent = self._create(attempt, saved)
         except stripe.CardError as error:
             return _declined(attempt, error)
         except stripe.InvalidRequestError as error:
@@ -82,17 +93,20 @@ class StripeProvider:
     def fetch(self, attempt: PaymentAttempt) -> ProviderPayment | None:
         """What became of the attempt: by its PaymentIntent, else among its customer's.
 
-        The customer's list is current, which Stripe's search is not.
+        The customer's list is current, which Stripe's search is not. Others may charge the same
+        customer; their payments have no key of ours.
+
+        Raises:
+            DependencyUnreachable: as `charge`. InvalidInput: Stripe refuses the question.
         """
-        if attempt.reference is not None and not attempt.reference.startswith("refused:"):
-            return _payment(_asking(self._client.v1.payment_intents.retrieve, attempt.reference))
-        customer, _ = _customer_and_method(attempt)
-        params: Any = {"customer": customer, "limit": 100}
-        page = _asking(self._client.v1.payment_intents.list, params)
-        for intent in page.auto_paging_iter():
-            if (intent.metadata or {})["key"] == attempt.key:
-                return _payment(intent)
-        return None
+        try:
+            intent = self._found(attempt)
+        except stripe.InvalidRequestError as error:
+            if error.code == MISSING:
+                return None
+            text = error.user_message or error
+            raise InvalidInput(f"Stripe does not say what became of it: {text}") from error
+        return None if intent is None else _payment(intent)
 
     def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:
         """Check a webhook by Stripe's library, and refuse one from the future as well."""
@@ -110,12 +124,27 @@ class StripeProvider:
         subject = event.data.object
         return ProviderEvent(NAME, event.id, event.type, subject.payment_intent or subject.id, raw)
 
-    def _create(self, attempt: PaymentAttempt, customer: str, method: str) -> Any:
+    def _found(self, attempt: PaymentAttempt) -> Any | None:
+        if attempt.reference is not None and not attempt.is_refused:
+            return _asking(self._client.v1.payment_intents.retrieve, attempt.reference)
+        saved = saved_method(attempt.card)
+        own = self._of(saved.customer) if saved else iter(())
+        return next((it for it in own if _key_of(it) == attempt.key), None)
+
+    def _of(self, customer: str) -> Iterator[Any]:
+        """A customer's PaymentIntents, the newest first; each page is asked for when it is due."""
+        params: Any = {"customer": customer, "limit": 100}
+        page = _asking(self._client.v1.payment_intents.list, params)
+        while not page.is_empty:
+            yield from page
+            page = _asking(page.next_page)
+
+    def _create(self, attempt: PaymentAttempt, saved: SavedMethod) -> Any:
         params: Any = {
             "amount": attempt.amount_minor,
             "currency": attempt.currency.lower(),
-            "customer": customer,
-            "payment_method": method,
+            "customer": saved.customer,
+            "payment_method": saved.method,
             "off_session": True,
             "confirm": True,
             "error_on_requires_action": True,
@@ -150,13 +179,17 @@ def _named(error: stripe.StripeError) -> BillingError:
     return DependencyUnreachable(f"Stripe does not answer: {text}")
 
 
-def _customer_and_method(attempt: PaymentAttempt) -> tuple[str, str]:
-    customer, _, method = attempt.card.partition("/")
-    if not (customer.startswith("cus_") and method):
-        raise InvalidInput(
-            f"tenant {attempt.tenant}: card {attempt.card!r} is not of the form cus_…/pm_…"
-        )
-    return customer, method
+def _key_of(intent: Any) -> str | None:
+    """Our key, where the payment is one of ours."""
+    metadata = intent.metadata
+    return metadata["key"] if metadata and "key" in metadata else None
+
+
+def _no_card(attempt: PaymentAttempt) -> str:
+    return (
+        f"unknown_card: Stripe has no card ending in {attempt.card[-4:]!r}; run "
+        f"`countinghouse tenants card {attempt.tenant} cus_…/pm_…`, then pay the month again"
+    )
 
 
 def _declined(attempt: PaymentAttempt, error: stripe.CardError) -> ProviderPayment:
@@ -174,7 +207,7 @@ def _declined(attempt: PaymentAttempt, error: stripe.CardError) -> ProviderPayme
 def _refused(attempt: PaymentAttempt, failure: str) -> ProviderPayment:
     """A charge that Stripe made no object for."""
     return ProviderPayment(
-        f"refused:{attempt.id}",
+        f"{REFUSED}{attempt.id}",
         AttemptState.FAILED,
         attempt.amount_minor,
         attempt.currency,

@@ -229,7 +229,7 @@ class PaymentLedger(Protocol):
         """Store a verified webhook; False if that event id is known already."""
 
     def pending_webhooks(self, limit: int) -> list[ProviderEvent]:
-        """Webhooks stored and not yet acted on, oldest first."""
+        """Webhooks stored and not yet acted on, oldest first; at most so many of each provider."""
 
     def finish_webhook(self, provider: str, event_id: str) -> None:
         """Mark a webhook as acted on."""

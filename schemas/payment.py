@@ -6,6 +6,9 @@ One attempt is one row is one idempotency key; it is stored as `submitting` befo
 from dataclasses import dataclass
 from enum import StrEnum
 
+REFUSED = "refused:"
+"""How the reference of a charge begins that was refused at once, and is no object of a provider."""
+
 
 class AttemptState(StrEnum):
     """States only move forward; the last three are final."""
@@ -37,6 +40,11 @@ class PaymentAttempt:
     state: AttemptState = AttemptState.SUBMITTING
     reference: str | None = None
     failure: str | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Was it refused at once? Its provider has nothing of it then."""
+        return (self.reference or "").startswith(REFUSED)
 
 
 @dataclass(frozen=True, slots=True)

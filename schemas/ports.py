@@ -94,7 +94,7 @@ class UsageReader(Protocol):
 
 
 class PaymentProvider(Protocol):
-    """Who collects. Calls with the same key are the same payment, for ever."""
+    """Who collects, for several threads. Calls with the same key are the same payment, for ever."""
 
     name: str
 

@@ -54,7 +54,7 @@ class Subscription:
 
     Billing periods begin on `anchor_day` of the month, 00:00 UTC, or on the month's last day where
     it has no such day: 1 is the calendar month. None of its plans may be left: all was withdrawn
-    before it began.
+    before it began. One that is to be saved may leave `card` empty, and the tenant keeps its own.
     """
 
     id: str

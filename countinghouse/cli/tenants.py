@@ -1,4 +1,4 @@
-"""`countinghouse tenants`: where a tenant buys, and its tax id."""
+"""`countinghouse tenants`: where a tenant buys, its tax id, and the card that it pays by."""
 
 from dataclasses import asdict, replace
 from typing import Annotated
@@ -7,10 +7,11 @@ import typer
 
 from countinghouse.cli.beside import TenantArgument, ledger_of, say, who
 from countinghouse.cli.options import JsonOption
+from schemas.card import card_fault
 from schemas.errors import InvalidInput
 from schemas.tax import Buyer, check_country, check_region
 
-tenants = typer.Typer(no_args_is_help=True, help="Set or show what taxes follow from.")
+tenants = typer.Typer(no_args_is_help=True, help="Set what taxes follow from, or the card.")
 
 NONE = "none"
 
@@ -31,6 +32,22 @@ def set_tenant(
         changed = books.set_buyer(tenant, buyer, who())
     told = {"tenant": tenant, **asdict(buyer), "changed": changed}
     say(told, f"{tenant}: {_words(buyer)}", as_script=as_script)
+
+
+@tenants.command("card")
+def set_card(
+    tenant: TenantArgument,
+    card: Annotated[str, typer.Argument(help="12 to 19 digits, or Stripe's cus_…/pm_….")],
+    as_script: JsonOption = False,
+) -> None:
+    """Set the card of a tenant's next charges; `pay` then asks it for what has failed."""
+    if fault := card_fault(card):
+        raise InvalidInput(f"CARD: {fault}")
+    with ledger_of(tenant) as books:
+        changed = books.set_card(tenant, card, who())
+    shown = f"…{card[-4:]}"
+    told = {"tenant": tenant, "card": shown, "changed": changed}
+    say(told, f"{tenant}: card {shown}", as_script=as_script)
 
 
 @tenants.command("show")

@@ -52,6 +52,23 @@ class Bookings(LedgerPart):
             audit(connection, self._clock(), who, "tenant.set", {tenant: own})
             return True
 
+    def set_card(self, tenant: str, card: str, who: str) -> bool:
+        """Set the card that a tenant's next attempts charge; was it another one?
+
+        Attempts that are there keep theirs. The audit log holds its last four characters.
+
+        Raises:
+            NotFound: there is no such tenant.
+        """
+        with self._writing() as connection:
+            if check_tenant(connection, tenant).card == card:
+                return False
+            own = sa.update(tenants).where(tenants.c.tenant == tenant)
+            connection.execute(own.values(card=card))
+            told = {"card": f"…{card[-4:]}"}
+            audit(connection, self._clock(), who, "tenant.card_set", {tenant: told})
+            return True
+
     def redeem(self, redeemed: Redemption, who: str) -> Kept:
         """Let a coupon hold for a tenant; a tenant redeems each coupon once.
 

@@ -26,13 +26,18 @@ class Webhooks(LedgerPart):
             return stored is not None
 
     def pending_webhooks(self, limit: int) -> list[ProviderEvent]:
-        """Webhooks stored and not yet acted on, oldest first."""
+        """Webhooks stored and not yet acted on, oldest first; at most so many of each provider.
+
+        So those of one that does not answer keep nobody else's back.
+        """
         inbox = webhook_inbox.c
+        place = sa.func.row_number().over(partition_by=inbox.provider, order_by=inbox.id)
+        placed = sa.select(inbox.id, place.label("place")).where(inbox.done_ms.is_(None)).subquery()
         query = (
             sa.select(inbox.provider, inbox.event_id, inbox.kind, inbox.reference, inbox.raw)
-            .where(inbox.done_ms.is_(None))
+            .join_from(webhook_inbox, placed, inbox.id == placed.c.id)
+            .where(placed.c.place <= limit)
             .order_by(inbox.id)
-            .limit(limit)
         )
         with self._reading() as connection:
             return [ProviderEvent(*row) for row in connection.execute(query)]

@@ -15,7 +15,7 @@ from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.period import BillingPeriod
 from schemas.plan_change import PlanEntry
 from schemas.plan_state import first_difference, next_bound, state_at
-from schemas.subscription import Subscription
+from schemas.subscription import GOOD_CARD, Subscription
 from stores.ledger.part import IN_CHUNK, LedgerPart, chunks, lock
 from stores.ledger.subscriptions.subscription_rows import SubscribedTenant, load, reaches_into
 from stores.ledger.subscriptions.subscription_writes import Written, write
@@ -53,9 +53,10 @@ class Subscriptions(LedgerPart):
     ) -> SavedCounts:
         """Insert or replace each tenant's subscription; tenants not named stay as they are.
 
-        A plan that is stored already, from the same instant on, keeps its price list version. An
-        unchanged subscription keeps its own versions; a change is told as `subscription.changed`,
-        recorded as the command `apply` and written to the audit log with it.
+        A plan that is stored already, from the same instant on, keeps its price list version. Where
+        no card is said a tenant keeps its own; a new one has the sandbox's. An unchanged
+        subscription keeps its own versions; a change is told as `subscription.changed`, recorded as
+        the command `apply` and written to the audit log with it.
 
         Raises:
             PeriodClosed: one changes within a closed month, and `in_closed_months` is not said.
@@ -121,6 +122,7 @@ def _save(connection: sa.Connection, wanted: list[Subscription], order: _Applied
     named = tenants.c.tenant.in_([each.tenant for each in wanted])
     stored = {each.tenant: each for each in load(connection, named)}
     wanted = [_keep_prices(each, stored.get(each.tenant)) for each in wanted]
+    wanted = [_keep_card(each, stored.get(each.tenant)) for each in wanted]
     results = [_compare(each, stored.get(each.tenant)) for each in wanted]
     todo = [
         _written(each, stored.get(each.tenant), order)
@@ -175,3 +177,9 @@ def _keep_prices(wanted: Subscription, stored: SubscribedTenant | None) -> Subsc
         for each in wanted.segments
     )
     return replace(wanted, segments=segments)
+
+
+def _keep_card(wanted: Subscription, stored: SubscribedTenant | None) -> Subscription:
+    if wanted.card:
+        return wanted
+    return replace(wanted, card=GOOD_CARD if stored is None else stored.subscription.card)

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 MOST_KEY = 255
+FAULTS = {400: ("invalid_request_error", "Received unknown parameter: customer")}
 DECLINES = {"pm_declined": "insufficient_funds", "pm_3ds": "authentication_required"}
 
 
@@ -22,6 +23,8 @@ class StripeFake:
         self.intents: dict[str, dict[str, Any]] = {}
         self.by_key: dict[str, tuple[dict[str, str], str]] = {}
         self.trouble: list[int] = []
+        self.unknown: set[str] = set()
+        self.page = 100
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.url = ""
 
@@ -30,15 +33,35 @@ class StripeFake:
         self.requests.append((method, path, form))
         if self.trouble and self.trouble[0] == 500 and method == "POST":
             self._create(form, key)  # it happened, but the answer is lost
-        if self.trouble:
-            return self.trouble.pop(0), _error("api_error", "trouble")
+        if self.trouble and (status := self.trouble.pop(0)) != 200:
+            return status, _error(*FAULTS.get(status, ("api_error", "trouble")))
+        if form.get("customer") in self.unknown:
+            return 400, _missing(f"No such customer: '{form['customer']}'")
         if method == "POST":
             return self._create(form, key)
         if path == "/v1/payment_intents":
-            found = [i for i in self.intents.values() if i["customer"] == form["customer"]]
-            return 200, {"object": "list", "data": found, "has_more": False, "url": path}
+            return 200, self._listed(path, form)
         intent = self.intents.get(path.rpartition("/")[2])
-        return (200, intent) if intent else (404, _error("invalid_request_error", "No such intent"))
+        return (200, intent) if intent else (404, _missing("No such payment_intent"))
+
+    def pay_elsewhere(self, customer: str) -> None:
+        """A payment of the customer by somebody else's program: our metadata is not in it."""
+        form = {"amount": "100", "currency": "usd", "customer": customer, "payment_method": "pm_x"}
+        identity = f"pi_{len(self.intents) + 1}"
+        self.intents[identity] = _intent(identity, form)
+
+    def _listed(self, path: str, form: dict[str, str]) -> dict[str, Any]:
+        """A page of the customer's, the newest first, after the one that is named."""
+        own = [i for i in reversed(self.intents.values()) if i["customer"] == form["customer"]]
+        names = [intent["id"] for intent in own]
+        start = names.index(form["starting_after"]) + 1 if "starting_after" in form else 0
+        end = start + min(self.page, int(form["limit"]))
+        return {
+            "object": "list",
+            "data": own[start:end],
+            "has_more": end < len(own),
+            "url": path,
+        }
 
     def _create(self, form: dict[str, str], key: str) -> tuple[int, Any]:
         if not 0 < len(key) <= MOST_KEY or not key.isascii():
@@ -114,6 +137,11 @@ def _intent(identity: str, form: dict[str, str]) -> dict[str, Any]:
         "last_payment_error": error if code else None,
         "metadata": {n[9:-1]: v for n, v in form.items() if n.startswith("metadata[")},
     }
+
+
+def _missing(message: str) -> dict[str, Any]:
+    error = _error("invalid_request_error", message)["error"]
+    return {"error": error | {"code": "resource_missing"}}
 
 
 def _error(kind: str, message: str) -> dict[str, Any]:

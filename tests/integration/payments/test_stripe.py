@@ -10,10 +10,12 @@ import stripe
 
 from payments import stripe as ours
 from payments.stripe import StripeProvider
+from pipelines.collection import collect
 from schemas.errors import Conflict, DependencyUnreachable, InvalidInput
 from schemas.payment import AttemptState, PaymentAttempt
+from schemas.subscription import GOOD_CARD
 from tests.integration.payments.stripe_fake import StripeFake, running_stripe
-from tests.unit.payments.fakes import an_attempt
+from tests.unit.payments.fakes import MONTH, LedgerInMemory, a_clock, an_attempt, an_invoice
 
 pytestmark = pytest.mark.integration
 
@@ -95,6 +97,50 @@ def test_an_answer_lost_after_the_charge_is_found_by_our_key(
     assert (found.reference, found.state) == ("pi_1", AttemptState.SUCCEEDED)
 
 
+def test_payments_of_others_with_the_same_customer_are_passed_over_page_by_page(
+    fake: StripeFake, provider: StripeProvider
+) -> None:
+    fake.page = 2
+    charged = provider.charge(paid_by("pm_good"))
+    for _ in range(4):
+        fake.pay_elsewhere("cus_1")
+    assert provider.fetch(paid_by("pm_good")) == charged
+    assert provider.fetch(paid_by("pm_good", key="another")) is None
+    assert [path for _, path, _ in fake.requests].count("/v1/payment_intents") == 7
+
+
+def test_a_later_page_that_fails_is_an_outcome_that_is_not_known(
+    fake: StripeFake, provider: StripeProvider
+) -> None:
+    fake.page = 1
+    fake.pay_elsewhere("cus_1")
+    fake.pay_elsewhere("cus_1")
+    fake.trouble = [200, 500, 500, 500]
+    with pytest.raises(DependencyUnreachable, match="Stripe does not answer"):
+        provider.fetch(paid_by("pm_good"))
+
+
+def test_what_stripe_does_not_have_was_never_received(
+    fake: StripeFake, provider: StripeProvider
+) -> None:
+    assert provider.fetch(paid_by("pm_good", reference="pi_9")) is None
+    fake.unknown = {"cus_1"}
+    assert provider.fetch(paid_by("pm_good")) is None
+    refused = provider.charge(paid_by("pm_good"))
+    assert (refused.state, refused.failure) == (
+        AttemptState.FAILED,
+        "No such customer: 'cus_1'",
+    )
+
+
+def test_a_question_that_stripe_refuses_is_named(
+    fake: StripeFake, provider: StripeProvider
+) -> None:
+    fake.trouble = [400]
+    with pytest.raises(InvalidInput, match=r"Stripe does not say .*: Received unknown"):
+        provider.fetch(paid_by("pm_good"))
+
+
 def test_a_short_fault_is_retried_by_the_library_with_the_same_key(
     fake: StripeFake, provider: StripeProvider
 ) -> None:
@@ -129,9 +175,34 @@ def test_a_refused_key_names_its_setting(
         provider.charge(paid_by("pm_good"))
 
 
-def test_a_card_that_is_not_stripes_is_named(provider: StripeProvider) -> None:
-    with pytest.raises(InvalidInput, match=r"acme: card '4242' is not of the form cus_…/pm_…"):
-        provider.charge(an_attempt(card="4242"))
+@pytest.mark.parametrize("card", [GOOD_CARD, "cus_1", "cus_1/", "cus_/pm_1", "pm_1/cus_1", ""])
+def test_a_card_that_is_not_stripes_is_a_refused_charge_that_says_the_remedy(
+    fake: StripeFake, provider: StripeProvider, card: str
+) -> None:
+    refused = provider.charge(an_attempt(card=card))
+    assert (refused.reference, refused.state) == ("refused:acme:2026-10:1", AttemptState.FAILED)
+    assert refused.failure == (
+        f"unknown_card: Stripe has no card ending in {card[-4:]!r}; "
+        "run `countinghouse tenants card acme cus_…/pm_…`, then pay the month again"
+    )
+    assert provider.fetch(an_attempt(card=card)) is None
+    assert fake.requests == []
+
+
+def test_who_had_no_card_of_stripes_is_charged_once_it_is_corrected(
+    fake: StripeFake, provider: StripeProvider
+) -> None:
+    ledger = LedgerInMemory(cards={"acme": GOOD_CARD})
+    ledger.add(an_invoice("acme"))
+    left = ledger.open_attempt(an_invoice("acme"), "stripe", 0)
+    assert left is not None
+    collect(MONTH, ledger, provider, a_clock, print)
+    assert ledger.rows[left.id].state is AttemptState.FAILED
+    assert ledger.invoices["acme:2026-10"].state.value == "past_due"
+    ledger.cards["acme"] = "cus_1/pm_good"
+    assert collect(MONTH, ledger, provider, a_clock, print, again=True) == 1
+    assert ledger.invoices["acme:2026-10"].state.value == "paid"
+    assert len(fake.intents) == 1
 
 
 def test_without_an_answer_the_outcome_is_unknown() -> None:

@@ -138,6 +138,13 @@ def test_a_profile_is_set_piece_by_piece() -> None:
     assert run("tenants", "show", "bolt") == "bolt: no country, no tax id\n"
 
 
+def test_a_card_is_set_and_shown_by_its_end() -> None:
+    command = ["tenants", "card", "acme", "cus_1/pm_card9876"]
+    assert run(*command) == "acme: card …9876\n"
+    assert run_json(*command) == {"tenant": "acme", "card": "…9876", "changed": False}
+    assert ledger().subscribed("acme").subscription.card == "cus_1/pm_card9876"
+
+
 WRONG: list[tuple[list[str], type[Exception], str]] = [
     (["coupons", "redeem", "acm", "WELCOME"], NotFound, "did you mean acme"),
     (["coupons", "redeem", "acme", "OTHER"], InvalidInput, "'OTHER' is not a coupon; .* WEL"),
@@ -151,6 +158,8 @@ WRONG: list[tuple[list[str], type[Exception], str]] = [
     (["credits", "grant", "acme", "1", "--key", "k", "--expires", "soon"], InvalidInput,
      "--expires: 'soon' is not a time"),
     (["tenants", "set", "acme", "--country", "Germany"], InvalidInput, "two letters, such as DE"),
+    (["tenants", "card", "acme", "4242"], InvalidInput, "CARD: '4242' is not a card; write 12 to"),
+    (["tenants", "card", "acm", "cus_1/pm_1"], NotFound, "did you mean acme"),
     (["tenants", "set", "acme", "--region", "CA"], InvalidInput, "set --country as well"),
 ]  # fmt: skip
 

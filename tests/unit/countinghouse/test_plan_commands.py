@@ -187,6 +187,10 @@ def test_a_repeated_command_says_that_it_was_done() -> None:
         (("start", "bolt", "pro", "--currency", "EUR"), InvalidInput,
          "no EUR; say --currency: USD"),
         (("start", "acme", "pro", "--currency", "CNY"), InvalidInput, "acme has another currency"),
+        (("start", "acme", "pro", "--card", "cus_1/pm_1"), InvalidInput,
+         "leave --card out, and run `countinghouse tenants card acme CARD`"),
+        (("start", "bolt", "pro", "--card", "4242"), InvalidInput,
+         "--card: '4242' is not a card; write 12 to 19 digits, or cus_…/pm_… for Stripe"),
         (("start", "b" * 201, "pro"), InvalidInput, "a tenant's name has 1 to 200 characters"),
     ],
 )  # fmt: skip
@@ -233,6 +237,22 @@ def test_a_file_may_say_trials_and_years_and_the_list_shows_them(home: Path) -> 
         ("active", "year", "trialing"),
     ]
     assert subscriptions_json("history", "acme")[0]["command"] == "apply"
+
+
+def test_a_file_that_says_no_card_leaves_a_tenant_its_own(home: Path) -> None:
+    saved = {"acme": "cus_1/pm_1", "bolt": "cus_2/pm_2"}
+    files = {
+        "cards": "tenant,plan,starts_at,card\nacme,pro,2026-10-01,cus_1/pm_1\n"
+        "bolt,pro,2026-10-01,cus_2/pm_2\n",
+        "no_column": "tenant,plan,starts_at\nacme,free,2026-10-01\n",
+        "empty": "tenant,plan,starts_at,card\nbolt,free,2026-10-01,\n",
+    }
+    for name, text in files.items():
+        (home / name).write_text(text)
+        subscriptions("apply", str(home / name))
+        stored = {each.tenant: each.card for each in ledger().subscriptions()}
+        assert stored == saved, name
+    assert (timeline("acme"), timeline("bolt")) == ("free 10-01", "free 10-01")
 
 
 @pytest.mark.usefixtures("acme")

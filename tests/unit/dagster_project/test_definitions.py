@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
 from countinghouse.local.environment import settings_environment
 from countinghouse.settings import Settings
@@ -110,6 +111,7 @@ def test_a_fresh_process_loads_them_and_its_snapshot_holds_no_secret() -> None:
             max_held=0.25,
             seller="A Seller",
             production=True,
+            charges_at_once=4,
             stripe_api_key="sk_test",
             stripe_webhook_secret="whsec",
             alert_url="https://host/alerts",
@@ -126,7 +128,7 @@ def test_the_environment_of_a_run_is_that_of_the_settings(
             monkeypatch.setenv(name, value)
     read = Environment()
     same = ("kafka_servers", "clickhouse_url", "ledger_url", "dedupe_window", "close_grace")
-    told = ("alert_url", "notify_secret")
+    told = ("alert_url", "notify_secret", "charges_at_once")
     for name in (*same, *told, "draft_period", "approval", "max_held", "seller", "production"):
         assert getattr(read, name) == getattr(settings, name), name
     assert read.providers == provider_settings(settings)
@@ -139,3 +141,11 @@ def test_the_committed_instance_is_one_that_dagster_accepts(tmp_path: Path) -> N
         assert not instance.telemetry_enabled
         assert instance.run_retries_enabled
         assert yaml.safe_load(text)["concurrency"]["runs"]["max_concurrent_runs"] == 1
+
+
+def test_a_run_that_collects_may_take_longer_than_others() -> None:
+    text = (ROOT / "dagster_project" / "home" / "dagster.yaml").read_text()
+    usual = yaml.safe_load(text)["run_monitoring"]["max_runtime_seconds"]
+    tags = defs.resolve_job_def("finalize_and_collect").run_tags
+    assert int(tags[MAX_RUNTIME_SECONDS_TAG]) == 12 * usual
+    assert MAX_RUNTIME_SECONDS_TAG not in defs.resolve_job_def("close_month").run_tags

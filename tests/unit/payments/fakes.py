@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
-from schemas.errors import Conflict, DependencyUnreachable
+from schemas.errors import BillingError, Conflict, DependencyUnreachable
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.payment import (
     AttemptState,
@@ -68,6 +69,8 @@ class LedgerInMemory:
         return [i for i in self.invoices.values() if i.month == month and self._is_due(i)]
 
     def open_attempt(self, invoice: Invoice, provider: str, now_ms: int) -> PaymentAttempt | None:
+        if self.invoices[invoice.id].state is InvoiceState.VOID:
+            raise Conflict(f"invoice {invoice.id} is void; nothing of it is collected")
         if not self._is_due(self.invoices[invoice.id]):
             return None
         ordinal = sum(row.invoice == invoice.id for row in self.rows.values()) + 1
@@ -114,7 +117,10 @@ class LedgerInMemory:
         return self.inbox.setdefault(key, event) is event
 
     def pending_webhooks(self, limit: int) -> list[ProviderEvent]:
-        return [e for key, e in self.inbox.items() if key not in self.done][:limit]
+        left = [e for key, e in self.inbox.items() if key not in self.done]
+        providers = {event.provider for event in left}
+        kept = [[e for e in left if e.provider == name][:limit] for name in providers]
+        return [event for event in left if any(event in own for own in kept)]
 
     def finish_webhook(self, provider: str, event_id: str) -> None:
         self.done.add((provider, event_id))
@@ -132,7 +138,10 @@ class Killed(BaseException):
 
 @dataclass
 class ProviderInMemory:
-    """`PaymentProvider` that keeps payments by key; `trouble` happens once, in the next charge."""
+    """`PaymentProvider` that keeps payments by key.
+
+    `trouble` happens once, in the next charge; `faults` in each call that is about such a tenant.
+    """
 
     name: str = "sandbox"
     declines: Mapping[str, str] = field(default_factory=dict)
@@ -141,9 +150,15 @@ class ProviderInMemory:
     is_down: bool = False
     decides_at_once: bool = False
     trouble: BaseException | None = None
+    faults: Mapping[str, BillingError] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
 
     def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
-        self._answer()
+        with self.lock:
+            return self._charge(attempt)
+
+    def _charge(self, attempt: PaymentAttempt) -> ProviderPayment:
+        self._answer(attempt)
         self.calls.append(attempt.key)
         payment = ProviderPayment(
             f"pay_{attempt.key}",
@@ -158,7 +173,7 @@ class ProviderInMemory:
         return payment
 
     def fetch(self, attempt: PaymentAttempt) -> ProviderPayment | None:
-        self._answer()
+        self._answer(attempt)
         if self.decides_at_once:
             self.decide()
         return self.payments.get(attempt.key)
@@ -177,6 +192,8 @@ class ProviderInMemory:
             for p in self.payments.values()
         ]
 
-    def _answer(self) -> None:
+    def _answer(self, attempt: PaymentAttempt) -> None:
         if self.is_down:
             raise DependencyUnreachable("the provider does not answer")
+        if attempt.tenant in self.faults:
+            raise self.faults[attempt.tenant]

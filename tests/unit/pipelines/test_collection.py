@@ -1,6 +1,6 @@
 """Collection: one charge an invoice, whatever is killed, lost, repeated or late."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
@@ -10,52 +10,32 @@ from pipelines.collection import (
     await_outcomes,
     collect,
     handle_webhooks,
+    payments_match,
     settle,
     summarize,
 )
-from schemas.errors import DependencyUnreachable
+from schemas.errors import (
+    BillingError,
+    Conflict,
+    DependencyUnreachable,
+    InvalidInput,
+    NotFound,
+)
 from schemas.invoice import InvoiceState
-from schemas.payment import AttemptState, ProviderEvent
+from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
 from tests.unit.payments.fakes import (
     MONTH,
     Killed,
-    LedgerInMemory,
     ProviderInMemory,
     a_clock,
     an_invoice,
 )
-
-
-@dataclass
-class Desk:
-    """A ledger, a provider and what was reported."""
-
-    ledger: LedgerInMemory = field(default_factory=LedgerInMemory)
-    provider: ProviderInMemory = field(default_factory=ProviderInMemory)
-    said: list[str] = field(default_factory=list)
-
-    def collect(self, *, again: bool = False) -> int:
-        return collect(MONTH, self.ledger, self.provider, a_clock, self.said.append, again=again)
-
-    def settle(self) -> list[str]:
-        providers = {self.provider.name: self.provider}
-        return [each.reason for each in settle(self.ledger, providers, a_clock)]
-
-    def deliver(self, *events: ProviderEvent) -> int:
-        for event in events:
-            self.ledger.receive_webhook(event, 0)
-        providers = {self.provider.name: self.provider}
-        return handle_webhooks(self.ledger, providers, a_clock, self.said.append)
-
-    def states(self) -> dict[str, str]:
-        return {i.tenant: i.state.value for i in self.ledger.invoices.values()}
+from tests.unit.pipelines.collecting import Desk, a_desk
 
 
 @pytest.fixture
 def desk() -> Desk:
-    desk = Desk()
-    desk.ledger.add(an_invoice("acme"), an_invoice("bird"))
-    return desk
+    return a_desk()
 
 
 def test_each_finalized_invoice_is_charged_once_and_paid_by_its_webhook(desk: Desk) -> None:
@@ -108,49 +88,62 @@ def test_an_attempt_that_never_reached_the_provider_is_charged_with_its_key(desk
     assert desk.provider.calls[0] == opened.key
 
 
-def test_a_provider_that_is_down_stops_the_run_after_three_calls(desk: Desk) -> None:
-    desk.ledger.add(*(an_invoice(f"tenant-{n}") for n in range(8)))
+@pytest.mark.parametrize("is_down", [False, True])
+def test_what_was_left_with_another_provider_is_continued_by_that_one_and_stops_nobody(
+    desk: Desk, is_down: bool
+) -> None:
+    crows = [an_invoice(f"crow-{n}") for n in range(4)]
+    desk.ledger.add(*crows)
+    other = ProviderInMemory("stripe", is_down=is_down)
+    for crow in crows:
+        desk.ledger.open_attempt(crow, "stripe", 0)
+    run = (MONTH, desk.ledger, desk.provider, a_clock, desk.said.append)
+    assert collect(*run, others=[other]) == (2 if is_down else 6)
+    assert len(desk.provider.payments) == 2
+    assert len(other.payments) == (0 if is_down else 4)
+    assert len(desk.said) == (5 if is_down else 0)
+
+
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_a_provider_that_is_down_stops_the_run_after_three_calls_and_those_under_way(
+    desk: Desk, at_once: int
+) -> None:
+    desk.ledger.add(*(an_invoice(f"tenant-{n:02}") for n in range(18)))
     desk.provider.is_down = True
     with pytest.raises(DependencyUnreachable):
-        desk.collect()
-    assert len(desk.said) == 3
+        desk.collect(at_once=at_once)
+    assert len(desk.said) == len(desk.ledger.rows) == 3 + at_once
     desk.provider.is_down = False
-    assert desk.collect() == 10
+    assert desk.collect(at_once=at_once) == 20
 
 
-def test_a_webhook_before_its_answer_was_recorded_finds_the_attempt_by_key(desk: Desk) -> None:
-    desk.provider.trouble = Killed()
-    with pytest.raises(Killed):
-        desk.collect()
-    assert desk.deliver(*desk.provider.decide()) == 1
-    assert desk.states()["acme"] == "paid"
+def test_an_invoice_that_is_voided_meanwhile_is_reported_and_the_others_are_charged(
+    desk: Desk,
+) -> None:
+    desk.ledger.add(an_invoice("crow"))
+    charge = desk.provider.charge
+
+    def charge_while_bird_is_voided(attempt: PaymentAttempt) -> ProviderPayment:
+        bird = desk.ledger.invoices["bird:2026-10"]
+        desk.ledger.add(replace(bird, state=InvoiceState.VOID))
+        return charge(attempt)
+
+    desk.provider.charge = charge_while_bird_is_voided  # type: ignore[method-assign]
+    assert desk.collect() == 2
+    assert desk.said == ["bird:2026-10: invoice bird:2026-10 is void; nothing of it is collected"]
+    assert [attempt.tenant for attempt in desk.ledger.attempts()] == ["acme", "crow"]
 
 
-def test_a_webhook_of_nothing_of_ours_is_finished(desk: Desk) -> None:
-    stranger = ProviderEvent("sandbox", "evt_x", "payment.succeeded", "pay_other", b"")
-    assert desk.deliver(stranger) == 1
-    assert desk.ledger.pending_webhooks(10) == []
-
-
-def test_webhooks_wait_while_their_provider_is_down_and_others_go_on(desk: Desk) -> None:
-    desk.collect()
-    events = desk.provider.decide()
-    desk.provider.is_down = True
-    other = ProviderEvent("stripe", "evt_1", "payment_intent.succeeded", "pi_1", b"")
-    assert desk.deliver(*events, other) == 1
-    desk.provider.is_down = False
-    assert desk.deliver() == 2
-    assert desk.states() == {"acme": "paid", "bird": "paid"}
-
-
-def test_duplicated_and_late_webhooks_change_nothing(desk: Desk) -> None:
-    desk.collect()
-    events = desk.provider.decide()
-    desk.deliver(*events)
-    before = dict(desk.ledger.rows)
-    again = [replace(event, event_id=f"{event.event_id}-again") for event in events]
-    desk.deliver(*events, *again)
-    assert desk.ledger.rows == before
+@pytest.mark.parametrize("kind", [InvalidInput, Conflict, NotFound])
+def test_what_is_wrong_with_one_attempt_is_said_of_that_one_and_the_others_go_on(
+    desk: Desk, kind: type[BillingError]
+) -> None:
+    desk.provider.faults = {"acme": kind("acme is not to be had")}
+    assert desk.collect() == 1
+    assert desk.said == ["acme:2026-10:1: acme is not to be had"]
+    desk.provider.decide()
+    assert desk.settle() == ["acme is not to be had"]
+    assert desk.states() == {"acme": "finalized", "bird": "paid"}
 
 
 def test_lost_webhooks_are_made_up_for_by_asking(desk: Desk) -> None:
@@ -187,3 +180,12 @@ def test_waiting_ends_when_all_is_decided_or_the_rounds_are_over(desk: Desk) -> 
 
     assert await_outcomes(desk.ledger, MONTH, webhooks_arrive, rounds=3) == 0
     assert summarize(desk.ledger, MONTH) == Collected(2, 0, 0)
+
+
+def test_a_refused_charge_is_no_finding_and_a_lost_one_is(desk: Desk) -> None:
+    desk.collect()
+    refused = ProviderPayment("refused:acme:2026-10:1", AttemptState.FAILED, 2736, "USD", "no card")
+    desk.ledger.record_attempt("acme:2026-10:1", refused, 0)
+    nothing = dict.fromkeys(desk.ledger.rows)
+    findings = payments_match(desk.ledger.invoices.values(), desk.ledger.attempts(), nothing)
+    assert findings == ["bird:2026-10:1: sandbox has never heard of it"]

@@ -10,6 +10,7 @@ from pipelines.invoices.draft_tables import drafts_of
 from schemas.errors import Conflict, NotFound, PeriodClosed
 from schemas.extras import BookedAddOn, OneOffItem, Redemption
 from schemas.invoice import Invoice, InvoiceLine
+from schemas.subscription import GOOD_CARD
 from schemas.tax import Buyer
 from stores.ledger import Ledger
 from tests.unit.stores.ledger.builders import (
@@ -100,6 +101,7 @@ def test_an_unknown_tenant_has_nothing(ledger: Ledger) -> None:
         lambda: ledger.add_item(replace(ITEM, tenant="ghost"), "ada"),
         lambda: ledger.set_buyer("ghost", Buyer("DE"), "ada"),
         lambda: ledger.buyer("ghost"),
+        lambda: ledger.set_card("ghost", GOOD_CARD, "ada"),
     ]
     for command in commands:
         with pytest.raises(NotFound, match="no tenant 'ghost'"):
@@ -111,6 +113,15 @@ def test_a_profile_is_set_once_and_audited(ledger: Ledger) -> None:
     assert [ledger.set_buyer("acme", buyer, "ada") for _ in range(2)] == [True, False]
     assert ledger.buyer("acme") == buyer
     assert len([line for line in ledger.audit_log("acme") if line["action"] == "tenant.set"]) == 1
+
+
+def test_a_card_is_set_once_and_audited_without_its_number(ledger: Ledger) -> None:
+    card = "cus_Ab12/pm_Xy9876"
+    assert [ledger.set_card("acme", card, "ada") for _ in range(2)] == [True, False]
+    cards = {each.tenant: each.card for each in ledger.subscriptions()}
+    assert cards == {"acme": card, "bolt": GOOD_CARD}
+    [line] = [line for line in ledger.audit_log("acme") if line["action"] == "tenant.card_set"]
+    assert (line["who"], line["detail"]) == ("ada", '{"card":"…9876"}')
 
 
 def test_an_add_on_ends_once_and_not_before_it_begins(ledger: Ledger) -> None:

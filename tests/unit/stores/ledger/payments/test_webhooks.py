@@ -22,6 +22,15 @@ def test_pending_ones_come_oldest_first_up_to_the_limit(ledger: Ledger) -> None:
     assert [event.event_id for event in ledger.pending_webhooks(2)] == ["evt_3", "evt_1"]
 
 
+def test_those_of_one_provider_keep_no_others_back(ledger: Ledger) -> None:
+    for n in (1, 2, 3):
+        ledger.receive_webhook(an_event(f"evt_{n}"), NOW)
+    ledger.receive_webhook(an_event("evt_1", "stripe"), NOW)
+    ledger.finish_webhook("sandbox", "evt_1")
+    pending = [(event.provider, event.event_id) for event in ledger.pending_webhooks(1)]
+    assert pending == [("sandbox", "evt_2"), ("stripe", "evt_1")]
+
+
 def test_a_finished_one_is_not_pending_and_not_taken_again(ledger: Ledger) -> None:
     ledger.receive_webhook(an_event("evt_1"), NOW)
     for _ in range(2):

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.period import BillingPeriod
+from schemas.subscription import GOOD_CARD
 from stores.ledger import Ledger, SavedCounts
 from tests.unit.stores.ledger.builders import (
     DEARER_CATALOG,
@@ -50,6 +51,14 @@ def test_currency_and_card_are_changes_too(ledger: Ledger, change: dict[str, Any
     changed = a_subscription("acme", **change)
     assert ledger.save_subscriptions([changed], NOW, "ada") == SavedCounts(0, 1, 0)
     assert ledger.subscribed("acme").subscription == changed
+
+
+def test_where_no_card_is_said_it_stays_and_a_new_tenant_has_the_sandboxs(ledger: Ledger) -> None:
+    ledger.save_subscriptions([a_subscription("acme", card="cus_1/pm_1")], NOW, "ada")
+    wanted = [a_subscription(tenant, card="") for tenant in ("acme", "bolt")]
+    assert ledger.save_subscriptions(wanted, NOW, "ada") == SavedCounts(1, 0, 1)
+    cards = {each.tenant: each.card for each in ledger.subscriptions()}
+    assert cards == {"acme": "cus_1/pm_1", "bolt": GOOD_CARD}
 
 
 def test_a_plan_that_goes_on_keeps_its_price_list(ledger: Ledger) -> None:
