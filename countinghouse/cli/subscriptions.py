@@ -45,12 +45,7 @@ subscriptions = typer.Typer(no_args_is_help=True, help="Give tenants plans, chan
 
 @subscriptions.command("apply")
 def apply(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="CSV: tenant, plan, starts_at[, ends_at, currency, card, interval, trial_days, anchor_day]."
-        ),
-    ],
+    file: Annotated[Path, typer.Argument(help="CSV; its columns are listed above.")],
     in_closed_months: ClosedOption = False,
     as_script: JsonOption = False,
 ) -> None:
