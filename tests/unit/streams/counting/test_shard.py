@@ -93,10 +93,19 @@ def test_each_threshold_is_told_once_when_it_is_reached() -> None:
 
 def test_a_crossing_names_its_cause_and_when_it_was_sent() -> None:
     shard = a_shard()
-    shard.apply([a_record(0, an_event(1, 79)), a_record(1, an_event("x", 21), sent=b"123")])
+    sent = b"1790000000123"
+    shard.apply([a_record(0, an_event(1, 79)), a_record(1, an_event("x", 21), sent=sent)])
     exceeded = next(c for c in shard.changes().crossings if isinstance(c, QuotaExceeded))
-    assert exceeded.cause == Cause("gateway", "x", NOON, 123)
+    assert exceeded.cause == Cause("gateway", "x", NOON, 1_790_000_000_123)
     assert (exceeded.limit, exceeded.included, exceeded.entitlement_version) == ("100", "100", 0)
+
+
+@pytest.mark.parametrize("sent", [None, b"9" * 5000, b"soon"])
+def test_a_send_time_that_is_none_is_no_part_of_the_cause(sent: bytes | None) -> None:
+    shard = a_shard()
+    shard.apply([a_record(0, an_event("x", 100))._replace(headers=(("sent-at", sent),))])
+    causes = {crossing.cause for crossing in shard.changes().crossings}
+    assert causes == {Cause("gateway", "x", NOON)}
 
 
 def test_a_correction_lowers_the_counter_and_tells_nothing_twice() -> None:
