@@ -64,7 +64,7 @@ def state_of(key: CounterKey, counter: Counter, before: QuotaState | None) -> Qu
         epoch=0,
         position=0,
         entitlement_version=0,
-        deny_from=None if before is None else before.deny_from,
+        grace_ends=None if before is None else before.grace_until,
         **memory_fields(counter),
     )
 

@@ -139,6 +139,7 @@ def _nothing(state: QuotaState, epoch: int, position: int) -> QuotaState:
         epoch=epoch,
         position=position,
         deny_from=None,
+        grace_ends=state.grace_until,
         as_of=None,
         members=None,
     )

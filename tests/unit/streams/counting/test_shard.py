@@ -116,6 +116,25 @@ def test_a_correction_lowers_the_counter_and_tells_nothing_twice() -> None:
     assert rows(changes.rows)["acme", "tokens", "2026-10"].used == "85"
 
 
+def test_a_grace_goes_on_over_a_restart_while_a_correction_lies_below_the_limit() -> None:
+    graced = msgspec.structs.replace(limits(100, 100), deny_after_s=7 * 86_400)
+    published = entitled(1, {OCTOBER: graced})
+    before = a_shard()
+    before.apply_entitlements(published, NOON_MS)
+    before.apply([a_record(0, an_event(0, 100)), a_record(1, an_event(1, -10))])
+    written = before.changes().rows
+    state = rows(written)["acme", "tokens", "2026-10"]
+    assert (state.decision, state.deny_from) == ("warn", None)
+    after = a_shard()
+    for key, value in written:
+        after.restore(key, value)
+    after.start_at(2)
+    after.apply_entitlements(published, NOON_MS)
+    after.apply([a_record(2, an_event(2, 10))])
+    state = tokens(after)
+    assert (state.decision, state.deny_from) == ("deny", "2026-10-12T12:00:00Z")
+
+
 # Offsets with a window of 10: a repeat is known if its bucket or the one before saw the event.
 @pytest.mark.parametrize(
     ("first", "again", "counted"),

@@ -168,6 +168,26 @@ def test_a_row_that_no_usage_explains_becomes_nothing_and_keeps_what_was_announc
     assert (state.used, state.decision, len(state.announced)) == ("0", "allow", 4)
 
 
+@pytest.mark.parametrize("corrected", [0, -15])
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_grace_goes_on_where_its_counter_is_made_anew(*, corrected: int, is_stored: bool) -> None:
+    config = config_of(a_catalog())
+    graced = msgspec.structs.replace(limits(10, 100), deny_after_s=86_400)
+    published = entitled(1, {OCTOBER: graced})
+    log = [a_record(0, an_event(0, 15)), a_record(1, an_event(1, corrected))]
+    owner = config.shard()
+    owner.apply_entitlements(published, 0)
+    owner.apply(log)
+    found = journal(owner.changes())
+    found.published = {"acme": published}
+    remaking = Remaking(config, Chosen(frozenset({"tokens"})), 0)
+    shard = remaking.shard(parts_of(log, config.catalog) if is_stored else (), found)
+    shard.start_at(2)
+    [_, (_, row)] = remaking.changes(shard, found, 2).rows
+    state = msgspec.json.decode(row or b"", type=QuotaState)
+    assert state.grace_until == "2026-10-06T12:00:00Z"
+
+
 @pytest.mark.parametrize(("tenants", "named"), [((), [""]), (("acme",), ["acme"])])
 def test_a_rebuild_is_recorded_for_what_was_chosen(
     tenants: tuple[str, ...], named: list[str]
