@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from schemas.entitlement import Entitlements
 from schemas.errors import DependencyUnreachable
 from schemas.quota import INTERNAL, POSITION_KEY, StatePosition
+from streams import odd_headers
 from streams.bounded import within
 from streams.journal.counters import CountersConfig
 
@@ -50,6 +51,7 @@ class JournalReader:
     """
 
     def __init__(self, config: CountersConfig, partition: int, shard: Loaded) -> None:
+        odd_headers.install()
         self._epoch = config.epoch
         self._partition = partition
         self._shard = shard
