@@ -13,7 +13,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas.entitlement import Entitlements
-from schemas.errors import DependencyUnreachable
+from schemas.errors import UNREADABLE, DependencyUnreachable
 from schemas.quota import INTERNAL, POSITION_KEY, StatePosition
 from streams import odd_headers
 from streams.bounded import within
@@ -105,8 +105,20 @@ class JournalReader:
         position = latest.pop(POSITION_KEY, None)
         for key, value in latest.items():
             if not key.startswith(INTERNAL):
-                self._shard.restore(key, value)
+                self._restore_row(key, value)
         return None if position is None else _decode_position(position)
+
+    def _restore_row(self, key: bytes, value: bytes | None) -> None:
+        try:
+            self._shard.restore(key, value)
+        except UNREADABLE as problem:
+            logger.error(
+                "partition %d: %r of quota.state is no counter (%s) and is passed over; where it "
+                "took a counter's place, `countinghouse counters rebuild` makes that anew",
+                self._partition,
+                key,
+                problem,
+            )
 
     async def follow(self, on_crossing: Callable[[], None]) -> None:
         """Apply what comes, for ever; `on_crossing` is called when it made something due."""
@@ -125,7 +137,7 @@ class JournalReader:
             try:
                 if record.value is not None:
                     read.append(_decode_entitlements(record.value))
-            except msgspec.DecodeError as problem:
+            except UNREADABLE as problem:
                 self._complain(record.key, problem)
         return read
 
