@@ -74,8 +74,7 @@ def _add(counter: Counter, part: Part, aggregation: Aggregation) -> None:
         for text in part.members:
             add_member(counter, text)
         return
-    memory = part.last_ms if aggregation == "latest" else None
-    merge(counter, Counter(part.micro, 0, 0, memory=memory), aggregation)
+    merge(counter, Counter(part.micro, 0, 0, memory=part.last_ms), aggregation)
 
 
 class _Anchors:
