@@ -6,6 +6,7 @@ Belongs to no consumer group: what is read is the owner's own affair.
 import contextlib
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -71,20 +72,21 @@ class JournalReader:
         """Read both up to their ends; the usage offset (exclusive) that the shard stands for."""
         await self._consumer.start()
         ends = await self._go_to_beginnings()
-        timelines: dict[str, Entitlements] = {}
+        published: defaultdict[str, list[Entitlements]] = defaultdict(list)
         while not await self._has_reached(ends):
             for tp, records in (await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS)).items():
                 if tp == self._state:
                     self.position = self._restore(records) or self.position
                 else:
-                    timelines |= {read.tenant: read for read in self._read(records)}
+                    for entitlements in self._read(records):
+                        published[entitlements.tenant].append(entitlements)
         self._consumer.pause(self._state)
         # Another epoch is another topic: its offsets start at 0, the rows stay.
         position = self.position
         counted_to = position.usage if position and position.epoch == self._epoch else 0
         self._shard.start_at(counted_to)
-        for entitlements in timelines.values():
-            self._apply(entitlements)
+        for versions in published.values():
+            self._apply_highest(versions)
         return counted_to
 
     async def _go_to_beginnings(self) -> dict[TopicPartition, int]:
@@ -141,11 +143,20 @@ class JournalReader:
                 self._complain(record.key, problem)
         return read
 
-    def _apply(self, entitlements: Entitlements) -> None:
+    def _apply_highest(self, versions: Sequence[Entitlements]) -> None:
+        """What holds where a tenant's versions were applied as they came: not always the last."""
+        rising = sorted(versions, key=lambda each: each.version)
+        for entitlements in reversed(rising):
+            if self._apply(entitlements):
+                return
+
+    def _apply(self, entitlements: Entitlements) -> bool:
         try:
             self._shard.apply_entitlements(entitlements, now_ms())
         except ValueError as problem:
             self._complain(entitlements.tenant, problem)
+            return False
+        return True
 
     def _complain(self, tenant: object, problem: Exception) -> None:
         logger.error(

@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from schemas.entitlement import Entitlements
 from schemas.quota import POSITION_KEY, QuotaState, StatePosition, Window
 from streams.counting.rows import encode
 from streams.journal.journal_reader import JournalReader, Loaded
@@ -125,6 +126,33 @@ def test_a_position_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     broken = records((POSITION_KEY, b"y"))
     with pytest.raises(msgspec.DecodeError):
         reading(tmp_path, a_shard(), lambda reader: reader._restore(broken))
+
+
+def of_pool(pool: int, version: int) -> Entitlements:
+    return entitled(version, {OCTOBER: limits(pool, 100)})
+
+
+WITHOUT_ORDER = entitled(9, {OCTOBER: limits(90, 100), "2026-09-01T00:00:00Z": limits(90, 100)})
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        [of_pool(60, version=6), of_pool(50, version=5)],
+        [of_pool(50, version=5), of_pool(60, version=6), WITHOUT_ORDER],
+        [of_pool(50, version=6), of_pool(60, version=6)],
+    ],
+)
+def test_an_heir_judges_by_the_version_that_its_predecessor_followed(
+    tmp_path: Path, log: list[Entitlements]
+) -> None:
+    followed, loaded = a_shard(), a_shard()
+    reading(tmp_path, followed, lambda reader: [reader._apply(each) for each in log])
+    reading(tmp_path, loaded, lambda reader: reader._apply_highest(log))
+    for shard in (followed, loaded):
+        shard.apply([a_record(0, an_event(0, 1))])
+        state = rows(shard.changes().rows)["acme", "tokens", "2026-10"]
+        assert (state.entitlement_version, state.limit) == (6, "60")
 
 
 def a_grace(seconds: int) -> bytes:
