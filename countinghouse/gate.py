@@ -31,7 +31,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from countinghouse.objections import Objections
-from schemas.errors import DependencyUnreachable
+from schemas.errors import UNREADABLE, DependencyUnreachable
 from schemas.quota import POSITION_KEY, Decision, StatePosition
 from schemas.topics import QUOTA_STATE, USAGE_EVENTS
 
@@ -142,7 +142,7 @@ class Gate:
         try:
             if key is not None and not key.startswith(INTERNAL):
                 self._objections.apply(key, value, time.time_ns() // 1_000_000)
-        except (msgspec.DecodeError, ValueError) as problem:
+        except UNREADABLE as problem:
             _log.warning("%r of quota.state is no counter: %s", key, problem)
 
 
@@ -199,7 +199,7 @@ class _StateLog:
         if (error := message.error()) is None:
             self._reached[partition] = offset + 1
             if message.key() == POSITION_KEY and (value := message.value()):
-                with contextlib.suppress(msgspec.DecodeError):  # a later version's
+                with contextlib.suppress(*UNREADABLE):  # a later version's
                     self._counted[partition] = _decode_position(value).usage
             return True
         if error.code() == KafkaError._PARTITION_EOF:

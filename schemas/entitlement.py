@@ -12,6 +12,9 @@ from schemas.period import parse_instant
 from schemas.quantity import to_micro
 from schemas.quota import WindowKind
 
+LONGEST_GRACE_S = 366 * 86_400
+"""Longer than any window lasts: what lies beyond is no time that anybody meant."""
+
 
 class Threshold(msgspec.Struct, frozen=True):
     """A percentage of the pool and the quantity (decimal text) that it stands for."""
@@ -37,7 +40,7 @@ class QuotaEntitlement(msgspec.Struct, frozen=True, omit_defaults=True):
     hard: Threshold | None = None
     soft: Threshold | None = None
     deny_at: str | None = None
-    deny_after_s: int | None = None
+    deny_after_s: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_GRACE_S)] | None = None
 
 
 class MeterEntitlement(QuotaEntitlement, frozen=True, omit_defaults=True):

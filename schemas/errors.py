@@ -68,3 +68,8 @@ class DependencyUnreachable(BillingError):
     """A part that we need does not answer; the text names its address and the setting."""
 
     exit_code = 5
+
+
+UNREADABLE = (ValueError, OverflowError, RecursionError)
+"""What a record that somebody else wrote may raise where it is read: no JSON, no text, no date,
+brackets by the thousand. Whoever reads record by record complains, and goes on."""

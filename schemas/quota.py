@@ -82,6 +82,9 @@ class QuotaState(msgspec.Struct, frozen=True, omit_defaults=True):
     `usage.events` up to which (exclusive) `used` counts, in `epoch`'s topic. A `deny` with
     `deny_from` is one from that instant on only, a `warn` before.
 
+    `grace_ends` is when a grace ends that began and puts nothing off now: below the limit again, or
+    under one without a grace. A gate does not read it.
+
     `as_of` is the event time of a `latest` meter's value, `members` what a `unique_count` meter
     has seen (base64 of 8 bytes each): what a counter needs to go on.
     """
@@ -98,8 +101,14 @@ class QuotaState(msgspec.Struct, frozen=True, omit_defaults=True):
     position: int
     entitlement_version: int
     deny_from: str | None = None
+    grace_ends: str | None = None
     as_of: str | None = None
     members: str | None = None
+
+    @property
+    def grace_until(self) -> str | None:
+        """When the grace ends that a hard limit began, whatever is decided now."""
+        return self.deny_from or self.grace_ends
 
 
 class StatePosition(msgspec.Struct, frozen=True):

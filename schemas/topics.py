@@ -17,6 +17,14 @@ _GENERATION = re.compile(r"(?P<topic>.+)\.v(?P<generation>[1-9]\d*)")
 SENT_AT_HEADER = "sent-at"
 """Header of `usage.events`: the producer's send time in epoch milliseconds, as ASCII digits."""
 
+COMPACTION = {
+    "segment.ms": "3600000",
+    "segment.bytes": "67108864",
+    "min.cleanable.dirty.ratio": "0.2",
+}
+"""Settings of compacted topics. The segment that is written to is never compacted, and by default
+it is a week's: whoever takes over a partition would read every row that was written since."""
+
 _DAY_MS = 86_400_000
 
 
@@ -40,10 +48,12 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """The broker's settings of this topic."""
-        settings = {"cleanup.policy": "compact" if self.kind == "compacted" else "delete"}
-        if self.kind == "log":
+        if self.kind == "compacted":
+            settings = {"cleanup.policy": "compact", **COMPACTION}
+        else:
             days = self.retention_days
-            settings["retention.ms"] = str(days * _DAY_MS if days is not None else -1)
+            kept_ms = days * _DAY_MS if days is not None else -1
+            settings = {"cleanup.policy": "delete", "retention.ms": str(kept_ms)}
         if self.append_time:
             settings["message.timestamp.type"] = "LogAppendTime"
         return settings

@@ -1,4 +1,7 @@
-"""Makes the topics of `schemas.topics` and checks those that exist; it never changes one."""
+"""Makes the topics of `schemas.topics` and checks those that exist.
+
+Of one that exists it changes nothing but how soon it is compacted, where nobody chose that.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,13 +12,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    ConfigSource,
     NewTopic,
     ResourceType,
     TopicMetadata,
 )
 
 from schemas.errors import Conflict, DependencyUnreachable
-from schemas.topics import TOPICS, Topic, topics_of
+from schemas.topics import COMPACTION, TOPICS, Topic, topics_of
 
 KAFKA_SECONDS = 10
 POLL_SECONDS = 0.05
@@ -40,7 +44,9 @@ def ensure_topics(
         known = [existing[t.name] for t in topics if t.co_partitioned and t.name in existing]
         _create(admin, missing, max(known, default=partitions), replication)
         check_partitions(_all_known(admin, topics), topics)
-        check_clocks(_settings(admin, topics), topics)
+        described = _described(admin, topics)
+        check_clocks({name: _values(found) for name, found in described.items()}, topics)
+        _set(admin, unchosen(described, topics))
     except KafkaException as failure:
         raise _unreachable(kafka_servers, "make the topics", failure) from failure
     return [topic.name for topic in missing]
@@ -66,16 +72,9 @@ def seal(kafka_servers: str, topic: str) -> None:
     Raises:
         DependencyUnreachable: no broker answers.
     """
-    admin = _admin(kafka_servers)
-    nothing_fits = ConfigEntry(
-        "max.message.bytes", "1", incremental_operation=AlterConfigOpType.SET
-    )
-    wanted = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[nothing_fits])
+    nothing_fits = {"max.message.bytes": "1"}
     try:
-        for answer in admin.incremental_alter_configs(
-            [wanted], request_timeout=KAFKA_SECONDS
-        ).values():
-            answer.result()
+        _set(_admin(kafka_servers), {topic: nothing_fits})
     except KafkaException as failure:
         raise _unreachable(kafka_servers, f"seal {topic}", failure) from failure
 
@@ -102,6 +101,27 @@ def check_clocks(
                 f"topic {topic.name} has message.timestamp.type={kind}: set it to LogAppendTime "
                 "(kafka-configs.sh --alter), the arrival time is the streams' only clock"
             )
+
+
+def unchosen(
+    described: Mapping[str, Mapping[str, ConfigEntry]], topics: Sequence[Topic] = TOPICS
+) -> dict[str, dict[str, str]]:
+    """How compacted topics of earlier versions are to be compacted; what somebody chose stays."""
+    wanted = {
+        topic.name: {
+            name: value
+            for name, value in COMPACTION.items()
+            if not _is_chosen(described[topic.name][name])
+        }
+        for topic in topics
+        if topic.kind == "compacted"
+    }
+    return {topic: settings for topic, settings in wanted.items() if settings}
+
+
+def _is_chosen(entry: ConfigEntry) -> bool:
+    # the client gives a number, whatever its types say
+    return ConfigSource(entry.source) is ConfigSource.DYNAMIC_TOPIC_CONFIG
 
 
 def _admin(kafka_servers: str) -> AdminClient:
@@ -148,11 +168,28 @@ def _all_known(admin: AdminClient, topics: Sequence[Topic]) -> dict[str, int]:
     return existing
 
 
-def _settings(admin: AdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
-    """The broker's settings of each of our topics."""
+def _described(admin: AdminClient, topics: Sequence[Topic]) -> dict[str, Mapping[str, ConfigEntry]]:
+    """The broker's settings of each of our topics, and who made them."""
     wanted = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics]
     answers = admin.describe_configs(wanted, request_timeout=KAFKA_SECONDS)
-    return {resource.name: _values(answer.result()) for resource, answer in answers.items()}
+    return {resource.name: answer.result() for resource, answer in answers.items()}
+
+
+def _set(admin: AdminClient, settings: Mapping[str, Mapping[str, str]]) -> None:
+    """Change settings of topics, given by topic and name; all others stay as they are."""
+    if settings:
+        wanted = [_change(topic, changed) for topic, changed in settings.items()]
+        answers = admin.incremental_alter_configs(wanted, request_timeout=KAFKA_SECONDS)
+        for answer in answers.values():
+            answer.result()
+
+
+def _change(topic: str, settings: Mapping[str, str]) -> ConfigResource:
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in settings.items()
+    ]
+    return ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
 
 
 def _values(entries: Mapping[str, ConfigEntry]) -> dict[str, str]:

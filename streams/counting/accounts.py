@@ -95,7 +95,7 @@ class Accounts:
         """Take over a row as it was written, or its end; a meter that is no more is left alone.
 
         Raises:
-            msgspec.DecodeError: not a key or a value of `quota.state`.
+            ValueError, OverflowError, RecursionError: not a key or a value of `quota.state`.
         """
         if value is None:
             self._restore_end(key)

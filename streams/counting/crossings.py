@@ -11,7 +11,7 @@ from schemas.event import Event
 from schemas.period import format_instant
 from schemas.quantity import format_micro
 from schemas.quota import Cause, QuotaExceeded, UsageAlert, crossing_id
-from schemas.topics import SENT_AT_HEADER
+from schemas.sent_at import sent_ms_of
 from streams.counting.folds import Counter, Told
 from streams.counting.limits import Limits, Step
 from streams.counting.sheet import Sheet
@@ -39,13 +39,12 @@ class Record(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
-    def headers(self) -> Iterable[tuple[str, bytes]]: ...
+    def headers(self) -> Iterable[tuple[str, bytes | None]]: ...
 
 
 def cause_of(event: Event, record: Record) -> Cause:
     """The event that crossed, with its producer's send time if that was given."""
-    sent = next((text for name, text in record.headers if name == SENT_AT_HEADER), b"")
-    sent_ms = int(sent) if sent.isdigit() else None
+    sent_ms = sent_ms_of(record.headers)
     return Cause(event.source, event.id, format_instant(event.time_ms), sent_ms)
 
 

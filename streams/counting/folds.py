@@ -79,10 +79,9 @@ def merge(into: Counter, other: Counter, aggregation: Aggregation) -> None:
     if aggregation == "unique_count":
         members = sorted((into.memory or set()) | (other.memory or set()))[:UNIQUE_BOUND]
         into.memory, into.used = set(members), len(members) * MICRO
-    elif aggregation == "max":
-        _max(into, other.used, 0)
-    elif aggregation == "latest":
-        _latest(into, other.used, other.memory)
+    elif fold := FOLDS.get(aggregation):
+        if other.memory is not None:  # a row that a rebuild emptied knows no value
+            fold(into, other.used, other.memory)
     else:
         into.used += other.used
 

@@ -47,7 +47,8 @@ def encode_row(
     limits = _limits(sheet, index, moment)
     decision = limits.decide(counter.used)
     is_put_off = decision == "deny" and limits.grace_ms is not None
-    denied_ms = counter.told.denied_ms if is_put_off else None
+    denied_ms = counter.told.denied_ms
+    grace_until = None if denied_ms is None else format_instant(denied_ms)
     state = QuotaState(
         tenant=account.tenant,
         meter=meter.name,
@@ -60,7 +61,8 @@ def encode_row(
         epoch=moment.epoch,
         position=moment.position,
         entitlement_version=counter.version,
-        deny_from=None if denied_ms is None else format_instant(denied_ms),
+        deny_from=grace_until if is_put_off else None,
+        grace_ends=None if is_put_off else grace_until,
         **({} if counter.memory is None else memory_fields(counter)),
     )
     return row_key(sheet, meter), encode(state)
@@ -140,8 +142,9 @@ def restore_row(counter: Counter, meter: Meter, state: QuotaState) -> None:
     used = state.used
     counter.used = int(used) * MICRO if used.isdigit() else scaled(used, 6)  # half the time
     counter.version = state.entitlement_version
-    if state.announced or state.deny_from is not None:
-        denied_ms = None if state.deny_from is None else parse_instant(state.deny_from)
+    grace_until = state.grace_until
+    if state.announced or grace_until is not None:
+        denied_ms = None if grace_until is None else parse_instant(grace_until)
         counter.told = Told(state.announced, denied_ms)
     if not meter.is_additive:
         counter.memory = remember(state, meter.aggregation)

@@ -7,7 +7,7 @@ nothing: whoever gets an error from here drops the journal and opens a new one.
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -66,8 +66,10 @@ class Journal:
         await self._writer.close()
         await self._reader.close()
 
-    def count(self, records: Sequence[Record], end: int) -> None:
+    def count(self, records: Iterable[Record], end: int = 0) -> None:
         """Count records; there are no others below `end`. An error is raised by `keep`."""
+        if self._failure is not None:
+            return
         try:
             self.shard.apply(records)
             self.shard.skip_to(end)

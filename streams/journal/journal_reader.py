@@ -6,6 +6,7 @@ Belongs to no consumer group: what is read is the owner's own affair.
 import contextlib
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -13,8 +14,9 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas.entitlement import Entitlements
-from schemas.errors import DependencyUnreachable
+from schemas.errors import UNREADABLE, DependencyUnreachable
 from schemas.quota import INTERNAL, POSITION_KEY, StatePosition
+from streams import odd_headers
 from streams.bounded import within
 from streams.journal.counters import CountersConfig
 
@@ -50,6 +52,7 @@ class JournalReader:
     """
 
     def __init__(self, config: CountersConfig, partition: int, shard: Loaded) -> None:
+        odd_headers.install()
         self._epoch = config.epoch
         self._partition = partition
         self._shard = shard
@@ -69,20 +72,21 @@ class JournalReader:
         """Read both up to their ends; the usage offset (exclusive) that the shard stands for."""
         await self._consumer.start()
         ends = await self._go_to_beginnings()
-        timelines: dict[str, Entitlements] = {}
+        published: defaultdict[str, list[Entitlements]] = defaultdict(list)
         while not await self._has_reached(ends):
             for tp, records in (await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS)).items():
                 if tp == self._state:
                     self.position = self._restore(records) or self.position
                 else:
-                    timelines |= {read.tenant: read for read in self._read(records)}
+                    for entitlements in self._read(records):
+                        published[entitlements.tenant].append(entitlements)
         self._consumer.pause(self._state)
         # Another epoch is another topic: its offsets start at 0, the rows stay.
         position = self.position
         counted_to = position.usage if position and position.epoch == self._epoch else 0
         self._shard.start_at(counted_to)
-        for entitlements in timelines.values():
-            self._apply(entitlements)
+        for versions in published.values():
+            self._apply_highest(versions)
         return counted_to
 
     async def _go_to_beginnings(self) -> dict[TopicPartition, int]:
@@ -103,8 +107,20 @@ class JournalReader:
         position = latest.pop(POSITION_KEY, None)
         for key, value in latest.items():
             if not key.startswith(INTERNAL):
-                self._shard.restore(key, value)
+                self._restore_row(key, value)
         return None if position is None else _decode_position(position)
+
+    def _restore_row(self, key: bytes, value: bytes | None) -> None:
+        try:
+            self._shard.restore(key, value)
+        except UNREADABLE as problem:
+            logger.error(
+                "partition %d: %r of quota.state is no counter (%s) and is passed over; where it "
+                "took a counter's place, `countinghouse counters rebuild` makes that anew",
+                self._partition,
+                key,
+                problem,
+            )
 
     async def follow(self, on_crossing: Callable[[], None]) -> None:
         """Apply what comes, for ever; `on_crossing` is called when it made something due."""
@@ -123,15 +139,24 @@ class JournalReader:
             try:
                 if record.value is not None:
                     read.append(_decode_entitlements(record.value))
-            except msgspec.DecodeError as problem:
+            except UNREADABLE as problem:
                 self._complain(record.key, problem)
         return read
 
-    def _apply(self, entitlements: Entitlements) -> None:
+    def _apply_highest(self, versions: Sequence[Entitlements]) -> None:
+        """What holds where a tenant's versions were applied as they came: not always the last."""
+        rising = sorted(versions, key=lambda each: each.version)
+        for entitlements in reversed(rising):
+            if self._apply(entitlements):
+                return
+
+    def _apply(self, entitlements: Entitlements) -> bool:
         try:
             self._shard.apply_entitlements(entitlements, now_ms())
         except ValueError as problem:
             self._complain(entitlements.tenant, problem)
+            return False
+        return True
 
     def _complain(self, tenant: object, problem: Exception) -> None:
         logger.error(

@@ -5,6 +5,7 @@ from typing import Self
 from aiokafka import AIOKafkaConsumer
 
 from schemas.errors import Conflict
+from streams import odd_headers
 from streams.counting.shard import Shard
 from streams.journal.counters import CountersConfig
 
@@ -15,6 +16,7 @@ class UsageFeed:
     """`usage.events` of a partition, read from where a shard wants it."""
 
     def __init__(self, config: CountersConfig, partition: int) -> None:
+        odd_headers.install()
         self._place = config.usage(partition)
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=config.kafka_servers,

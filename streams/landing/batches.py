@@ -6,7 +6,6 @@ every event. It neither reads Kafka nor writes ClickHouse.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import chain
 from typing import Any, Protocol
 
@@ -18,9 +17,9 @@ from pipelines.admission.admission import Admission
 from pipelines.admission.bulk_reading import Readings
 from pipelines.admission.event_columns import EventColumns
 from schemas.catalog import Catalog
-from schemas.event import EARLIEST_MS, LATEST_MS, Event, Rejection
+from schemas.event import Event, Rejection
 from schemas.quantity import MICRO
-from schemas.topics import SENT_AT_HEADER
+from schemas.sent_at import sent_ms_of
 from schemas.vector import position
 from streams.landing.columns import buffers, decimals, ends_of, marks, moments, spreading, texts
 
@@ -236,23 +235,10 @@ def _repeated(names: Iterable[tuple[str, str]], first: int) -> Iterator[int]:
 
 
 def _sent_ms(record: Record) -> int | None:
-    """The producer's send time; None when it is missing or no time."""
     try:
-        headers = record.headers() or ()
+        return sent_ms_of(record.headers() or ())
     except (SystemError, UnicodeDecodeError):  # the client's, where a name is not UTF-8
         return None
-    for name, text in headers:
-        if name == SENT_AT_HEADER:
-            return _instant_ms(text)
-    return None
-
-
-@lru_cache(maxsize=10_000)
-def _instant_ms(text: bytes | None) -> int | None:
-    if text is None or not text.isdigit() or len(text) >= 16:
-        return None
-    sent_ms = int(text)
-    return sent_ms if EARLIEST_MS <= sent_ms < LATEST_MS else None
 
 
 def _printable(text: str) -> bytes:

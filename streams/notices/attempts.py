@@ -54,7 +54,7 @@ class Attempts:
         if left_s <= 0:
             self._give_up(notice, "expired", why)
             return
-        rest_s = pause_s(notice.failed) if after_s is None else after_s
+        rest_s = max(pause_s(notice.failed), after_s or 0)
         self._metrics.retried(self._receiver)
         self._warn(notice, why)
         notice.failed += 1

@@ -32,7 +32,7 @@ class Fact:
         """Read a record's value.
 
         Raises:
-            msgspec.DecodeError: it is not an announcement.
+            ValueError, RecursionError: it is not an announcement.
         """
         known = _decode(value)
         return cls(known.id, known.kind, known.tenant, announced_ms, value)

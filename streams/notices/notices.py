@@ -11,12 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from mode import Service
 
+from schemas.errors import UNREADABLE
 from streams.bounded import told_to_end
 from streams.journal.counters import CountersConfig
 from streams.journal.journal_reader import now_ms
@@ -127,12 +127,15 @@ class NoticeIntake(Service):
     async def _pump_once(self) -> None:
         await self._begin(self._consumer.assignment() - self._held.keys())
         self._make_room()
-        fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=FETCH_FACTS)
-        # no await between a fetch and the look-up of what is held
-        for tp, records in fetched.items():
-            if progress := self._held.get(tp):
-                for notice in self._notices(records, progress):
-                    await self._deliver(notice)
+        try:
+            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=FETCH_FACTS)
+            # no await between a fetch and the look-up of what is held
+            for tp, records in fetched.items():
+                if progress := self._held.get(tp):
+                    await self._hand_out(records, progress)
+        except BaseException:
+            self._fetch_again()
+            raise
         for tp, progress in list(self._held.items()):
             if not progress.waiting:
                 progress.read_to(await self._consumer.position(tp))
@@ -163,19 +166,20 @@ class NoticeIntake(Service):
             else:
                 self._consumer.pause(tp)
 
-    def _notices(self, records: Sequence[ConsumerRecord], progress: Progress) -> list[Notice]:
-        notices = []
+    def _fetch_again(self) -> None:
+        """From what was not handed out on: the consumer passed over it, and it would be committed
+        with what follows."""
+        for tp in self._consumer.assignment() & self._held.keys():
+            self._consumer.seek(tp, self._held[tp].handed_to)
+
+    async def _hand_out(self, records: Sequence[ConsumerRecord], progress: Progress) -> None:
         for record in records:
             progress.open(record.offset, record.timestamp)
-            try:
-                fact = Fact.of(record.value, record.timestamp)
-            except (msgspec.DecodeError, TypeError) as problem:
-                place = f"{record.topic}[{record.partition}] {record.offset}"
-                logger.error("%s is no announcement (%s) and is passed over", place, problem)
+            if (fact := _fact(record)) is None:
                 progress.settle(record.offset)
             else:
-                notices.append(Notice(fact, record.offset, progress))
-        return notices
+                await self._deliver(Notice(fact, record.offset, progress))
+            progress.handed_to = record.offset + 1
 
     async def _commit(self) -> None:
         """Commit what is settled and was not committed before."""
@@ -190,6 +194,16 @@ class NoticeIntake(Service):
                 await self._consumer.commit({tp: offset for tp, (_, offset) in news.items()})
                 for progress, offset in news.values():
                     progress.committed = offset
+
+
+def _fact(record: ConsumerRecord) -> Fact | None:
+    """What a record announces; None where it is nothing, which the log is told."""
+    try:
+        return Fact.of(record.value, record.timestamp)
+    except (*UNREADABLE, TypeError) as problem:
+        place = f"{record.topic}[{record.partition}] {record.offset}"
+        logger.error("%s is no announcement (%s) and is passed over", place, problem)
+        return None
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

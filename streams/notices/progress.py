@@ -9,11 +9,14 @@ from streams.notices.facts import Fact
 
 
 class Progress:
-    """A partition's facts in our hands, and up to which offset all before are settled."""
+    """A partition's facts in our hands, and up to which offset all before are settled.
+
+    Facts below `handed_to` were handed out; after a failure one goes on there.
+    """
 
     def __init__(self, start: int) -> None:
         self.is_held = True
-        self.committed = start
+        self.committed = self.handed_to = start
         self._read_to = start
         self._open: dict[int, int] = {}
 

@@ -64,7 +64,7 @@ def state_of(key: CounterKey, counter: Counter, before: QuotaState | None) -> Qu
         epoch=0,
         position=0,
         entitlement_version=0,
-        deny_from=None if before is None else before.deny_from,
+        grace_ends=None if before is None else before.grace_until,
         **memory_fields(counter),
     )
 
@@ -74,8 +74,7 @@ def _add(counter: Counter, part: Part, aggregation: Aggregation) -> None:
         for text in part.members:
             add_member(counter, text)
         return
-    memory = part.last_ms if aggregation == "latest" else None
-    merge(counter, Counter(part.micro, 0, 0, memory=memory), aggregation)
+    merge(counter, Counter(part.micro, 0, 0, memory=part.last_ms), aggregation)
 
 
 class _Anchors:

@@ -38,10 +38,17 @@ class JournalRows:
     has_crossings: bool = False
 
     def restore(self, key: bytes, value: bytes | None) -> None:
+        """Take over a row, or its end.
+
+        Raises:
+            ValueError, OverflowError: not a value of `quota.state`.
+        """
         if value is None:
             self.rows.pop(key, None)
         else:
-            self.rows[key] = decode_state(value)
+            state = decode_state(value)
+            read_span(state.window)  # a foreign row may name none
+            self.rows[key] = state
 
     def inherit(self, rows: Mapping[bytes, QuotaState]) -> None:
         """Take over rows of another journal, where there is none here."""
@@ -139,6 +146,7 @@ def _nothing(state: QuotaState, epoch: int, position: int) -> QuotaState:
         epoch=epoch,
         position=position,
         deny_from=None,
+        grace_ends=state.grace_until,
         as_of=None,
         members=None,
     )

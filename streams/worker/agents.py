@@ -41,7 +41,7 @@ class Inlet(faust.Channel[Any]):
 async def count(batches: StreamT[Batch]) -> None:
     """Count each batch in its partition's shard; an error there stops that partition alone."""
     async for batch in batches:
-        batch.count()
+        await batch.count()
 
 
 Settle = Callable[[Notice, Outcome], None]

@@ -10,6 +10,7 @@ from faust.types.web import Request, Response
 from faust.web.views import View
 from mode.types import ServiceT
 
+from streams import odd_headers
 from streams.health.lag import PartitionLag
 from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig, CounterTopics
@@ -80,6 +81,7 @@ NOBODY = NotifyConfig()
 def build(config: CountersConfig, notify: NotifyConfig = NOBODY) -> CountersApp:
     """The application of one worker; nothing is opened before it runs."""
     pauses.install()
+    odd_headers.install()
     app = CountersApp(
         config.group_id,
         broker=f"kafka://{config.kafka_servers}",

@@ -20,6 +20,7 @@ from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
 from streams.journal.journal import Journal
 from streams.journal.journal_reader import now_ms
+from streams.worker.slices import Slices
 
 logger = logging.getLogger(__name__)
 
@@ -88,11 +89,16 @@ class Batch:
     records: Sequence[ConsumerRecord]
     end: int
 
-    def count(self) -> None:
-        """Count them, unless their journal was closed meanwhile."""
-        self.live.waiting.popleft()
+    async def count(self) -> None:
+        """Count them, slice by slice, for as long as their journal is open."""
+        slices = Slices(self.records)
+        while slices.has_more and not self.live.is_over:
+            self.live.journal.count(slices)
+            if slices.has_more:
+                await asyncio.sleep(0)
         if not self.live.is_over:
-            self.live.journal.count(self.records, self.end)
+            self.live.journal.count((), self.end)
+        self.live.waiting.popleft()
 
 
 class Tenure:

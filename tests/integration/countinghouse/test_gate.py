@@ -15,7 +15,7 @@ from countinghouse.gate import Gate
 from schemas.entitlement import MeterEntitlement, Threshold
 from schemas.errors import DependencyUnreachable
 from schemas.period import format_instant, parse_instant
-from schemas.quota import state_key
+from schemas.quota import POSITION_KEY, state_key
 from streams.health.metrics import CounterMetrics
 from streams.journal.journal import Journal
 from tests.embedded import ROOT, free_ports, running_broker
@@ -159,8 +159,12 @@ def test_rows_of_a_transaction_that_was_aborted_are_not_seen(town: Town) -> None
 
 
 def test_what_is_no_row_does_not_stop_the_gate(town: Town) -> None:
+    foreign = (b"[", b'{"tenant":"\xff"}', b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}", None)
     with a_gate(town) as gate:
-        town.producer.produce(town.topics.state, b"[", state_key("x", "y", "hour", "z"), 0)
+        for value in foreign:
+            town.producer.produce(town.topics.state, value, state_key("x", "y", "hour", "z"), 0)
+            town.producer.produce(town.topics.state, value, b"x", 0)
+            town.producer.produce(town.topics.state, value, POSITION_KEY, 0)
         key, value = a_row("deny")
         town.producer.produce(town.topics.state, value, key, 0)
         town.producer.flush()

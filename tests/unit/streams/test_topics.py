@@ -3,10 +3,13 @@
 from dataclasses import asdict
 
 import pytest
+from confluent_kafka.admin import ConfigEntry, ConfigSource  # type: ignore[attr-defined]
 
 from schemas.errors import Conflict
 from schemas.topics import (
+    COMPACTION,
     ENTITLEMENTS,
+    QUOTA_STATE,
     TOPICS,
     USAGE_EVENTS,
     TopicNames,
@@ -14,7 +17,7 @@ from schemas.topics import (
     named,
     topics_of,
 )
-from streams.topics import check_clocks, check_partitions
+from streams.topics import check_clocks, check_partitions, unchosen
 
 EQUAL = {topic.name: 8 for topic in TOPICS}
 CLOCKS = {topic.name: topic.config() for topic in TOPICS}
@@ -33,6 +36,25 @@ def test_topics_of_their_own_count_may_differ() -> None:
 def test_a_tenant_must_have_one_partition_in_all_its_topics() -> None:
     with pytest.raises(Conflict, match=r"entitlements 4, .*usage\.events 8"):
         check_partitions({**EQUAL, ENTITLEMENTS: 4})
+
+
+def test_compacted_topics_are_compacted_within_hours_whatever_their_size() -> None:
+    compacted = [topic for topic in TOPICS if topic.kind == "compacted"]
+    assert {topic.name for topic in compacted} == {ENTITLEMENTS, QUOTA_STATE}
+    for topic in compacted:
+        assert topic.config().items() >= COMPACTION.items()
+
+
+def test_only_what_nobody_chose_is_changed_of_a_topic() -> None:
+    given, chosen = ConfigSource.DEFAULT_CONFIG, ConfigSource.DYNAMIC_TOPIC_CONFIG
+    described = {
+        topic.name: {name: ConfigEntry(name, "1", given) for name in COMPACTION} for topic in TOPICS
+    }
+    described[ENTITLEMENTS]["segment.ms"] = ConfigEntry("segment.ms", "1", chosen)
+    others = {name: value for name, value in COMPACTION.items() if name != "segment.ms"}
+    assert unchosen(described, TOPICS) == {ENTITLEMENTS: others, QUOTA_STATE: COMPACTION}
+    made = {name: ConfigEntry(name, value, chosen) for name, value in COMPACTION.items()}
+    assert unchosen({topic.name: made for topic in TOPICS}, TOPICS) == {}
 
 
 @pytest.mark.parametrize("settings", [{}, {"message.timestamp.type": "CreateTime"}])

@@ -44,6 +44,16 @@ def test_parts_of_a_window_make_the_whole(
 
 
 @given(values, st.sampled_from(NOT_ADDITIVE))
+def test_a_part_without_a_value_adds_none(
+    taken: list[tuple[int, int]], aggregation: Aggregation
+) -> None:
+    part, whole = counted(aggregation, taken), Counter(0, 0, 0)
+    for each in (Counter(0, 0, 0), part, Counter(0, 0, 0)):
+        merge(whole, each, aggregation)
+    assert (whole.used, whole.memory) == (part.used, part.memory)
+
+
+@given(values, st.sampled_from(NOT_ADDITIVE))
 def test_a_counter_goes_on_from_its_row(
     taken: list[tuple[int, int]], aggregation: Aggregation
 ) -> None:

@@ -93,10 +93,19 @@ def test_each_threshold_is_told_once_when_it_is_reached() -> None:
 
 def test_a_crossing_names_its_cause_and_when_it_was_sent() -> None:
     shard = a_shard()
-    shard.apply([a_record(0, an_event(1, 79)), a_record(1, an_event("x", 21), sent=b"123")])
+    sent = b"1790000000123"
+    shard.apply([a_record(0, an_event(1, 79)), a_record(1, an_event("x", 21), sent=sent)])
     exceeded = next(c for c in shard.changes().crossings if isinstance(c, QuotaExceeded))
-    assert exceeded.cause == Cause("gateway", "x", NOON, 123)
+    assert exceeded.cause == Cause("gateway", "x", NOON, 1_790_000_000_123)
     assert (exceeded.limit, exceeded.included, exceeded.entitlement_version) == ("100", "100", 0)
+
+
+@pytest.mark.parametrize("sent", [None, b"9" * 5000, b"soon"])
+def test_a_send_time_that_is_none_is_no_part_of_the_cause(sent: bytes | None) -> None:
+    shard = a_shard()
+    shard.apply([a_record(0, an_event("x", 100))._replace(headers=(("sent-at", sent),))])
+    causes = {crossing.cause for crossing in shard.changes().crossings}
+    assert causes == {Cause("gateway", "x", NOON)}
 
 
 def test_a_correction_lowers_the_counter_and_tells_nothing_twice() -> None:
@@ -105,6 +114,25 @@ def test_a_correction_lowers_the_counter_and_tells_nothing_twice() -> None:
     changes = shard.changes()
     assert told(changes.crossings) == ["alert 80% at 80, used 90"]
     assert rows(changes.rows)["acme", "tokens", "2026-10"].used == "85"
+
+
+def test_a_grace_goes_on_over_a_restart_while_a_correction_lies_below_the_limit() -> None:
+    graced = msgspec.structs.replace(limits(100, 100), deny_after_s=7 * 86_400)
+    published = entitled(1, {OCTOBER: graced})
+    before = a_shard()
+    before.apply_entitlements(published, NOON_MS)
+    before.apply([a_record(0, an_event(0, 100)), a_record(1, an_event(1, -10))])
+    written = before.changes().rows
+    state = rows(written)["acme", "tokens", "2026-10"]
+    assert (state.decision, state.deny_from) == ("warn", None)
+    after = a_shard()
+    for key, value in written:
+        after.restore(key, value)
+    after.start_at(2)
+    after.apply_entitlements(published, NOON_MS)
+    after.apply([a_record(2, an_event(2, 10))])
+    state = tokens(after)
+    assert (state.decision, state.deny_from) == ("deny", "2026-10-12T12:00:00Z")
 
 
 # Offsets with a window of 10: a repeat is known if its bucket or the one before saw the event.

@@ -27,7 +27,8 @@ OCTOBER, CHANGE = "2026-10-01T00:00:00Z", "2026-10-05T12:00:00Z"
 DAY_MS = 86_400_000
 MAX_AGE_MS = 30 * DAY_MS
 TIMES = ("2026-10-05T11:59:59Z", CHANGE, "2026-10-31T23:59:59.999Z", "2026-11-01T00:00:00Z")
-ENTITLEMENTS = entitled(1, {OCTOBER: limits(20, 100), CHANGE: limits(40, 150)})
+GRACED = msgspec.structs.replace(limits(40, 5), deny_after_s=3 * 86_400)
+ENTITLEMENTS = entitled(1, {OCTOBER: limits(20, 100), CHANGE: GRACED})
 CATALOGS = (a_catalog(), a_wide_catalog(), a_wide_catalog(anniversary=True))
 
 events = st.builds(
@@ -78,7 +79,14 @@ class Written:
         """The rows, without what says up to where and when they were written."""
         states = {k: msgspec.json.decode(v, type=QuotaState) for k, v in self.rows.items() if v}
         return {
-            key: msgspec.structs.replace(state, position=0, limit=None, decision="allow")
+            key: msgspec.structs.replace(
+                state,
+                position=0,
+                limit=None,
+                decision="allow",
+                deny_from=None,
+                grace_ends=state.grace_until,
+            )
             for key, state in states.items()
         }
 
@@ -117,6 +125,23 @@ def test_cuts_crashes_and_replays_change_nothing(
     once = straight(log, window, catalog)
     assert written.figures() == once.figures()
     assert written.crossings == once.crossings
+
+
+@given(st.lists(st.tuples(st.sampled_from([2, 3, -2, -3]), st.booleans()), max_size=12))
+def test_a_grace_goes_on_over_restarts_above_and_below_its_limit(
+    steps: list[tuple[int, bool]],
+) -> None:
+    log = [a_record(n, an_event(n, value)) for n, (value, _) in enumerate(steps)]
+    written = Written(a_catalog())
+    shard = written.load(window=50)
+    for record, (_, restarts) in zip(log, steps, strict=True):
+        shard.apply([record])
+        if restarts:
+            written.commit(shard.changes())
+            shard = written.load(window=50)
+            shard.apply(log[: record.offset + 1])
+    written.commit(shard.changes())
+    assert written.figures() == straight(log, 50, a_catalog()).figures()
 
 
 @settings(max_examples=150, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from streams.journal.journal_reader import now_ms
-from streams.notices.attempts import LONGEST_RETRY_S, Attempts, pause_s
+from streams.notices.attempts import FIRST_RETRY_S, LONGEST_RETRY_S, Attempts, pause_s
 from streams.notices.facts import Delivered, Fact, Failed, Outcome, Refused
 from streams.notices.notice_metrics import NoticeMetrics
 from streams.notices.progress import Notice, Progress
@@ -100,9 +100,18 @@ def test_what_is_delivered_is_settled() -> None:
 def test_what_failed_comes_again_and_is_not_settled() -> None:
     async def act(hands: Hands) -> None:
         notice = hands.notice()
-        hands.attempts.settle(notice, Failed("HTTP 500", after_s=0))
+        hands.attempts.settle(notice, Failed("HTTP 500"))
         assert await asyncio.wait_for(hands.again.get(), 5) is notice
         assert (notice.failed, notice.progress.settled_to) == (1, 0)
+
+    assert in_hands(act).told("retried") == 1
+
+
+def test_a_receiver_that_asks_for_no_pause_is_given_one() -> None:
+    async def act(hands: Hands) -> None:
+        hands.attempts.settle(hands.notice(), Failed("HTTP 503", after_s=0))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(hands.again.get(), FIRST_RETRY_S / 4)
 
     assert in_hands(act).told("retried") == 1
 

@@ -168,6 +168,59 @@ def test_a_row_that_no_usage_explains_becomes_nothing_and_keeps_what_was_announc
     assert (state.used, state.decision, len(state.announced)) == ("0", "allow", 4)
 
 
+@pytest.mark.parametrize("corrected", [0, -15])
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_grace_goes_on_where_its_counter_is_made_anew(*, corrected: int, is_stored: bool) -> None:
+    config = config_of(a_catalog())
+    graced = msgspec.structs.replace(limits(10, 100), deny_after_s=86_400)
+    published = entitled(1, {OCTOBER: graced})
+    log = [a_record(0, an_event(0, 15)), a_record(1, an_event(1, corrected))]
+    owner = config.shard()
+    owner.apply_entitlements(published, 0)
+    owner.apply(log)
+    found = journal(owner.changes())
+    found.published = {"acme": published}
+    remaking = Remaking(config, Chosen(frozenset({"tokens"})), 0)
+    shard = remaking.shard(parts_of(log, config.catalog) if is_stored else (), found)
+    shard.start_at(2)
+    [_, (_, row)] = remaking.changes(shard, found, 2).rows
+    state = msgspec.json.decode(row or b"", type=QuotaState)
+    assert state.grace_until == "2026-10-06T12:00:00Z"
+
+
+def test_a_period_is_recast_of_days_of_which_one_was_emptied() -> None:
+    config = config_of(a_wide_catalog(anniversary=True))
+    times = ("2026-10-03T12:00:00Z", "2026-10-05T12:00:00Z")
+    log = [a_record(n, an_event(n, n + 5, time=time)) for n, time in enumerate(times)]
+    owner = config.shard()
+    owner.apply(log)
+    found = journal(owner.changes())
+    found.published.clear()
+    remaking = Remaking(config, Chosen(frozenset({"level"})), 0)
+    shard = remaking.shard(parts_of(log[:1], config.catalog), found)
+    shard.start_at(2)
+    heir = config.shard()
+    for key, value in remaking.changes(shard, found, 2).rows:
+        if not is_rebuild(key):
+            heir.restore(key, value)
+    heir.apply_entitlements(entitled(1, {"2026-09-15T00:00:00Z": limits(9)}, anchor_day=15), 0)
+    rows = [msgspec.json.decode(v, type=QuotaState) for _, v in heir.changes().rows if v]
+    assert {state.used for state in rows if state.window.kind == "billing_period"} == {"5"}
+
+
+def test_a_row_of_no_window_is_not_taken_over() -> None:
+    config = config_of(a_catalog())
+    owner = config.shard()
+    owner.apply([a_record(0, an_event(0, 5))])
+    found = journal(owner.changes())
+    [key, *_] = found.rows
+    window = msgspec.structs.replace(found.rows[key].window, start="soon")
+    foreign = msgspec.structs.replace(found.rows[key], window=window)
+    with pytest.raises(ValueError, match="soon"):
+        found.restore(b"x", msgspec.json.encode(foreign))
+    assert b"x" not in found.rows
+
+
 @pytest.mark.parametrize(("tenants", "named"), [((), [""]), (("acme",), ["acme"])])
 def test_a_rebuild_is_recorded_for_what_was_chosen(
     tenants: tuple[str, ...], named: list[str]

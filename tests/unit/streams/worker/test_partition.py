@@ -1,7 +1,7 @@
 """What lies between a fetch and a shard: holes, waiting batches, lag, failures."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
 from streams.journal.journal import Journal
 from streams.journal.journal_reader import now_ms
+from streams.worker import slices
 from streams.worker.partition import Batch, Live, Tenure
 from tests.unit.streams.builders import NOON, ARecord, a_config, a_record, an_event
 
@@ -53,7 +54,7 @@ class MemoryJournal:
     partition: int = 3
     writing_s: float = 0.0
 
-    def count(self, records: Sequence[Record], end: int) -> None:
+    def count(self, records: Iterable[Record], end: int = 0) -> None:
         self.shard.apply(records)
         self.shard.skip_to(end)
 
@@ -85,7 +86,7 @@ def test_fetches_that_follow_each_other_are_taken(config: CountersConfig) -> Non
         for offsets in [(0, 1), (2, 3)]:
             batch = tenure.claim(fetch(*offsets), offsets[-1] + 1)
             assert batch is not None
-            batch.count()
+            await batch.count()
         assert journal.shard.position == 4
         assert consumed.sought == []
 
@@ -114,7 +115,7 @@ def test_markers_move_the_position_only_when_they_are_still_there(config: Counte
         assert tenure.claim((), 4) is None
         batch = tenure.claim((), 4)
         assert batch is not None
-        batch.count()
+        await batch.count()
         assert journal.shard.position == 4
 
     in_loop(act())
@@ -128,8 +129,47 @@ def test_what_still_waits_for_a_partition_that_was_let_go_is_not_counted(
         batch = tenure.claim(fetch(0, 1), 2)
         assert batch is not None
         tenure._become_absent()
-        batch.count()
+        await batch.count()
         assert journal.shard.position == 0
+
+    in_loop(act())
+
+
+def test_what_takes_long_to_count_lets_others_have_the_loop(
+    config: CountersConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "SLICE_S", 0)
+
+    async def act() -> None:
+        tenure, journal = await _live(config, Consumed())
+        batch = tenure.claim(fetch(0, 1, 2), 7)
+        assert batch is not None
+        assert tenure.live is not None
+        counting = asyncio.create_task(batch.count())
+        seen = []
+        while not counting.done():
+            seen.append((journal.shard.position, len(tenure.live.waiting)))
+            await asyncio.sleep(0)
+        assert seen == [(0, 1), (1, 1), (2, 1), (3, 1)]
+        assert (journal.shard.position, len(tenure.live.waiting)) == (7, 0)
+
+    in_loop(act())
+
+
+def test_a_partition_that_is_let_go_amid_a_batch_counts_no_more_of_it(
+    config: CountersConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "SLICE_S", 0)
+
+    async def act() -> None:
+        tenure, journal = await _live(config, Consumed())
+        batch = tenure.claim(fetch(0, 1, 2), 7)
+        assert batch is not None
+        counting = asyncio.create_task(batch.count())
+        await asyncio.sleep(0)
+        tenure._become_absent()
+        await counting
+        assert journal.shard.position == 1
 
     in_loop(act())
 
@@ -156,7 +196,7 @@ def test_lag_is_zero_only_when_nothing_is_behind(
         tenure, _ = await _live(config, consumed)
         batch = tenure.claim(fetch(0, 1), 2)
         assert batch is not None
-        batch.count()
+        await batch.count()
         assert tenure.live is not None
         tenure.live._caught_up_ms = 0
         consumed.end = highwater
@@ -185,7 +225,7 @@ def test_after_a_quiet_time_lag_counts_from_when_nothing_was_behind(
         tenure, _ = await _live(config, consumed)
         batch = tenure.claim(fetch(0), 1)
         assert batch is not None
-        batch.count()  # its record is weeks old by now
+        await batch.count()  # its record is weeks old by now
         tenure.observe()
         consumed.end = 2
         assert parse_instant(NOON) < now_ms()
