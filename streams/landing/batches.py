@@ -7,6 +7,7 @@ every event. It neither reads Kafka nor writes ClickHouse.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import methodcaller
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +33,10 @@ QUANTITY_LIMIT = 10**18
 
 TEXTS = pa.list_(pa.string())
 
+# Not `record.headers()`: Python calls that without a look at what it returns once it has been
+# called some times, and where a name is not UTF-8 the client returns half of a list.
+_headers = methodcaller("headers")
+
 
 class Record(Protocol):
     """What is read of a Kafka message; confluent-kafka's has this shape once it has a topic."""
@@ -45,6 +50,7 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     def timestamp(self) -> tuple[int, int]: ...
     def headers(self) -> list[tuple[str, bytes | None]] | None: ...
+    def set_headers(self, value: list[tuple[str, bytes | None]]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +242,9 @@ def _repeated(names: Iterable[tuple[str, str]], first: int) -> Iterator[int]:
 
 def _sent_ms(record: Record) -> int | None:
     try:
-        return sent_ms_of(record.headers() or ())
-    except (SystemError, UnicodeDecodeError):  # the client's, where a name is not UTF-8
+        return sent_ms_of(_headers(record) or ())
+    except SystemError:  # a name is not UTF-8; the client keeps what it has half made
+        record.set_headers([])
         return None
 
 

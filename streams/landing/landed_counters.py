@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from schemas.decimals import scaled
+from schemas.errors import UNREADABLE
 from schemas.period import from_ms, parse_instant
 from schemas.quota import (
     INTERNAL,
@@ -24,13 +25,16 @@ from schemas.quota import (
     WindowKind,
     is_rebuild,
 )
-from schemas.vector import position
+from schemas.vector import OFFSET_BITS, position
 from streams.counting.windows import DAY_MS, span_of
 from streams.landing.batches import Record
 from streams.landing.columns import moments
 
 DIGITS = 6
 AMOUNT = pa.decimal128(38, DIGITS)
+AMOUNT_LIMIT = 10**38
+EPOCH_LIMIT = 1 << 16
+VERSION_LIMIT = 1 << 32
 
 _log = logging.getLogger(__name__)
 _decode_state = msgspec.json.Decoder(QuotaState).decode
@@ -64,7 +68,7 @@ def read_counters(
     for record in records:
         try:
             _add(found, record, position(epoch, record.offset()))
-        except (msgspec.MsgspecError, ValueError) as problem:
+        except UNREADABLE as problem:
             place = f"{record.topic()}[{record.partition()}] at {record.offset()}"
             _log.warning("skipped %s: not a counter (%s)", place, problem)
     return found
@@ -132,10 +136,15 @@ def _add(found: LandedCounters, record: Record, version: int) -> None:
         return
     if key == POSITION_KEY:
         place = _decode_position(value or b"")
+        _check_fit(place.epoch, place.usage, place.entitlements)
+        if not 0 <= place.catalog_version < VERSION_LIMIT:
+            raise ValueError("a version is out of range")
         if place.complete:
             found.positions[partition] = (place, version)
     elif is_rebuild(key) and value is not None:
-        found.rebuilds.append((_decode_rebuild(value), partition, version))
+        rebuild = _decode_rebuild(value)
+        _check_fit(rebuild.epoch, rebuild.usage)
+        found.rebuilds.append((rebuild, partition, version))
     elif key.startswith(INTERNAL):
         return
     elif value is None:
@@ -161,5 +170,11 @@ def _check(state: QuotaState) -> None:
     """Raise ValueError now for what the columns could not hold."""
     parse_instant(state.window.start)
     parse_instant(state.window.end)
-    scaled(state.used, DIGITS)
-    scaled(state.limit or "0", DIGITS)
+    if max(abs(scaled(text, DIGITS)) for text in (state.used, state.limit or "0")) >= AMOUNT_LIMIT:
+        raise ValueError("an amount is out of range")
+    _check_fit(state.epoch, state.position, state.entitlement_version)
+
+
+def _check_fit(epoch: int, *numbers: int) -> None:
+    if not 0 <= epoch < EPOCH_LIMIT or min(numbers) < 0 or max(numbers) >= 1 << OFFSET_BITS:
+        raise ValueError("a number is out of range")

@@ -77,6 +77,8 @@ class Sent:
     def headers(self) -> list[tuple[str, bytes | None]] | None:
         return None
 
+    def set_headers(self, value: list[tuple[str, bytes | None]]) -> None: ...
+
 
 @dataclass
 class World:

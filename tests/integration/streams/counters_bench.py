@@ -39,14 +39,16 @@ _CONFIGS = {
 }
 
 
-def config_of(servers: str, name: str, home: Path, web_port: int = 0) -> CountersConfig:
+def config_of(
+    servers: str, name: str, home: Path, web_port: int = 0, partitions: int = PARTITIONS
+) -> CountersConfig:
     """A worker's settings on the topics of this name."""
     return CountersConfig(
         kafka_servers=servers,
         epoch=1,
         catalog_version=1,
         catalog=a_catalog(),
-        partitions=PARTITIONS,
+        partitions=partitions,
         dedupe_window=1000,
         max_age_ms=None,
         max_lead_ms=None,
@@ -86,16 +88,16 @@ class Truth:
 class Town:
     """Topics of one test and what flows through them."""
 
-    def __init__(self, servers: str, home: Path) -> None:
+    def __init__(self, servers: str, home: Path, partitions: int = PARTITIONS) -> None:
         self.servers, self.home = servers, home
         self.name = f"counters-{uuid4().hex[:8]}"
-        self.config = config_of(servers, self.name, home)
+        self.config = config_of(servers, self.name, home, partitions=partitions)
         self.topics = self.config.topics
         self.truth = Truth()
         self._random = random.Random(7)  # noqa: S311  the same usage every time
         self._sent: list[tuple[str, bytes]] = []
         wanted = [
-            NewTopic(f"{self.name}.{topic}", PARTITIONS, 1, config=config)
+            NewTopic(f"{self.name}.{topic}", partitions, 1, config=config)
             for topic, config in _CONFIGS.items()
         ]
         admin = AdminClient({"bootstrap.servers": servers})
@@ -242,9 +244,10 @@ class Worker:
     def __init__(self, town: Town) -> None:
         self.port = free_ports(1)[0]
         self.log = town.home / f"worker-{self.port}.log"
+        told = [town.servers, town.name, str(self.port), str(town.config.partitions)]
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", __name__, town.servers, town.name, str(self.port)],
+                [sys.executable, "-m", __name__, *told],
                 cwd=town.home,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdout=output,
@@ -292,5 +295,5 @@ def wait_for(is_done: Callable[[], bool], what: str) -> None:
 if __name__ == "__main__":
     from streams.worker.app import run
 
-    _, servers, name, port = sys.argv
-    run(config_of(servers, name, Path.cwd(), int(port)))
+    _, servers, name, port, partitions = sys.argv
+    run(config_of(servers, name, Path.cwd(), int(port), int(partitions)))

@@ -17,6 +17,7 @@ from schemas.quota import POSITION_KEY, QuotaState, StatePosition, state_key
 from schemas.topics import QUOTA_STATE, USAGE_EVENTS
 from schemas.vector import Vector
 from stores.warehouse.usage import WarehouseUsage
+from tests.integration.streams.odd_producer import ODD_NAME, send_oddly
 from tests.landings import (
     PARTITIONS,
     a_landing,
@@ -280,6 +281,18 @@ def test_readiness_and_metrics_are_served(servers: str, warehouse: tuple[Client,
         assert httpx.get(f"{base}/readyz").text == "ready\n"
         assert "countinghouse_landing_events_total" in httpx.get(f"{base}/metrics").text
         assert httpx.get(f"{base}/else").status_code == 404
+
+
+def test_a_header_that_no_python_client_would_write_costs_nobody_anything(
+    servers: str, warehouse: tuple[Client, str], source: str
+) -> None:
+    client, url = warehouse
+    names = (b"sent-at", ODD_NAME) * 30  # so often that Python has made its calls quick
+    values = [an_event(str(n), source=source) for n in range(len(names))]
+    messages = [(b"a", *one) for one in zip(values, names, strict=True)]
+    send_oddly(servers, USAGE_EVENTS, messages)
+    land_all(a_landing(servers, url))
+    assert len(tokens(client, source)) == len(names)
 
 
 def test_what_kafka_deleted_before_it_was_landed_is_told(

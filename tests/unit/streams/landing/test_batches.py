@@ -62,6 +62,9 @@ class ARecord:
     def headers(self) -> list[tuple[str, bytes | None]] | None:
         return list(self.sent_at) or None
 
+    def set_headers(self, value: list[tuple[str, bytes | None]]) -> None:
+        raise AssertionError
+
 
 def judged(*records: ARecord, admission: Admission = ADMISSION) -> Deliveries:
     found = Deliveries()
@@ -210,6 +213,9 @@ def test_headers_that_cannot_be_read_are_none() -> None:
     class Odd(ARecord):
         def headers(self) -> list[tuple[str, bytes | None]] | None:
             raise SystemError("what confluent-kafka says of a name that is not UTF-8")
+
+        def set_headers(self, value: list[tuple[str, bytes | None]]) -> None:
+            assert value == []
 
     assert judged(Odd(0, an_event("x"))).sent_ms == [None]
 

@@ -23,6 +23,7 @@ from streams.landing.landed_counters import (
 from tests.unit.streams.landing.test_batches import ARecord
 from tests.warehouses import OCTOBER
 
+DEEP = b"[" * 5_000 + b"]" * 5_000
 KEY = state_key("a", "tokens", "billing_period", OCTOBER.start)
 
 
@@ -78,14 +79,23 @@ def test_only_the_newest_complete_position_counts() -> None:
         (KEY, a_state("not a number")),
         (KEY, a_state("NaN")),
         (KEY, a_state(limit="1e-9")),
+        (KEY, a_state(limit="1e39")),
+        (KEY, a_state().replace(b'"epoch":1', b'"epoch":65536')),
+        (KEY, a_state().replace(b'"position":7', b'"position":-7')),
+        (
+            KEY,
+            a_state().replace(b'"used":', b'"else":' + b"[" * 5_000 + b"]" * 5_000 + b',"used":'),
+        ),
         (POSITION_KEY, b"[]"),
+        (POSITION_KEY, a_position(1 << 60, complete=True)),
         (b"\x00else", a_state()),
     ],
 )
 def test_what_is_no_counter_is_skipped(key: bytes | None, value: bytes | None) -> None:
     found = read_counters([ARecord(0, value, key), ARecord(1, a_state(), KEY)], 1)
     assert len(found.states) == 1
-    assert not found.positions
+    assert counters_table(found).num_rows == 1 + len(found.ended)
+    assert positions_table(found).num_rows == 0
 
 
 def test_a_counter_that_is_taken_back_is_marked_and_one_that_is_over_stays() -> None:
