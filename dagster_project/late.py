@@ -140,7 +140,7 @@ def _owed(found: Sequence[Correction]) -> list[metadata.Row]:
         {
             "tenant": each.tenant,
             "invoice": each.invoice,
-            "difference": str(Money(each.amount_minor, each.currency)),
+            "difference": each.carried_on or str(Money(each.amount_minor, each.currency)),
         }
         for each in ordered[: metadata.MOST_ROWS]
     ]

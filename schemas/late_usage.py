@@ -39,7 +39,11 @@ class LateUsagePolicy(Closed):
 
     def are_due(self, found: Iterable["Correction"]) -> list["Correction"]:
         """Those of the corrections that are made now; the others are carried on."""
-        return [it for it in found if abs(it.amount_minor) >= self.threshold_minor(it.currency)]
+        return [
+            it
+            for it in found
+            if it.carried_on is None and abs(it.amount_minor) >= self.threshold_minor(it.currency)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class LateRow:
 class Correction:
     """By how much the invoice of a closed month is off for a subscription.
 
-    `invoice` is that invoice's number, or its id while it is a draft.
+    `invoice` is that invoice's number, or its id while it is a draft. `carried_on` is why there are
+    no lines, though it is off.
     """
 
     month: str
@@ -73,6 +78,7 @@ class Correction:
     currency: str
     invoice: str
     lines: tuple[InvoiceLine, ...]
+    carried_on: str | None = None
 
     @property
     def amount_minor(self) -> int:

@@ -49,3 +49,7 @@ def format_micro(micro: int) -> str:
     sign = "-" if micro < 0 else ""
     whole, part = divmod(abs(micro), MICRO)
     return f"{sign}{whole}.{part:06d}".rstrip("0") if part else f"{sign}{whole}"
+
+
+TOO_MUCH = f"more than {format_micro(MOST_MICRO)} units cannot be billed"
+"""Why a tenant is held, or late usage carried on, that reaches the most that can be said."""

@@ -18,6 +18,7 @@ from schemas.late_usage import LateRow
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.ports import Log
+from schemas.quantity import clamped
 from schemas.quota import WindowKind
 from schemas.repeats import RepeatedIds
 from schemas.tables import (
@@ -93,7 +94,7 @@ class FakeWarehouse:
             )
             read[event.tenant, event.meter].append(metered)
         rows = (
-            (tenant, meter, segment, value, *quantity)
+            (tenant, meter, segment, value, clamped(quantity.micro), quantity.events)
             for (tenant, meter), events in sorted(read.items())
             if not only_bounded or tenant in cuts
             for (segment, value), quantity in sorted(
@@ -118,7 +119,7 @@ class FakeWarehouse:
         totals: Counter[tuple[str, str]] = Counter()
         for row in rows_of(table):
             totals[row["tenant"], row["meter"]] += row["quantity_micro"]
-        rows = ((*key, micro) for key, micro in sorted(totals.items()))
+        rows = ((*key, clamped(micro)) for key, micro in sorted(totals.items()))
         found: ArrowStream = table_of(rows, TOTAL_COLUMNS)
         return found
 
@@ -185,4 +186,4 @@ def _sums(events: Iterable[Used]) -> dict[tuple[str, str], int]:
     sums: Counter[tuple[str, str]] = Counter()
     for event in events:
         sums[event.tenant, event.meter] += event.quantity_micro
-    return dict(sums)
+    return {key: clamped(micro) for key, micro in sums.items()}

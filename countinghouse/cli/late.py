@@ -93,3 +93,6 @@ def _tell(found: list[LateTenant]) -> None:
     tenants = len({each.tenant for each in found})
     whose = "1 tenant" if tenants == 1 else f"{tenants:,} tenants"
     typer.echo(f"{whose} with late usage of closed months", err=True)
+    for each in found:
+        if each.carried_on:
+            typer.echo(f"{each.tenant}, {each.month}: carried on, {each.carried_on}", err=True)

@@ -3,9 +3,9 @@
 Both are amounts of a whole period, so a plan that is in force for a part of it has that share.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from pipelines.adjustments.buckets import Bucket, Left, taken, without
+from pipelines.adjustments.buckets import Bucket, Left, product_of, taken, without
 from pipelines.adjustments.case import Case
 from schemas.invoice import InvoiceLine
 
@@ -32,7 +32,8 @@ def maximum(case: Case, left: Left) -> tuple[list[InvoiceLine], Left]:
 def minimum(case: Case, left: Left) -> tuple[list[InvoiceLine], Left]:
     """Charge what fees and usage of plans with a minimum leave open of it, in one line.
 
-    Minimum 100.00, fee 49.99, usage 20.00: 30.01. A plan paid by the year has committed already.
+    Minimum 100.00, fee 49.99, usage 20.00: 30.01. A plan paid by the year has committed already:
+    it has no minimum, and neither its fee nor what is given back of one counts.
     """
     shares = [
         (least, part.duration_ms, segment.plan)
@@ -42,14 +43,31 @@ def minimum(case: Case, left: Left) -> tuple[list[InvoiceLine], Left]:
     ]
     plans = {plan for _, _, plan in shares}
     least = case.share((amount, duration) for amount, duration, _ in shares)
-    reached = sum(
-        amount for b, amount in left.items() if b.plan in plans and b.product in ("fees", "usage")
-    )
+    reached = _reached(case, left, plans)
     if reached >= least:
         return [], left
     line = case.line("minimum", shares[-1][2], least - reached, base_minor=least)
     bucket = Bucket("fees", line.plan)
     return [line], {**left, bucket: left.get(bucket, 0) + line.amount_minor}
+
+
+def _reached(case: Case, left: Left, plans: Collection[str]) -> int:
+    """Fees and usage of some plans, without fees by the year: a refund is not to be made up for."""
+    found = sum(
+        amount for b, amount in left.items() if b.plan in plans and b.product in ("fees", "usage")
+    )
+    return found - sum(
+        line.amount_minor
+        for line in case.lines
+        if line.plan in plans and product_of(line) == "fees" and _is_of_a_year(case, line)
+    )
+
+
+def _is_of_a_year(case: Case, line: InvoiceLine) -> bool:
+    """Is a fee that of a plan by the year? What is given back is of the plan that ended."""
+    is_given_back = line.kind == "proration_credit"
+    segment = case.subscription.segment_at(line.period.start_ms - is_given_back)
+    return segment is not None and segment.interval == "year"
 
 
 def _maxima(case: Case) -> Mapping[str, list[tuple[int, int]]]:

@@ -74,14 +74,17 @@ def findings_of(subscription: Subscription, lines: Lines, books: Books) -> Itera
 
 
 def _limits(subscription: Subscription, lines: Lines, books: Books) -> Iterator[str]:
-    """Minimum and maximum of each plan that was in force for the whole period."""
+    """Minimum and maximum of each plan that was in force for the whole period.
+
+    What is given back beside it is of a year before, for which a minimum does not make up.
+    """
     period = books.billed(subscription)
     parts = subscription.parts(period)
     if len(parts) != 1 or parts[0][1] != period or parts[0][0].phase != "active":
         return
     segment = parts[0][0]
     plan = books.catalogs[segment.catalog_version].plans[segment.plan]
-    before = [line for line in lines if line.kind not in REDUCING_KINDS]
+    before = [line for line in lines if line.kind not in (*REDUCING_KINDS, "proration_credit")]
     usage, fees = (
         sum(line.amount_minor for line in before if product_of(line) == product)
         for product in ("usage", "fees")

@@ -19,7 +19,7 @@ from pipelines.segments.segments import parts
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison, Reconciliation
 from schemas.period import BillingPeriod
-from schemas.quantity import MOST_MICRO, clamped, format_micro
+from schemas.quantity import MOST_MICRO, TOO_MUCH, clamped, format_micro
 from schemas.subscription import Subscription
 from schemas.tables import RECONCILIATION_COLUMNS, ArrowStream
 
@@ -179,7 +179,7 @@ def differences(
             f"and {format_micro(unpriced)} outside it"
         )
     if MOST_MICRO in (abs(warehouse), abs(billed)):
-        yield f"more than {format_micro(MOST_MICRO)} units cannot be billed"
+        yield TOO_MUCH
     if billed < 0:
         yield f"the billed quantity {format_micro(billed)} is negative"
 

@@ -71,9 +71,7 @@ def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> St
     table = read_usage(usage, books.period, vector, books.bounds, meters, books.anchored)
     ledger.replace_usage(month, table)
     counts = {"rows": table.num_rows, "tenants": len(table["tenant"].unique())}
-    made = _correct(books, ledger, usage)
-    if made:
-        counts["corrections"] = made
+    counts |= _correct(books, ledger, usage)
     return StepReport("aggregate_usage", month, written=True, counts=counts)
 
 
@@ -213,12 +211,17 @@ def release_held(
     return replace(_finalized(month, ledger, written=True), step="release_held")
 
 
-def _correct(books: Books, ledger: ClosingLedger, usage: UsageReader) -> int:
-    """Write what earlier months are off by, unless it is less than the price list corrects."""
+def _correct(books: Books, ledger: ClosingLedger, usage: UsageReader) -> dict[str, int]:
+    """Write what earlier months are off by, and count it.
+
+    What is less than the price list corrects is carried on, and what is more than can be billed.
+    """
     policy = books.catalogs[books.closing.catalog_version].late_usage
-    found = policy.are_due(corrections_by(books.closing, ledger, usage))
-    ledger.replace_lines(books.month, "corrections", corrections_table(found))
-    return len(found)
+    found = corrections_by(books.closing, ledger, usage)
+    due = policy.are_due(found)
+    ledger.replace_lines(books.month, "corrections", corrections_table(due))
+    counts = {"corrections": len(due), "carried_on": len(found) - len(due)}
+    return {what: count for what, count in counts.items() if count}
 
 
 def _adjust(books: Books, ledger: ClosingLedger) -> StepReport:

@@ -19,7 +19,7 @@ class LateTenant:
     """A tenant's late usage of a closed month, and its money in minor units.
 
     `corrected_minor` is on invoices and notes already, in `corrected_in`; `open_minor` is what the
-    next close corrects.
+    next close corrects, and `carried_on` why it corrects nothing yet.
     """
 
     month: str
@@ -29,6 +29,7 @@ class LateTenant:
     corrected_minor: int
     corrected_in: tuple[str, ...]
     open_minor: int
+    carried_on: str | None = None
 
 
 def late_usage(
@@ -58,7 +59,7 @@ def _of_month(
     books = Books(closing.month, ledger, late)
     rows = _rows(books, late, usage, as_of)
     due = corrections([closing], counted, as_of, ledger, usage)
-    opened = {each.tenant: each.amount_minor for each in due}
+    opened = {each.tenant: (each.amount_minor, each.carried_on) for each in due}
     currencies = {each.tenant: each.currency for each in books.subscriptions}
     made = _made(closing.month, ledger.invoices_of(late))
     return [
@@ -69,7 +70,7 @@ def _of_month(
             tuple(own),
             sum(amount for _, amount in made.get(tenant, ())),
             tuple(sorted({name for name, _ in made.get(tenant, ())})),
-            opened.get(tenant, 0),
+            *opened.get(tenant, (0, None)),
         )
         for tenant, own in sorted(rows.items())
     ]

@@ -25,11 +25,12 @@ from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_usage_of
 from schemas.closing import Closing, ClosingState
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, NOTHING, Extras
-from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, month_billed
+from schemas.invoice import CORRECTION_KINDS, USAGE_KINDS, Invoice, InvoiceLine, month_billed
 from schemas.late_usage import Correction
 from schemas.ledger_ports import ClosingLedger
 from schemas.period import BillingPeriod
 from schemas.ports import UsageReader
+from schemas.quantity import MOST_MICRO, TOO_MUCH
 from schemas.subscription import Subscription
 from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS
 from schemas.vector import Vector
@@ -132,13 +133,24 @@ def _of_month(
     wanted = _owed_as_of(books, subscriptions, billed, as_of, usage)
     found = []
     for each in subscriptions:
-        own = billed[each.id]
-        lines = difference(wanted.get(each.id, ()), own.lines, books.billed(each))
+        own, owes = billed[each.id], wanted.get(each.id, ())
+        lines, too_much = difference(owes, own.lines, books.billed(each)), _too_much(owes)
         if lines:
             invoice = own.invoice.number or own.invoice.id
             told = books.month, each.tenant, each.id, each.currency, invoice
-            found.append(Correction(*told, _placed(lines, each, books)))
+            made = () if too_much else _placed(lines, each, books)
+            found.append(Correction(*told, made, too_much))
     return found
+
+
+def _too_much(lines: Lines) -> str | None:
+    """Why a month is not corrected: what it owes for is more than lines say, so for how much?"""
+    used: Counter[str] = Counter()
+    for line in lines:
+        if line.kind in USAGE_KINDS:
+            used[line.meter or ""] += line.quantity_micro or 0
+    meters = [meter for meter, micro in sorted(used.items()) if abs(micro) >= MOST_MICRO]
+    return f"{', '.join(meters)}: {TOO_MUCH}" if meters else None
 
 
 def _placed(lines: Lines, subscription: Subscription, books: Books) -> tuple[InvoiceLine, ...]:

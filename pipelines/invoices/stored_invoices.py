@@ -23,9 +23,10 @@ from pipelines.invoices.lines_on_invoices import told_apart
 from schemas.invoice import invoice_id, late_note_id, month_billed
 from schemas.tables import DOCUMENT_COLUMNS, INVOICE_LINE_COLUMNS, TOTAL_COLUMNS
 
-_SQL = files("pipelines") / "sql" / "checks"
+_SQL = files("pipelines") / "sql"
+_CLAMPED = (_SQL / "clamped.sql").read_text()
 _FOUND, _DIFFERING, _WRONG, _CURRENCIES, _BILLED = (
-    (_SQL / f"{name}.sql").read_text()
+    (_SQL / "checks" / f"{name}.sql").read_text()
     for name in ("found", "differing", "wrong", "currencies", "billed")
 )
 
@@ -69,7 +70,7 @@ def read_invoices(books: Books, at_once: int = AT_ONCE) -> StoredInvoices:
             connection.execute(_FOUND)
             findings += _wrong(connection, _differing(connection, stored, expected))
             _add_up(sums, connection)
-            billed.append(as_table(connection.sql(_BILLED).to_arrow_table(), TOTAL_COLUMNS))
+            billed.append(_billed(connection))
     return StoredInvoices([*findings, *sums.differences()], pa.concat_tables(billed))
 
 
@@ -80,8 +81,13 @@ def billed_quantities(books: Books) -> pa.Table:
         lines = as_table(books.lines_on_invoices(tenants), INVOICE_LINE_COLUMNS)
         own = {"heads": between(books.heads, *tenants), "invoice_lines": lines}
         with database(own) as connection:
-            found.append(as_table(connection.sql(_BILLED).to_arrow_table(), TOTAL_COLUMNS))
+            found.append(_billed(connection))
     return pa.concat_tables(found)
+
+
+def _billed(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    connection.execute(_CLAMPED)
+    return as_table(connection.sql(_BILLED).to_arrow_table(), TOTAL_COLUMNS)
 
 
 def _expected(lines: pa.Table, books: Books) -> pa.Table:

@@ -1,6 +1,6 @@
 -- What the lines of invoices that are not void bill, by tenant and meter.
--- Tables: heads, invoice_lines.
-SELECT heads.tenant, invoice_lines.meter, sum(invoice_lines.quantity_micro)::BIGINT AS quantity_micro
+-- Tables: heads, invoice_lines; clamped.sql has the macro.
+SELECT heads.tenant, invoice_lines.meter, clamped(sum(invoice_lines.quantity_micro)) AS quantity_micro
 FROM invoice_lines
 JOIN heads ON heads.id = invoice_lines.invoice
 WHERE invoice_lines.kind IN ('included', 'overage', 'not_billed')

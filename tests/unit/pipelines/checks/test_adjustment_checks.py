@@ -17,6 +17,7 @@ from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import OCTOBER, a_subscription
 from tests.fakes import EXTRAS, FakeLedger
+from tests.plan_lives import a_life
 from tests.unit.pipelines.adjustments.builders import a_catalog, extras, lines_table
 from tests.unit.pipelines.adjustments.strategies import Month, months
 
@@ -108,3 +109,20 @@ def test_each_kind_of_fault_is_found_by_itself(
     found = adjustments_hold(books_of(Month({1: sold, 2: sold}, lines, has), lines))
     assert len(found) == (finding is not None)
     assert all(finding is not None and finding in each for each in found)
+
+
+def test_what_is_left_of_a_year_is_no_fee_that_a_minimum_counts() -> None:
+    """The year ended at the month's start: its refund stands beside a fee and a minimum."""
+    plans: dict[str, dict[str, Any]] = {
+        "pro": {"base_fee": {"USD": "31"}, "minimum": {"USD": "100"}},
+        "team": {"base_fee_yearly": {"USD": "365"}},
+    }
+    lines: Lines = []
+    for tenant, before in (("acme", "pro"), ("bolt", "team")):
+        year_ago = a_life(f"{before}/year 09-01, pro 10-01", tenant=tenant)
+        refund = InvoiceLine("proration_credit", before, OCTOBER, -33_500, fee_minor=36_500)
+        fee = InvoiceLine("base_fee", "pro", OCTOBER, 3_100, fee_minor=3_100)
+        raised = InvoiceLine("minimum", "pro", OCTOBER, 6_900, base_minor=10_000)
+        lines.append((year_ago, [refund, fee, raised]))
+    sold = a_catalog(plans, ("USD",))
+    assert adjustments_hold(books_of(Month({1: sold, 2: sold}, lines, extras()), lines)) == []

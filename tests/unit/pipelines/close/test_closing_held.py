@@ -6,6 +6,9 @@ from pipelines.close import closing
 from schemas.closing import ClosingState
 from schemas.errors import NotFound, ReconciliationFailed
 from schemas.invoice import InvoiceState
+from schemas.quantity import MOST_MICRO
+from tests.builders import at
+from tests.fake_warehouse import Used
 from tests.unit.pipelines.close.test_closing import MONTH, World, used
 
 
@@ -63,3 +66,13 @@ def test_a_negative_billed_quantity_holds_the_tenant() -> None:
     world.close()
     [held] = world.ledger.invoices(MONTH, [InvoiceState.DRAFT])
     assert held.held == "tokens: the billed quantity -5 is negative"
+
+
+def test_more_than_can_be_said_in_each_of_two_plans_holds_the_tenant_alone() -> None:
+    world = World(max_held=0.5)
+    days = "10-05", "10-20"  # under pro, and under enterprise
+    world.warehouse.events += [Used("upgrade", "tokens", at(d), MOST_MICRO, 0, 4) for d in days]
+    assert world.close()[-1].counts == {"finalized": 2, "held": 1}
+    [held] = world.ledger.invoices(MONTH, [InvoiceState.DRAFT])
+    assert held.tenant == "upgrade"
+    assert held.held == "tokens: more than 9223372036854.775807 units cannot be billed"
