@@ -149,9 +149,11 @@ class CorrectionLedger(ClosingLedger, Protocol):
     def void_invoice(self, name: str, who: str, why: str) -> bool:
         """Make an invoice void, and give back the credits it used; False if it is void already.
 
+        What a credit note has taken off an invoice is owed again.
+
         Raises:
             NotFound: no such invoice. Conflict: it is a draft, paid, credited by a note, or a
-                payment of it is under way.
+                payment of it is under way; a note on what was paid since.
         """
 
     def replace_void(

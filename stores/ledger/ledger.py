@@ -10,6 +10,7 @@ from stores.ledger.extras.bookings import Bookings
 from stores.ledger.extras.credits import Credits
 from stores.ledger.extras.given import Given
 from stores.ledger.invoices.corrections import Corrections
+from stores.ledger.invoices.credit_notes import CreditNotes
 from stores.ledger.invoices.finalizing import Finalizing
 from stores.ledger.invoices.invoices import Invoices
 from stores.ledger.invoices.overviews import Overviews
@@ -44,6 +45,7 @@ class Ledger(
     Finalizing,
     Review,
     Corrections,
+    CreditNotes,
     Overviews,
     Payments,
     Webhooks,
