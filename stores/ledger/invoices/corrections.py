@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from schemas.errors import Conflict
 from schemas.invoice import Invoice, InvoiceState
 from schemas.payment import AttemptState
-from stores.ledger.extras.credits import apply_credits, grant_negatives
+from stores.ledger.extras.credit_use import apply_credits, give_back
+from stores.ledger.extras.credits import grant_negatives, withdraw_grant
 from stores.ledger.invoices.credit_notes import notes_on, take_back
 from stores.ledger.invoices.issued import (
     check_no_payment_open,
@@ -22,7 +23,6 @@ from stores.ledger.invoices.issued import (
 )
 from stores.ledger.invoices.rows import load_invoices
 from stores.ledger.part import LedgerPart
-from stores.ledger.tables.extras_tables import credit_applications, credit_grants
 from stores.ledger.tables.invoice_tables import invoices
 
 
@@ -44,9 +44,8 @@ class Corrections(LedgerPart):
                 return False
             _check_voidable(connection, invoice)
             now_ms = self._clock()
-            if invoice.total_minor < 0 and not _withdraw_grant(connection, invoice):
-                take_back(connection, invoice)
-            returned = _give_back(connection, invoice.id, now_ms)
+            _withdraw(connection, invoice)
+            returned = give_back(connection, invoice.id, now_ms)
             move(connection, invoice.id, state=InvoiceState.VOID.value)
             told = {"why": why, "credits_returned": returned}
             tell(connection, "invoice.voided", invoice, who, now_ms, told)
@@ -100,24 +99,9 @@ def _check_voidable(connection: sa.Connection, invoice: Invoice) -> None:
         raise Conflict(f"{name} has credit notes; {remedy}")
 
 
-def _withdraw_grant(connection: sa.Connection, invoice: Invoice) -> bool:
-    """Take back the credit that an invoice below zero was granted as, if nothing has used it.
-
-    False where there was none: a note on an unpaid invoice is none.
-    """
-    key = f"invoice:{invoice.number}"
-    own = sa.and_(credit_grants.c.tenant == invoice.tenant, credit_grants.c.key == key)
-    used = sa.select(credit_applications.c.invoice).where(
-        credit_applications.c.tenant == invoice.tenant, credit_applications.c.grant_key == key
-    )
-    if connection.execute(used).first():
-        raise Conflict(f"the credit of {invoice.number} is used; charge an item instead")
-    return connection.execute(sa.delete(credit_grants).where(own)).rowcount > 0
-
-
-def _give_back(connection: sa.Connection, invoice: str, now_ms: int) -> int:
-    used = sa.and_(
-        credit_applications.c.invoice == invoice, credit_applications.c.returned_ms.is_(None)
-    )
-    given = sa.update(credit_applications).where(used).values(returned_ms=now_ms)
-    return connection.execute(given).rowcount
+def _withdraw(connection: sa.Connection, invoice: Invoice) -> None:
+    """Undo what an invoice or note below zero has given: a credit, or else less to be owed."""
+    if invoice.total_minor >= 0:
+        return
+    if not withdraw_grant(connection, invoice.tenant, invoice.number or ""):
+        take_back(connection, invoice)

@@ -11,7 +11,8 @@ from schemas.closing import ClosingState
 from schemas.errors import Conflict, NotFound
 from schemas.invoice import InvoiceState
 from stores.ledger.extras.bookings import check_items_billed
-from stores.ledger.extras.credits import apply_credits, grant_negatives
+from stores.ledger.extras.credit_use import apply_credits
+from stores.ledger.extras.credits import grant_negatives
 from stores.ledger.invoices.drafts import IS_DRAFT
 from stores.ledger.invoices.invoices import drafts_slice
 from stores.ledger.invoices.review import let_go, passes_review
