@@ -73,7 +73,8 @@ class ClosingLedger(Protocol):
     def extras(self, month: str) -> Extras:
         """What tenants have beside their plans, as the month's invoices may use it.
 
-        Of a credit what no finalized invoice has used, and no draft of an earlier month counts on.
+        Of a credit what no finalized invoice has used, and no draft counts on of an earlier month,
+        or of a closed one, where it is not made again.
         """
 
     def replace_drafts(self, month: str, parts: Iterable[tuple[ArrowStream, ArrowStream]]) -> int:

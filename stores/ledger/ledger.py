@@ -14,6 +14,7 @@ from stores.ledger.invoices.credit_notes import CreditNotes
 from stores.ledger.invoices.finalizing import Finalizing
 from stores.ledger.invoices.invoices import Invoices
 from stores.ledger.invoices.overviews import Overviews
+from stores.ledger.invoices.releasing import Releasing
 from stores.ledger.invoices.review import Review
 from stores.ledger.months.closings import Closings
 from stores.ledger.outbox import Outbox
@@ -44,6 +45,7 @@ class Ledger(
     Invoices,
     Finalizing,
     Review,
+    Releasing,
     Corrections,
     CreditNotes,
     Overviews,

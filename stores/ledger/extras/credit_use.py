@@ -50,31 +50,37 @@ def of_closed_months() -> sa.ColumnElement[bool]:
     return invoices.c.month.in_(closed)
 
 
-def apply_credits(connection: sa.Connection, month: str, seller: str, now_ms: int) -> None:
-    """Write what the invoices finalized just now have used.
+def ahead_of(month: str) -> sa.ColumnElement[bool]:
+    """Invoices whose drafts are served with credits before those that a month makes now."""
+    return sa.or_(invoices.c.month < month, of_closed_months())
 
-    Raises:
-        Conflict: another invoice has used it since the drafts were made, or it was withdrawn.
-    """
+
+def drafts_with_credits(month: str) -> sa.ColumnElement[bool]:
+    """The lines of credits on drafts of a month."""
+    is_draft = invoices.c.state == InvoiceState.DRAFT.value
+    return sa.and_(_is_credit(), invoices.c.month == month, is_draft)
+
+
+def issued_with_credits(month: str, seller: str, now_ms: int) -> sa.ColumnElement[bool]:
+    """The lines of credits on what was issued just now."""
+    its = invoices.c
+    own = (its.month == month, its.seller == seller, its.issued_ms == now_ms)
+    return sa.and_(_is_credit(), *own)
+
+
+def apply_credits(connection: sa.Connection, month: str, seller: str, now_ms: int) -> None:
+    """Write what the invoices issued just now have used; that it is there is checked apart."""
     lines = counted_lines.c
-    own = sa.and_(
-        _is_credit(),
-        invoices.c.month == month,
-        invoices.c.seller == seller,
-        invoices.c.issued_ms == now_ms,
-    )
-    _lock_grants(connection, own)
     used = (
         sa.select(
             invoices.c.tenant, lines.name, invoices.c.id, -lines.amount_minor, sa.literal(now_ms)
         )
         .join_from(counted_lines, invoices, lines.invoice == invoices.c.serial)
-        .where(own)
+        .where(issued_with_credits(month, seller, now_ms))
     )
     names = ["tenant", "grant_key", "invoice", "amount_minor", "applied_ms"]
     put = upsert(connection, credit_applications).from_select(names, used)
-    if connection.execute(put.on_conflict_do_nothing()).rowcount:
-        _check_covered(connection, month, own)
+    connection.execute(put.on_conflict_do_nothing())
 
 
 def give_back(connection: sa.Connection, invoice: str, now_ms: int) -> int:
@@ -86,41 +92,57 @@ def give_back(connection: sa.Connection, invoice: str, now_ms: int) -> int:
     return connection.execute(given).rowcount
 
 
-def _counted_on(by: sa.ColumnElement[bool]) -> sa.Subquery:
-    """The credits that some invoices name: tenant and key."""
-    named = sa.select(invoices.c.tenant, counted_lines.c.name.label("key")).distinct()
-    joined = named.join_from(counted_lines, invoices, counted_lines.c.invoice == invoices.c.serial)
-    return joined.where(by).subquery()
-
-
-def _lock_grants(connection: sa.Connection, used_by: sa.ColumnElement[bool]) -> None:
-    """Let another month that uses the same grants wait, and then see what this one has used."""
-    named = _counted_on(used_by)
+def lock_grants(connection: sa.Connection, by: sa.ColumnElement[bool]) -> None:
+    """Let another month that uses the grants of these lines wait, and then see what is used."""
+    named = _named(by)
     key = sa.tuple_(credit_grants.c.tenant, credit_grants.c.key)
     used = key.in_(sa.select(named.c.tenant, named.c.key))
     locked = sa.select(credit_grants.c.key).where(used).with_for_update()
     connection.execute(locked.order_by(credit_grants.c.tenant, credit_grants.c.key)).all()
 
 
-def _check_covered(connection: sa.Connection, month: str, own: sa.ColumnElement[bool]) -> None:
-    """No credit that these invoices have used is used beyond what was granted.
+def check_covered(
+    connection: sa.Connection, month: str, by: sa.ColumnElement[bool], remedy: str
+) -> None:
+    """No credit of these lines of a month is used beyond what was granted, earlier drafts' too.
 
-    One that was withdrawn is no grant any more: nothing of it may be used.
+    Raises:
+        Conflict: another invoice has used it since the drafts were made, or it was withdrawn.
     """
-    named = _counted_on(own)
-    rows = credit_grants.c
-    granted = sa.select(_sum(rows.amount_minor)).where(
-        rows.tenant == named.c.tenant, rows.key == named.c.key
-    )
-    used = applied_minor(named) + reserved_minor(named, invoices.c.month < month)
-    query = sa.select(named.c.tenant, named.c.key).where(used > granted.scalar_subquery())
+    named = _named(by)
+    query = sa.select(named.c.tenant, named.c.key).where(_is_overdrawn(named, month))
     overdrawn = connection.execute(query.limit(_TOLD)).all()
     if overdrawn:
         told = ", ".join(f"{row.key} of {row.tenant}" for row in overdrawn)
         raise Conflict(
             f"credits were used by other invoices since the drafts of {month} were made, or are "
-            f"withdrawn ({told}); run `countinghouse close {month}` again"
+            f"withdrawn ({told}); {remedy}"
         )
+
+
+def lacks_credits(month: str) -> sa.ColumnElement[bool]:
+    """Does a draft of a month count on credits that are not there for it any more?"""
+    named = _named(drafts_with_credits(month))
+    overdrawn = sa.select(named.c.serial).where(_is_overdrawn(named, month))
+    return invoices.c.serial.in_(overdrawn)
+
+
+def _named(by: sa.ColumnElement[bool]) -> sa.Subquery:
+    """Which invoices' lines name which credits."""
+    found = sa.select(invoices.c.serial, invoices.c.tenant, counted_lines.c.name.label("key"))
+    joined = found.join_from(counted_lines, invoices, counted_lines.c.invoice == invoices.c.serial)
+    return joined.where(by).subquery()
+
+
+def _is_overdrawn(named: sa.FromClause, month: str) -> sa.ColumnElement[bool]:
+    """A grant that was withdrawn is none any more: nothing of it may be used."""
+    rows = credit_grants.c
+    granted = sa.select(_sum(rows.amount_minor)).where(
+        rows.tenant == named.c.tenant, rows.key == named.c.key
+    )
+    among = sa.or_(ahead_of(month), invoices.c.month == month)
+    used = applied_minor(named) + reserved_minor(named, among)
+    return used > granted.scalar_subquery()
 
 
 def _sum(amounts: sa.ColumnElement[int]) -> sa.ColumnElement[int]:

@@ -10,7 +10,13 @@ import sqlalchemy as sa
 from schemas.errors import Conflict
 from schemas.invoice import Invoice, InvoiceState
 from schemas.payment import AttemptState
-from stores.ledger.extras.credit_use import apply_credits, give_back
+from stores.ledger.extras.credit_use import (
+    apply_credits,
+    check_covered,
+    give_back,
+    issued_with_credits,
+    lock_grants,
+)
 from stores.ledger.extras.credits import grant_negatives, withdraw_grant
 from stores.ledger.invoices.credit_notes import notes_on, take_back
 from stores.ledger.invoices.issued import (
@@ -59,7 +65,8 @@ class Corrections(LedgerPart):
         A second time it is the one that is there.
 
         Raises:
-            NotFound: no such invoice. Conflict: it is not void.
+            NotFound: no such invoice. Conflict: it is not void, or a credit that it counts on was
+            used meanwhile.
         """
         with self._writing() as connection:
             void = locked(connection, name)
@@ -68,7 +75,7 @@ class Corrections(LedgerPart):
             if there := _live(connection, void):
                 return there
             made = issue(connection, remade, seller, dates)
-            apply_credits(connection, made.month, seller, dates[0])
+            _use_credits(connection, made.month, seller, dates[0])
             grant_negatives(connection, made.month, seller, dates[0])
             told = {"replaces": void.number, "total_minor": made.total_minor}
             tell(connection, "invoice.regenerated", made, who, dates[0], told)
@@ -85,6 +92,13 @@ def _live(connection: sa.Connection, void: Invoice) -> Invoice | None:
     )
     found = load_invoices(connection, live)
     return found[0][0] if found else None
+
+
+def _use_credits(connection: sa.Connection, month: str, seller: str, now_ms: int) -> None:
+    issued = issued_with_credits(month, seller, now_ms)
+    lock_grants(connection, issued)
+    apply_credits(connection, month, seller, now_ms)
+    check_covered(connection, month, issued, "make it again once more")
 
 
 def _check_voidable(connection: sa.Connection, invoice: Invoice) -> None:

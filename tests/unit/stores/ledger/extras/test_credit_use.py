@@ -1,9 +1,16 @@
 """A credit pays once: not when it was withdrawn, and not beside a held draft that counts on it."""
 
+from dataclasses import replace
+
 import pytest
+import sqlalchemy as sa
 
 from schemas.errors import Conflict
+from schemas.extras import CreditGrant
+from schemas.invoice import Invoice, remade_id
 from stores.ledger import Ledger
+from stores.ledger.connection import writing
+from stores.ledger.tables.extras_tables import credit_applications
 from tests.unit.stores.ledger.builders import (
     DUE,
     MONTH,
@@ -89,3 +96,51 @@ def test_what_was_used_is_withdrawn_only_when_it_was_given_back(ledger: Ledger) 
     ledger.void_invoice(f"sub_acme:{NOVEMBER}", *WORD)
     assert ledger.void_invoice(FIRST, *WORD)
     assert ledger.credit_balances(NOW) == []
+
+
+@pytest.fixture
+def october(ledger: Ledger) -> Invoice:
+    """October is void and has given 30.00 back, on which November's draft of 10.00 counts."""
+    ledger.grant_credit(CreditGrant("acme", "gift", "USD", 3000, 0), "billing")
+    [invoice] = finalized(ledger, paid_by(a_draft("acme"), ("gift", 3000)))
+    ledger.void_invoice(FIRST, *WORD)
+    draft(ledger, ("gift", 1000))
+    return replace(invoice, id=remade_id(invoice.id))
+
+
+def test_an_earlier_month_leaves_what_a_held_draft_of_a_closed_one_counts_on(
+    ledger: Ledger, october: Invoice
+) -> None:
+    """20.00 of the 30.00; made again with all of it, November's would lack 10.00."""
+    finalize(ledger, "acme")
+    assert left(ledger) == {"gift": 2000}
+    with pytest.raises(Conflict, match=r"used by other invoices .*gift of acme"):
+        ledger.replace_void(FIRST, october, "billing", SELLER, (NOW + 3, DUE))
+    assert release(ledger, "acme") == 1
+
+
+def test_a_month_whose_held_drafts_lack_their_credits_is_drafted_again_before_it_is_closed(
+    ledger: Ledger, october: Invoice
+) -> None:
+    ledger.replace_void(FIRST, october, "billing", SELLER, (NOW + 3, DUE))
+    with pytest.raises(Conflict, match=r"gift of acme.*run `countinghouse close 2026-11` again"):
+        finalize(ledger, "acme")
+    draft(ledger)
+    assert finalize(ledger, "acme") == 1
+
+
+def use_again(ledger: Ledger) -> None:
+    """What earlier versions of this program let happen: October used what November counts on."""
+    with writing(ledger._engine) as connection:
+        connection.execute(sa.update(credit_applications).values(returned_ms=None))
+
+
+@pytest.mark.usefixtures("october")
+def test_a_held_draft_that_lacks_its_credits_keeps_nobody_else_back(ledger: Ledger) -> None:
+    finalize(ledger, "acme", "bolt")
+    use_again(ledger)
+    with pytest.raises(Conflict, match=r"used by other .*\(gift of acme\); make one of .* void"):
+        release(ledger, "acme")
+    assert release(ledger, "bolt") == 1
+    assert [it.tenant for it in ledger.invoices(NOVEMBER) if it.number] == ["bolt"]
+    assert "hold.overridden" not in [row["action"] for row in ledger.audit_log("acme")]
