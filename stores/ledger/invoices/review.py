@@ -103,10 +103,10 @@ def words_of_holds(connection: sa.Connection, month: str) -> Mapping[str, str]:
     return {row.tenant: _in_words(row.who, row.why) for row in rows}
 
 
-def let_go(connection: sa.Connection, month: str, tenant: str) -> bool:
-    """Take a person's hold back; was there one?"""
+def let_go(connection: sa.Connection, month: str, tenant: str) -> None:
+    """Take a person's hold back, if there is one."""
     own = sa.and_(holds.c.month == month, holds.c.tenant == tenant)
-    return connection.execute(sa.delete(holds).where(own)).rowcount > 0
+    connection.execute(sa.delete(holds).where(own))
 
 
 def passes_review(month: str, overridden: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

@@ -110,7 +110,9 @@ def test_a_reconciliation_that_holds_is_enough_to_hold(ledger: Ledger) -> None:
 
 def test_an_override_passes_the_gate_with_a_name_and_a_reason(ledger: Ledger) -> None:
     prepare_month(ledger, [a_draft("acme"), a_draft("bolt")])
-    ledger.hold(MONTH, {"acme": "counter differs by 3", "bolt": "negative usage"})
+    reasons = {"acme": "counter differs by 3", "bolt": "negative usage"}
+    ledger.record_reconciliation(MONTH, reconciled(["acme", "bolt"], reasons))
+    ledger.hold(MONTH, reasons)
     ledger.override(MONTH, "acme", "ada", "agreed with the tenant")
     assert ledger.finalize(MONTH, SELLER, NOW, DUE) == 1
     assert numbers(ledger) == {"acme": "2026-10-000001", "bolt": None}

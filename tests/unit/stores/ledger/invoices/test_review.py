@@ -64,6 +64,30 @@ def test_a_release_lets_go_what_agrees_and_overrides_nothing_else(drafted: Ledge
     assert actions == ["hold.placed", "hold.released"]
 
 
+def test_a_release_while_nothing_is_compared_overrides_nothing_that_is_found_later(
+    drafted: Ledger,
+) -> None:
+    """The close failed before its comparison; the next one finds 5 tokens too many."""
+    drafted.record_reconciliation(MONTH, reconciled([]))
+    drafted.hold_back(MONTH, "acme", "eve", "wait")
+    drafted.override(MONTH, "acme", "eve", "they called")
+    drafted.record_reconciliation(MONTH, reconciled(["acme", "bolt"], {"acme": "tokens: 5"}))
+    drafted.hold(MONTH, {"acme": "tokens: 5"})
+    assert finalized(drafted) == ["bolt"]
+    actions = [row["action"] for row in drafted.audit_log("acme")]
+    assert actions == ["hold.placed", "hold.released"]
+
+
+def test_who_was_never_compared_is_let_go_by_a_word_once_nothing_is_compared_any_more(
+    drafted: Ledger,
+) -> None:
+    drafted.record_reconciliation(MONTH, reconciled(["bolt"]))
+    assert finalized(drafted) == ["bolt"]
+    drafted.override(MONTH, "acme", "eve", "counted by hand")
+    assert finalized(drafted) == ["acme", "bolt"]
+    assert drafted.audit_log("acme")[0]["action"] == "hold.overridden"
+
+
 def test_who_differs_and_is_held_back_too_is_let_go_by_one_word(drafted: Ledger) -> None:
     drafted.record_reconciliation(MONTH, reconciled(["acme", "bolt"], {"acme": "tokens: 5"}))
     drafted.hold(MONTH, {"acme": "tokens: 5"})
