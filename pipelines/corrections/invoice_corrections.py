@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -173,8 +174,13 @@ def _whole(invoice: Invoice, place: int) -> InvoiceLine:
 
 
 def _next_key(invoice: Invoice, ledger: ClosingLedger) -> str:
-    own = ledger.invoices(invoice.month, tenant=invoice.tenant)
-    return str(1 + sum(each.id.startswith(f"{invoice.id}:credit:") for each in own))
+    """The first number that is no note's key; somebody may have used numbers as keys, too."""
+    taken = {each.id for each in ledger.invoices(invoice.month, tenant=invoice.tenant)}
+    return next(str(n) for n in count(1) if _note_id(invoice, str(n)) not in taken)
+
+
+def _note_id(invoice: Invoice, key: str) -> str:
+    return f"{invoice.id}:credit:{key}"
 
 
 def _note(invoice: Invoice, line: InvoiceLine, key: str) -> Invoice:
@@ -190,7 +196,7 @@ def _note(invoice: Invoice, line: InvoiceLine, key: str) -> Invoice:
     }
     encoded = _encode(document)
     return Invoice(
-        id=f"{invoice.id}:credit:{key}",
+        id=_note_id(invoice, key),
         tenant=invoice.tenant,
         subscription=invoice.subscription,
         month=invoice.month,
