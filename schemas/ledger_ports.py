@@ -99,7 +99,7 @@ class ClosingLedger(Protocol):
     def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
         """The month's comparison (`RECONCILIATION_COLUMNS`), whole, by tenant and meter.
 
-        Finalizing reads it.
+        Finalizing reads it. Raises Conflict when the month is closed.
         """
 
     def reconciliation(self, month: str) -> ArrowStream:
@@ -124,6 +124,9 @@ class ClosingLedger(Protocol):
         Numbers go on in the series of seller and month, in (tenant, subscription) order. An
         invoice of zero becomes `paid` at once. The closing becomes `closed`. A tenant without a
         recorded reconciliation is not finalized.
+
+        Raises:
+            ReconciliationFailed: the month is open; there are drafts, and no comparison of them.
         """
 
     def month_totals(self, first: str, last: str) -> list[MonthTotal]:

@@ -30,7 +30,6 @@ from pipelines.invoices.lines_on_invoices import corrected_minor, note_lines, on
 from pipelines.rating import bulk_rating
 from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_usage
-from schemas.errors import ReconciliationFailed
 from schemas.invoice import InvoiceState
 from schemas.ledger_ports import ClosingLedger, LineWork
 from schemas.ports import Clock, Log, UsageReader
@@ -187,9 +186,6 @@ def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) ->
     books = Books(month, ledger)
     if books.is_closed:
         return _finalized(month, ledger, written=False)
-    if not ledger.is_reconciled(month) and ledger.month_totals(month, month):
-        remedy = f"run `countinghouse close {month}`"
-        raise ReconciliationFailed(f"{month}: the drafts were not reconciled; {remedy}")
     issued_ms = clock()
     ledger.finalize(month, seller, issued_ms, issued_ms + DUE_DAYS * _DAY_MS)
     return _finalized(month, ledger, written=True)

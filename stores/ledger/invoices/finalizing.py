@@ -8,7 +8,7 @@ payment.
 import sqlalchemy as sa
 
 from schemas.closing import ClosingState
-from schemas.errors import Conflict
+from schemas.errors import Conflict, ReconciliationFailed
 from schemas.invoice import InvoiceState
 from stores.ledger.extras.bookings import check_items_billed
 from stores.ledger.extras.credit_use import (
@@ -19,6 +19,7 @@ from stores.ledger.extras.credit_use import (
     lock_grants,
 )
 from stores.ledger.extras.credits import grant_negatives
+from stores.ledger.invoices.drafts import IS_DRAFT
 from stores.ledger.invoices.invoices import drafts_slice
 from stores.ledger.invoices.review import passes_review
 from stores.ledger.months.month_slices import reconciliation_slice, segments_slice
@@ -47,15 +48,14 @@ class Finalizing(LedgerPart):
 
         Raises:
             NotFound: the month was never closed. Conflict: its drafts are not all written, or are
-            older than the change of a plan, an item or the use of a credit.
+            older than the change of a plan, an item or the use of a credit. ReconciliationFailed:
+            the month is open, and no comparison of its drafts is recorded.
         """
         with self._writing() as connection:
             is_closed = lock_closing(connection, month) is ClosingState.CLOSED
-            _check_plans_stand(connection, month)
-            if not drafts_slice(month).is_whole(connection):
-                raise Conflict(
-                    f"the drafts of {month} are not all written; run `countinghouse close {month}`"
-                )
+            _check_drafts_stand(connection, month)
+            if not is_closed:
+                _check_compared(connection, month)
             passing = sa.and_(_passes(month), _covered(connection, month, is_closed=is_closed))
             last = last_number(connection, month, seller)
             count = _number(connection, month, seller, passing, last, (issued_ms, due_ms))
@@ -68,12 +68,28 @@ class Finalizing(LedgerPart):
             return count
 
 
-def _check_plans_stand(connection: sa.Connection, month: str) -> None:
+def _check_drafts_stand(connection: sa.Connection, month: str) -> None:
+    """The drafts are all there, and made by the plans as they are."""
     if segments_slice(month).marks.is_sent_back(connection):
         raise Conflict(
             f"a plan was changed within {month} after its usage was split by plans; "
             f"run `countinghouse close {month}` again"
         )
+    if not drafts_slice(month).is_whole(connection):
+        raise Conflict(
+            f"the drafts of {month} are not all written; run `countinghouse close {month}`"
+        )
+
+
+def _check_compared(connection: sa.Connection, month: str) -> None:
+    """Else a run that compares anew just now would find its month closed without a number."""
+    marks = reconciliation_slice(month).marks
+    if marks.is_whole(connection) and marks.row_count(connection):
+        return
+    drafts = sa.select(invoices.c.id).where(invoices.c.month == month, IS_DRAFT)
+    if connection.execute(drafts.limit(1)).first():
+        remedy = f"run `countinghouse close {month}`"
+        raise ReconciliationFailed(f"{month}: the drafts were not reconciled; {remedy}")
 
 
 def _covered(connection: sa.Connection, month: str, *, is_closed: bool) -> sa.ColumnElement[bool]:
