@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from schemas.errors import NotFound
 from stores.ledger.invoices.drafts import IS_DRAFT
+from stores.ledger.months.slices import lock_closing
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, upsert
 from stores.ledger.tables.invoice_tables import invoices
@@ -23,12 +24,14 @@ class Review(LedgerPart):
         """Keep a tenant's drafts of the month back, also those made anew, until they are released.
 
         Raises:
-            NotFound: the tenant has no draft in the month.
+            NotFound: the tenant has no draft in the month, or that was never closed.
         """
         drafts = sa.and_(invoices.c.month == month, invoices.c.tenant == tenant, IS_DRAFT)
         at_ms = self._clock()
         told = {"who": who, "why": why, "at_ms": at_ms}
         with self._writing() as connection:
+            # Whoever finalizes has chosen its drafts already: it would number this one in spite.
+            lock_closing(connection, month)
             held = sa.update(invoices).where(drafts).values(held=_in_words(who, why))
             if not connection.execute(held).rowcount:
                 raise NotFound(f"tenant {tenant!r} has no draft in {month}")

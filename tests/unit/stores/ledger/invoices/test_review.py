@@ -1,8 +1,12 @@
 """A person's look at drafts: a hold outlives them, an approval is of one document."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
+import sqlalchemy as sa
 
 from pipelines.invoices.draft_tables import drafts_of
 from schemas.errors import NotFound
@@ -39,6 +43,23 @@ def test_whom_a_person_holds_back_gets_no_number(drafted: Ledger) -> None:
     drafted.hold_back(MONTH, "acme", "eve", "the discount is missing")
     assert held(drafted) == {"acme": "eve holds it back: the discount is missing", "bolt": None}
     assert finalized(drafted) == ["bolt"]
+
+
+def test_who_finalizes_waits_for_a_hold_that_is_being_placed(drafted: Ledger) -> None:
+    """Two may write at once on Postgres: a draft chosen before the hold was numbered after it."""
+    is_placing = Event()
+
+    def linger(_connection: sa.Connection) -> None:
+        is_placing.set()
+        time.sleep(0.5)
+
+    sa.event.listen(drafted._engine, "commit", linger, once=True)
+    with ThreadPoolExecutor(2) as threads:
+        placed = threads.submit(drafted.hold_back, MONTH, "acme", "eve", "wait")
+        assert is_placing.wait(10)
+        numbered = threads.submit(finalized, drafted)
+    assert placed.exception() is None
+    assert numbered.result() == ["bolt"]
 
 
 def test_the_hold_outlives_new_drafts_and_another_comparison(drafted: Ledger) -> None:
