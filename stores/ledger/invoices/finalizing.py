@@ -67,6 +67,13 @@ class Finalizing(LedgerPart):
                 _tell(connection, month, seller, issued_ms, (last, last + count))
             return count
 
+    def passing(self, month: str) -> int:
+        """Drafts that `finalize` would number in a closed month: let go or approved since."""
+        passes = sa.and_(_passes(month), ~lacks_credits(month))
+        query = sa.select(sa.func.count()).where(invoices.c.month == month, IS_DRAFT, passes)
+        with self._reading() as connection:
+            return connection.execute(query).scalar_one()
+
 
 def _check_drafts_stand(connection: sa.Connection, month: str) -> None:
     """The drafts are all there, and made by the plans as they are."""

@@ -16,6 +16,8 @@ from stores.ledger.part import LedgerPart, upsert
 from stores.ledger.tables.invoice_tables import invoices
 from stores.ledger.tables.review_tables import approvals, holds, months_to_approve
 
+UNAPPROVED = "waits for approval"
+
 
 class Review(LedgerPart):
     """The tables `holds`, `approvals` and `months_to_approve`."""
@@ -117,6 +119,13 @@ def passes_review(month: str, overridden: sa.ColumnElement[bool]) -> sa.ColumnEl
     is_held = sa.exists().where(holds.c.month == month, holds.c.tenant == invoices.c.tenant)
     is_asked = sa.exists().where(months_to_approve.c.month == month)
     return sa.and_(~is_held, sa.or_(~is_asked, _is_approved(), overridden))
+
+
+def why_held() -> sa.ColumnElement[str | None]:
+    """Why an invoice is still a draft: what holds it, or that it waits for somebody's yes."""
+    is_asked = sa.exists().where(months_to_approve.c.month == invoices.c.month)
+    waits = sa.and_(IS_DRAFT, invoices.c.held.is_(None), is_asked, ~_is_approved())
+    return sa.case((waits, sa.literal(UNAPPROVED)), else_=invoices.c.held)
 
 
 def _is_approved() -> sa.ColumnElement[bool]:
