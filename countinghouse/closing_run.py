@@ -18,7 +18,7 @@ from countinghouse.init import now_ms
 from countinghouse.local.dagster_home import ready_home
 from countinghouse.local.environment import settings_environment
 from countinghouse.settings import Settings
-from dagster_project.automation import waiting
+from dagster_project.finalizing import waiting
 from pipelines.checks.completeness import ensure_over
 from pipelines.collection import Collected, summarize
 from pipelines.plans.plan_records import record_due_transitions

@@ -19,6 +19,7 @@ from stores.ledger.invoices.review import Review
 from stores.ledger.months.closings import Closings
 from stores.ledger.outbox import Outbox
 from stores.ledger.payments.payments import Payments
+from stores.ledger.payments.uncollected import Uncollected
 from stores.ledger.payments.webhooks import Webhooks
 from stores.ledger.subscriptions.plan_changes import PlanChanges
 from stores.ledger.subscriptions.published import Published
@@ -50,6 +51,7 @@ class Ledger(
     CreditNotes,
     Overviews,
     Payments,
+    Uncollected,
     Webhooks,
     Outbox,
 ):

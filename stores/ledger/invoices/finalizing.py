@@ -67,6 +67,12 @@ class Finalizing(LedgerPart):
                 _tell(connection, month, seller, issued_ms, (last, last + count))
             return count
 
+    def check_drafts(self, month: str) -> None:
+        """Raise what `finalize` would of an open month whose drafts are not whole or compared."""
+        with self._reading() as connection:
+            _check_drafts_stand(connection, month)
+            _check_compared(connection, month)
+
     def passing(self, month: str) -> int:
         """Drafts that `finalize` would number in a closed month: let go or approved since."""
         passes = sa.and_(_passes(month), ~lacks_credits(month))
