@@ -19,7 +19,7 @@ from countinghouse.init import now_ms
 from countinghouse.local.dagster_home import ready_home
 from countinghouse.local.environment import settings_environment
 from countinghouse.settings import Settings
-from dagster_project.automation import waiting
+from dagster_project.finalizing import waiting
 from pipelines.checks.completeness import ensure_over
 from pipelines.collection import Collected, summarize
 from pipelines.plans.plan_records import record_due_transitions
@@ -145,9 +145,11 @@ def _is_closed(closing: Closing | None) -> bool:
 
 
 def _is_done(books: Ledger, month: str) -> bool:
-    """Closed, and each invoice has been asked for and answered."""
+    """Closed, no draft passes by now, and each invoice has been asked for and answered."""
+    if not _is_closed(books.closing(month)) or books.passing(month):
+        return False
     owed = [i for i in books.collectable(month) if i.state is InvoiceState.FINALIZED]
-    return _is_closed(books.closing(month)) and not owed and not _open_attempts(books, month)
+    return not owed and not _open_attempts(books, month)
 
 
 def _open_attempts(books: Ledger, month: str) -> int:

@@ -1,10 +1,11 @@
-"""What happens by itself: the jobs, the schedule of the month's end, and the time for review.
+"""What happens by itself: the jobs, and the schedule of the month's end; see `finalizing`, too.
 
 No run waits: the schedule asks from 00:05 UTC on the 1st whether the month before may be closed,
 says why not, and asks again. Everything here runs by itself in production only.
 """
 
 import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -26,7 +27,7 @@ from pipelines.checks.completeness import cut, ensure_over
 from pipelines.close.opening import ask_closing
 from schemas.closing import Closing, ClosingState
 from schemas.errors import BillingError
-from schemas.period import BillingPeriod, format_instant
+from schemas.period import format_instant
 from schemas.ports import Log, UsageReader
 
 FIVE_MINUTES = timedelta(minutes=5)
@@ -34,7 +35,7 @@ FIVE_MINUTES_MS = FIVE_MINUTES // timedelta(milliseconds=1)
 MONTH_END = ["5-55/5 0 1 * *", "*/5 1-23 1 * *", "0 * 2-31 * *"]
 """From 00:05 on the 1st every five minutes; what is not complete by the 2nd, every hour."""
 MOST_RUNS = 3
-"""Runs that the schedule requests of a month; then a person looks, and runs it by hand."""
+"""Runs that are requested of a month for one reason; then a person looks, and runs it by hand."""
 COLLECTING_SECONDS = 12 * 3600
 """After so long a run that collects is ended: a hundred thousand charges take 80 minutes."""
 IS_PRODUCTION = os.environ.get("COUNTINGHOUSE_PRODUCTION", "").lower() in ("1", "true")
@@ -104,15 +105,28 @@ def why_not(month: str, closing: Closing, instance: dg.DagsterInstance) -> dg.Sk
     """Why no run is requested of a month, whether or not it is complete."""
     if closing.state is not ClosingState.AWAITING:
         return dg.SkipReason(f"{month} was opened {format_instant(closing.opened_ms)}")
-    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": month}))
-    unfinished = [run for run in runs if not run.is_finished]
-    if unfinished:
-        return dg.SkipReason(f"run {unfinished[0].run_id} of {month} has not ended yet")
-    asked = sum(run.tags.get("billing/reason") == "schedule" for run in runs)
+    if there := unfinished(month, instance):
+        return dg.SkipReason(there)
+    asked = requested(month, "schedule", instance)
     if asked >= MOST_RUNS:
         remedy = "mend the cause and launch close_month"
         return dg.SkipReason(f"{asked} runs of {month} have failed before they began; {remedy}")
     return None
+
+
+def unfinished(month: str, instance: dg.DagsterInstance) -> str | None:
+    """Which run of a month has not ended yet, if there is one, whoever has launched it."""
+    going = [run for run in _runs(month, instance) if not run.is_finished]
+    return f"run {going[0].run_id} of {month} has not ended yet" if going else None
+
+
+def requested(month: str, reason: str, instance: dg.DagsterInstance) -> int:
+    """How many runs of a month were requested for a reason so far."""
+    return sum(run.tags.get("billing/reason") == reason for run in _runs(month, instance))
+
+
+def _runs(month: str, instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    return instance.get_runs(dg.RunsFilter(tags={"dagster/partition": month}))
 
 
 def request_close(closing: Closing, log: Log, usage: UsageReader) -> dg.RunRequest:
@@ -122,64 +136,6 @@ def request_close(closing: Closing, log: Log, usage: UsageReader) -> dg.RunReque
     return dg.RunRequest(
         run_key=f"close {month}", partition_key=month, tags=tags(month, "schedule")
     )
-
-
-@dg.sensor(
-    job=finalize_and_collect,
-    minimum_interval_seconds=int(FIVE_MINUTES.total_seconds()),
-    default_status=SENSORS_RUN,
-)
-def drafts_due(ledger: LedgerResource) -> dg.RunRequest | dg.SkipReason:
-    """Finalize and collect the drafts when their time for review is over."""
-    month = month_before(BillingPeriod.month_of(now_ms()).key)
-    try:
-        with ledger.open() as books:
-            is_reconciled = books.is_reconciled(month)
-            closing = books.closing(month)
-            unapproved = books.unapproved(month) if Environment().approval else 0
-    except BillingError as reason:
-        return dg.SkipReason(str(reason))
-    return request_finalize(
-        month,
-        closing,
-        now_ms(),
-        Environment().draft_period_ms,
-        is_reconciled=is_reconciled,
-        unapproved=unapproved,
-    )
-
-
-def request_finalize(
-    month: str,
-    closing: Closing | None,
-    at_ms: int,
-    draft_period_ms: int,
-    *,
-    is_reconciled: bool,
-    unapproved: int = 0,
-) -> dg.RunRequest | dg.SkipReason:
-    """Ask for the run when reconciled drafts have been there for the draft period.
-
-    Where drafts are to be approved, all of them that nothing holds must be.
-    """
-    if closing is None or not is_reconciled:
-        return dg.SkipReason(f"{month} has no reconciled drafts")
-    if closing.state is ClosingState.CLOSED:
-        return dg.SkipReason(f"{month} is closed")
-    due_ms = closing.opened_ms + draft_period_ms
-    if at_ms < due_ms:
-        return dg.SkipReason(f"drafts of {month} may be looked at until {format_instant(due_ms)}")
-    if unapproved:
-        return dg.SkipReason(waiting(month, unapproved))
-    return dg.RunRequest(
-        run_key=f"finalize {month}", partition_key=month, tags=tags(month, "sensor")
-    )
-
-
-def waiting(month: str, unapproved: int) -> str:
-    """What a month waits for whose drafts are to be approved."""
-    drafts = "1 draft waits" if unapproved == 1 else f"{unapproved:,} drafts wait"
-    return f"{drafts} for approval; run `countinghouse invoices approve {month} --all --why WHY`"
 
 
 def tags(month: str, reason: str) -> dict[str, str]:

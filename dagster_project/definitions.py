@@ -3,10 +3,11 @@
 import dagster as dg
 
 from dagster_project.alerts import month_overdue, run_failed
-from dagster_project.automation import close_month, drafts_due, finalize_and_collect, month_end
+from dagster_project.automation import close_month, finalize_and_collect, month_end
 from dagster_project.by_day import every_hour, keep_usage_by_day, usage_by_day
 from dagster_project.charges import charges, charges_match_usage, prorations
 from dagster_project.collection import payment_collection, payments_match_invoices
+from dagster_project.finalizing import drafts_due
 from dagster_project.invoices import (
     adjustments_hold,
     finalized_invoices,

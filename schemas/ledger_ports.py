@@ -73,7 +73,8 @@ class ClosingLedger(Protocol):
     def extras(self, month: str) -> Extras:
         """What tenants have beside their plans, as the month's invoices may use it.
 
-        Of a credit what no finalized invoice has used, and no draft of an earlier month counts on.
+        Of a credit what no finalized invoice has used, and no draft counts on of an earlier month,
+        or of a closed one, where it is not made again.
         """
 
     def replace_drafts(self, month: str, parts: Iterable[tuple[ArrowStream, ArrowStream]]) -> int:
@@ -98,7 +99,7 @@ class ClosingLedger(Protocol):
     def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
         """The month's comparison (`RECONCILIATION_COLUMNS`), whole, by tenant and meter.
 
-        Finalizing reads it.
+        Finalizing reads it. Raises Conflict when the month is closed.
         """
 
     def reconciliation(self, month: str) -> ArrowStream:
@@ -123,6 +124,9 @@ class ClosingLedger(Protocol):
         Numbers go on in the series of seller and month, in (tenant, subscription) order. An
         invoice of zero becomes `paid` at once. The closing becomes `closed`. A tenant without a
         recorded reconciliation is not finalized.
+
+        Raises:
+            ReconciliationFailed: the month is open; there are drafts, and no comparison of them.
         """
 
     def month_totals(self, first: str, last: str) -> list[MonthTotal]:
@@ -149,9 +153,11 @@ class CorrectionLedger(ClosingLedger, Protocol):
     def void_invoice(self, name: str, who: str, why: str) -> bool:
         """Make an invoice void, and give back the credits it used; False if it is void already.
 
+        What a credit note has taken off an invoice is owed again.
+
         Raises:
             NotFound: no such invoice. Conflict: it is a draft, paid, credited by a note, or a
-                payment of it is under way.
+                payment of it is under way; a note on what was paid since.
         """
 
     def replace_void(

@@ -19,7 +19,7 @@ from schemas.closing import (
     ClosingState,
     Reconciliation,
 )
-from schemas.errors import Conflict, NotFound
+from schemas.errors import Conflict, NotFound, ReconciliationFailed
 from schemas.extras import (
     ADD_ON_COLUMNS,
     BUYER_COLUMNS,
@@ -195,6 +195,8 @@ class FakeLedger:
         self.overrides[month, tenant] = (who, why)
 
     def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
+        if not self.compared(month) and self.invoices(month):
+            raise ReconciliationFailed(f"{month}: the drafts were not reconciled")
         self._write("finalize")
         reconciled = {row.tenant for row in self.compared(month)}
         drafts = self.invoices(month, [InvoiceState.DRAFT])

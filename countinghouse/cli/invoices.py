@@ -91,8 +91,9 @@ def release(
 ) -> None:
     """Finalize a held invoice in spite of its difference, on somebody's word; `pay` collects it."""
     from countinghouse.init import now_ms
-    from pipelines.close.closing import release_held
+    from pipelines.close.letting_go import release_held
     from stores import ledger
+    from stores.ledger.invoices.review import UNAPPROVED
 
     settings = Settings()
     books = ledger.connect(settings.ledger_url)
@@ -102,7 +103,8 @@ def release(
     )
     invoice = next(it for it in books.invoices(checked, (), tenant) if it.kind == "invoice")
     told = {"tenant": tenant, "number": invoice.number, **report.counts}
-    number = invoice.number or "with the others when the month is finalized"
+    waiting = {it.tenant: it.held for it in books.held_drafts(checked) if it.held == UNAPPROVED}
+    number = invoice.number or waiting.get(tenant) or "with the others when the month is finalized"
     typer.echo(json.dumps(told) if as_script else f"{tenant}: {number}")
 
 

@@ -47,17 +47,23 @@ def approve(
 ) -> None:
     """Approve drafts as they are; one that is made anew, and otherwise, needs it again.
 
-    Where COUNTINGHOUSE_APPROVAL is set nothing else is finalized.
+    Where COUNTINGHOUSE_APPROVAL is set nothing else is finalized. In a month that is closed already
+    they are finalized at once.
     """
     from countinghouse.closing_run import check_month
+    from countinghouse.init import now_ms
+    from pipelines.close.letting_go import finalize_rest
     from stores import ledger
 
     check_month(month)
     if every == bool(tenants):
         raise InvalidInput("name tenants, or give --all")
-    with closing(ledger.connect(Settings().ledger_url)) as books:
+    settings = Settings()
+    with closing(ledger.connect(settings.ledger_url)) as books:
         count = books.approve(month, None if every else tenants, who or who_asks(), why)
+        made = finalize_rest(month, books, now_ms, seller=settings.seller)
         left = books.unapproved(month)
-    told = {"month": month, "approved": count, "unapproved": left}
-    sentence = f"{month}: {count:,} drafts approved, {left:,} not yet; `close {month}` goes on"
+    told = {"month": month, "approved": count, "unapproved": left, "finalized": made}
+    then = f"{made:,} finalized, `pay {month}` collects" if made else f"`close {month}` goes on"
+    sentence = f"{month}: {count:,} drafts approved, {left:,} not yet; {then}"
     typer.echo(json.dumps(told) if as_script else sentence)

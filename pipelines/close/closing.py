@@ -1,14 +1,15 @@
 """Closing a month: the use cases from its usage to finalized invoices, in this order.
 
 `aggregate_usage`, `rate_charges`, `prorate_fees`, `draft_invoices` (which begins with
-`adjust_lines`), `reconcile`, `finalize`; `release_held` follows where a tenant was held. The month
+`adjust_lines`), `reconcile`, `finalize`; `letting_go` follows where a draft was held. The month
 was opened before: `opening`. Each replaces its own slice of the ledger, so it may run twice and be
-killed between any two writes; on a closed month it writes nothing and its report says so.
+killed between any two writes; on a closed month it writes nothing and its report says so, but for
+drafts that were let go or approved since: `finalize` numbers them.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 
 import pyarrow as pa
@@ -30,7 +31,6 @@ from pipelines.invoices.lines_on_invoices import corrected_minor, note_lines, on
 from pipelines.rating import bulk_rating
 from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_usage
-from schemas.errors import ReconciliationFailed
 from schemas.invoice import InvoiceState
 from schemas.ledger_ports import ClosingLedger, LineWork
 from schemas.ports import Clock, Log, UsageReader
@@ -179,36 +179,34 @@ def _among(names: pa.ChunkedArray, wanted: Iterable[str]) -> list[str]:
 def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) -> StepReport:
     """Finalize and number the drafts that are not held, due in 14 days, and close the month.
 
+    In a month that is closed already those that were let go or approved since.
+
     Raises:
         ReconciliationFailed: there are drafts, and no comparison of them is recorded.
     """
-    books = Books(month, ledger)
-    if books.is_closed:
-        return _finalized(month, ledger, written=False)
-    if not ledger.is_reconciled(month) and ledger.month_totals(month, month):
-        remedy = f"run `countinghouse close {month}`"
-        raise ReconciliationFailed(f"{month}: the drafts were not reconciled; {remedy}")
+    is_closed = Books(month, ledger).is_closed
+    before = finalized(month, ledger, written=False)
+    if is_closed and not before.counts["held"]:
+        return before
+    count = number_passing(month, ledger, clock, seller)
+    return finalized(month, ledger, written=count > 0 or not is_closed)
+
+
+def number_passing(month: str, ledger: ClosingLedger, clock: Clock, seller: str) -> int:
+    """Finalize what passes, issued now; how many it were."""
     issued_ms = clock()
-    ledger.finalize(month, seller, issued_ms, issued_ms + DUE_DAYS * _DAY_MS)
-    return _finalized(month, ledger, written=True)
+    return ledger.finalize(month, seller, issued_ms, issued_ms + DUE_DAYS * _DAY_MS)
 
 
-def release_held(
-    month: str, tenant: str, ledger: ClosingLedger, clock: Clock, *, seller: str, who: str, why: str
-) -> StepReport:
-    """Let a held tenant's invoice go, by somebody's word: it is finalized with the next number.
-
-    In a month that is not closed yet it is finalized with the others.
-
-    Raises:
-        NotFound: the tenant has no draft in the month, or the month was not opened.
-    """
-    books = Books(month, ledger)
-    ledger.override(month, tenant, who, why)
-    if books.is_closed:
-        issued_ms = clock()
-        ledger.finalize(month, seller, issued_ms, issued_ms + DUE_DAYS * _DAY_MS)
-    return replace(_finalized(month, ledger, written=True), step="release_held")
+def finalized(month: str, ledger: ClosingLedger, *, written: bool) -> StepReport:
+    """The month as it stands: invoices, drafts that are held, totals of the invoices."""
+    counts, totals = Counter({"finalized": 0, "held": 0}), Counter[str]()
+    for each in ledger.month_totals(month, month):
+        is_draft = each.state is InvoiceState.DRAFT
+        counts["held" if is_draft else "finalized"] += each.invoices
+        if not is_draft:
+            totals[each.currency] += each.total_minor
+    return StepReport("finalize", month, written, dict(counts), dict(totals))
 
 
 def _correct(books: Books, ledger: ClosingLedger, usage: UsageReader) -> dict[str, int]:
@@ -247,16 +245,6 @@ def _replace_lines(
 def _totals(lines: pa.Table) -> dict[str, int]:
     grouped = lines.group_by("currency").aggregate([("amount_minor", "sum")]).to_pylist()
     return {row["currency"]: row["amount_minor_sum"] for row in grouped}
-
-
-def _finalized(month: str, ledger: ClosingLedger, *, written: bool) -> StepReport:
-    counts, totals = Counter({"finalized": 0, "held": 0}), Counter[str]()
-    for each in ledger.month_totals(month, month):
-        is_draft = each.state is InvoiceState.DRAFT
-        counts["held" if is_draft else "finalized"] += each.invoices
-        if not is_draft:
-            totals[each.currency] += each.total_minor
-    return StepReport("finalize", month, written, dict(counts), dict(totals))
 
 
 def _untouched(step: str, month: str) -> StepReport:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -194,8 +195,13 @@ def _late_tax_on(invoice: Invoice, own: InvoiceLine) -> tuple[int, int]:
 
 
 def _next_key(invoice: Invoice, ledger: ClosingLedger) -> str:
-    own = ledger.invoices(invoice.month, tenant=invoice.tenant)
-    return str(1 + sum(each.id.startswith(f"{invoice.id}:credit:") for each in own))
+    """The first number that is no note's key; somebody may have used numbers as keys, too."""
+    taken = {each.id for each in ledger.invoices(invoice.month, tenant=invoice.tenant)}
+    return next(str(n) for n in count(1) if _note_id(invoice, str(n)) not in taken)
+
+
+def _note_id(invoice: Invoice, key: str) -> str:
+    return f"{invoice.id}:credit:{key}"
 
 
 def _note(invoice: Invoice, line: InvoiceLine, key: str) -> Invoice:
@@ -211,7 +217,7 @@ def _note(invoice: Invoice, line: InvoiceLine, key: str) -> Invoice:
     }
     encoded = _encode(document)
     return Invoice(
-        id=f"{invoice.id}:credit:{key}",
+        id=_note_id(invoice, key),
         tenant=invoice.tenant,
         subscription=invoice.subscription,
         month=invoice.month,

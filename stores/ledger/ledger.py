@@ -10,13 +10,16 @@ from stores.ledger.extras.bookings import Bookings
 from stores.ledger.extras.credits import Credits
 from stores.ledger.extras.given import Given
 from stores.ledger.invoices.corrections import Corrections
+from stores.ledger.invoices.credit_notes import CreditNotes
 from stores.ledger.invoices.finalizing import Finalizing
 from stores.ledger.invoices.invoices import Invoices
 from stores.ledger.invoices.overviews import Overviews
+from stores.ledger.invoices.releasing import Releasing
 from stores.ledger.invoices.review import Review
 from stores.ledger.months.closings import Closings
 from stores.ledger.outbox import Outbox
 from stores.ledger.payments.payments import Payments
+from stores.ledger.payments.uncollected import Uncollected
 from stores.ledger.payments.webhooks import Webhooks
 from stores.ledger.subscriptions.plan_changes import PlanChanges
 from stores.ledger.subscriptions.published import Published
@@ -43,9 +46,12 @@ class Ledger(
     Invoices,
     Finalizing,
     Review,
+    Releasing,
     Corrections,
+    CreditNotes,
     Overviews,
     Payments,
+    Uncollected,
     Webhooks,
     Outbox,
 ):

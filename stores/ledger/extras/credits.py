@@ -1,8 +1,4 @@
-"""Prepaid credits: who was granted what, which invoices used it, and what is left.
-
-An application is written in the transaction that finalizes its invoice, so no re-run burns a
-credit twice; a draft only counts on it.
-"""
+"""Prepaid credits: who was granted what, and what is left; `credit_use` says who has used it."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -12,19 +8,18 @@ import sqlalchemy as sa
 
 from schemas.errors import Conflict
 from schemas.extras import USUAL_PRIORITY, CreditBalance, CreditGrant, Kept
-from schemas.invoice import InvoiceState
+from stores.ledger.extras.credit_use import applied_minor, of_closed_months, reserved_minor
 from stores.ledger.extras.keeping import check_currency, keep
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, upsert
-from stores.ledger.tables.extras_tables import credit_applications, credit_grants
-from stores.ledger.tables.invoice_tables import counted_lines, invoices
+from stores.ledger.tables.extras_tables import credit_grants
+from stores.ledger.tables.invoice_tables import invoices
 
-_TOLD = 5
 _GRANT = tuple(field.name for field in fields(CreditGrant))
 
 
 class Credits(LedgerPart):
-    """The tables `credit_grants` and `credit_applications`."""
+    """The table `credit_grants`."""
 
     def grant_credit(self, grant: CreditGrant, who: str) -> Kept:
         """Grant a credit; drafts that are made from now on use it.
@@ -60,57 +55,6 @@ class Credits(LedgerPart):
             return [_balance(row, now_ms) for row in rows]
 
 
-def applied_minor(grants: sa.FromClause) -> sa.ColumnElement[int]:
-    """What invoices have used of a grant, and not given back."""
-    rows = credit_applications.c
-    used = sa.select(_sum(rows.amount_minor)).where(
-        rows.tenant == grants.c.tenant, rows.grant_key == grants.c.key, rows.returned_ms.is_(None)
-    )
-    return used.scalar_subquery()
-
-
-def reserved_minor(grants: sa.FromClause, before: str | None = None) -> sa.ColumnElement[int]:
-    """What drafts count on of a grant, of months before one or of all."""
-    lines, drafts = counted_lines.c, invoices.c
-    counted = sa.select(_sum(-lines.amount_minor)).where(
-        lines.invoice == drafts.serial,
-        _is_credit(),
-        lines.name == grants.c.key,
-        drafts.tenant == grants.c.tenant,
-        drafts.state == InvoiceState.DRAFT.value,
-    )
-    if before is not None:
-        counted = counted.where(drafts.month < before)
-    return counted.scalar_subquery()
-
-
-def apply_credits(connection: sa.Connection, month: str, seller: str, now_ms: int) -> None:
-    """Write what the invoices finalized just now have used.
-
-    Raises:
-        Conflict: another invoice has used it since the drafts were made.
-    """
-    lines = counted_lines.c
-    own = sa.and_(
-        _is_credit(),
-        invoices.c.month == month,
-        invoices.c.seller == seller,
-        invoices.c.issued_ms == now_ms,
-    )
-    _lock_grants(connection, own)
-    used = (
-        sa.select(
-            invoices.c.tenant, lines.name, invoices.c.id, -lines.amount_minor, sa.literal(now_ms)
-        )
-        .join_from(counted_lines, invoices, lines.invoice == invoices.c.serial)
-        .where(own)
-    )
-    names = ["tenant", "grant_key", "invoice", "amount_minor", "applied_ms"]
-    put = upsert(connection, credit_applications).from_select(names, used)
-    if connection.execute(put.on_conflict_do_nothing()).rowcount:
-        _check_covered(connection, month)
-
-
 def grant_negatives(connection: sa.Connection, month: str, seller: str, now_ms: int) -> None:
     """Grant what invoices and notes finalized just now owe to their tenants, by their number."""
     owed = sa.select(
@@ -137,48 +81,22 @@ def granted_by(number: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
     return key
 
 
-def _lock_grants(connection: sa.Connection, used_by: sa.ColumnElement[bool]) -> None:
-    """Let another month that uses the same grants wait, and then see what this one has used."""
-    used = (
-        sa.select(invoices.c.tenant, counted_lines.c.name)
-        .join_from(counted_lines, invoices, counted_lines.c.invoice == invoices.c.serial)
-        .where(used_by)
-    )
-    key = sa.tuple_(credit_grants.c.tenant, credit_grants.c.key)
-    locked = sa.select(credit_grants.c.key).where(key.in_(used)).with_for_update()
-    connection.execute(locked.order_by(credit_grants.c.tenant, credit_grants.c.key)).all()
+def withdraw_grant(connection: sa.Connection, tenant: str, number: str) -> bool:
+    """Take back the credit that an invoice or note below zero was granted as; was there one?
 
+    A draft of an open month that counts on it is made again, since it is no longer there.
 
-def _check_covered(connection: sa.Connection, month: str) -> None:
-    """No grant that the month's invoices have used is used beyond what it was."""
-    touched = sa.exists().where(
-        credit_applications.c.tenant == credit_grants.c.tenant,
-        credit_applications.c.grant_key == credit_grants.c.key,
-        credit_applications.c.invoice == invoices.c.id,
-        invoices.c.month == month,
-    )
-    used = applied_minor(credit_grants) + reserved_minor(credit_grants, before=month)
-    query = sa.select(credit_grants.c.tenant, credit_grants.c.key).where(
-        touched, used > credit_grants.c.amount_minor
-    )
-    overdrawn = connection.execute(query.limit(_TOLD)).all()
-    if overdrawn:
-        told = ", ".join(f"{row.key} of {row.tenant}" for row in overdrawn)
-        raise Conflict(
-            f"credits were used by other invoices since the drafts of {month} were made ({told}); "
-            f"run `countinghouse close {month}` again"
-        )
-
-
-def _sum(amounts: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    """A sum in 64 bits, 0 of no rows; Postgres sums 64 bits in a decimal of its own."""
-    return sa.cast(sa.func.coalesce(sa.func.sum(amounts), 0), sa.BigInteger)
-
-
-def _is_credit() -> sa.ColumnElement[bool]:
-    # A literal, so that SQLite sees that the partial index of the same condition fits.
-    kind: sa.ColumnElement[str] = sa.literal_column("'credit_applied'")
-    return counted_lines.c.kind == kind
+    Raises:
+        Conflict: an invoice has used it, or a draft of a closed month counts on it.
+    """
+    own = sa.and_(credit_grants.c.tenant == tenant, credit_grants.c.key == f"invoice:{number}")
+    # First the lock, then a statement of its own: it must see what the last holder did.
+    connection.execute(sa.select(credit_grants.c.key).where(own).with_for_update()).all()
+    used = applied_minor(credit_grants) + reserved_minor(credit_grants, of_closed_months())
+    if connection.execute(sa.select(used).where(own)).scalar():
+        told = f"the credit of {number} is used, or a held draft counts on it"
+        raise Conflict(f"{told}; charge an item instead")
+    return connection.execute(sa.delete(credit_grants).where(own)).rowcount > 0
 
 
 def _balance(row: sa.Row[Any], now_ms: int) -> CreditBalance:

@@ -16,7 +16,7 @@ from schemas.extras import (
 )
 from schemas.period import BillingPeriod
 from stores.ledger.columns import arrow_schema, read_batches
-from stores.ledger.extras.credits import applied_minor, reserved_minor
+from stores.ledger.extras.credit_use import ahead_of, applied_minor, reserved_minor
 from stores.ledger.part import LedgerPart
 from stores.ledger.tables.extras_tables import (
     booked_add_ons,
@@ -33,7 +33,8 @@ class Given(LedgerPart):
     def extras(self, month: str) -> Extras:
         """What tenants have beside their plans, as the month's invoices may use it.
 
-        Of a credit what no finalized invoice has used, and no draft of an earlier month counts on.
+        Of a credit what no finalized invoice has used, and no draft counts on of an earlier month,
+        or of a closed one, where it is not made again.
         """
         reach = BillingPeriod.month(month).reach
         with self._reading() as connection:
@@ -70,7 +71,7 @@ def _within(table: sa.Table, span: BillingPeriod) -> sa.Select[Any]:
 
 def _credits(month: str, span: BillingPeriod) -> sa.Select[Any]:
     grants = credit_grants.c
-    used = applied_minor(credit_grants) + reserved_minor(credit_grants, before=month)
+    used = applied_minor(credit_grants) + reserved_minor(credit_grants, ahead_of(month))
     found = (
         sa.select(credit_grants, (grants.amount_minor - used).label("left_minor"))
         .where(grants.granted_ms < span.end_ms)

@@ -8,14 +8,22 @@ payment.
 import sqlalchemy as sa
 
 from schemas.closing import ClosingState
-from schemas.errors import Conflict, NotFound
+from schemas.errors import Conflict, ReconciliationFailed
 from schemas.invoice import InvoiceState
 from stores.ledger.extras.bookings import check_items_billed
-from stores.ledger.extras.credits import apply_credits, grant_negatives
+from stores.ledger.extras.credit_use import (
+    apply_credits,
+    check_covered,
+    drafts_with_credits,
+    lacks_credits,
+    lock_grants,
+)
+from stores.ledger.extras.credits import grant_negatives
 from stores.ledger.invoices.drafts import IS_DRAFT
 from stores.ledger.invoices.invoices import drafts_slice
-from stores.ledger.invoices.review import let_go, passes_review
+from stores.ledger.invoices.review import passes_review
 from stores.ledger.months.month_slices import reconciliation_slice, segments_slice
+from stores.ledger.months.slices import lock_closing
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, json_object, upsert
 from stores.ledger.tables.closing_tables import closings, overrides, reconciled
@@ -26,7 +34,7 @@ _DIGITS = 6
 
 
 class Finalizing(LedgerPart):
-    """The tables `number_series` and `overrides`, and invoices on their way out of draft."""
+    """The table `number_series`, and invoices on their way out of draft."""
 
     def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
         """Finalize and number all drafts that are not held, in one transaction; how many.
@@ -35,21 +43,22 @@ class Finalizing(LedgerPart):
         invoice of zero becomes `paid` at once, and so does one below zero: it is granted as a
         prepaid credit. The closing becomes `closed`. A tenant without a
         recorded reconciliation is not finalized. Each is told as `invoice.finalized`, and what it
-        uses of prepaid credits is written.
+        uses of prepaid credits is written. In a month that is closed already a draft whose credits
+        others have used stays one, and keeps nobody else back.
 
         Raises:
             NotFound: the month was never closed. Conflict: its drafts are not all written, or are
-            older than the change of a plan, an item or the use of a credit.
+            older than the change of a plan, an item or the use of a credit. ReconciliationFailed:
+            the month is open, and no comparison of its drafts is recorded.
         """
         with self._writing() as connection:
-            _lock_closing(connection, month)
-            _check_plans_stand(connection, month)
-            if not drafts_slice(month).is_whole(connection):
-                raise Conflict(
-                    f"the drafts of {month} are not all written; run `countinghouse close {month}`"
-                )
+            is_closed = lock_closing(connection, month) is ClosingState.CLOSED
+            _check_drafts_stand(connection, month)
+            if not is_closed:
+                _check_compared(connection, month)
+            passing = sa.and_(_passes(month), _covered(connection, month, is_closed=is_closed))
             last = last_number(connection, month, seller)
-            count = _number(connection, month, seller, last, (issued_ms, due_ms))
+            count = _number(connection, month, seller, passing, last, (issued_ms, due_ms))
             _after_finalizing(connection, month, seller, issued_ms, last + count)
             if count:
                 check_items_billed(connection, month, seller, issued_ms)
@@ -58,60 +67,55 @@ class Finalizing(LedgerPart):
                 _tell(connection, month, seller, issued_ms, (last, last + count))
             return count
 
-    def override(self, month: str, tenant: str, who: str, why: str) -> None:
-        """Let a held tenant's draft be finalized; the name and reason stay in the audit log.
+    def check_drafts(self, month: str) -> None:
+        """Raise what `finalize` would of an open month whose drafts are not whole or compared."""
+        with self._reading() as connection:
+            _check_drafts_stand(connection, month)
+            _check_compared(connection, month)
 
-        Whom only a person holds back is no exception: it passes by its figures.
-        Raises NotFound when the tenant has no draft in the month.
-        """
-        draft = sa.select(invoices.c.id).where(
-            invoices.c.month == month,
-            invoices.c.tenant == tenant,
-            invoices.c.state == InvoiceState.DRAFT.value,
-        )
-        now_ms = self._clock()
-        with self._writing() as connection:
-            if connection.execute(draft).first() is None:
-                raise NotFound(f"tenant {tenant!r} has no draft in {month}")
-            if let_go(connection, month, tenant) and _agrees(connection, month, tenant):
-                _clear(connection, month, tenant)
-                detail = {tenant: {"month": month, "why": why}}
-                audit(connection, now_ms, who, "hold.released", detail)
-                return
-            told = {"who": who, "why": why, "at_ms": now_ms}
-            put = upsert(connection, overrides).values(month=month, tenant=tenant, **told)
-            connection.execute(
-                put.on_conflict_do_update(index_elements=["month", "tenant"], set_=told)
-            )
-            audit(
-                connection, now_ms, who, "hold.overridden", {tenant: {"month": month, "why": why}}
-            )
+    def passing(self, month: str) -> int:
+        """Drafts that `finalize` would number in a closed month: let go or approved since."""
+        passes = sa.and_(_passes(month), ~lacks_credits(month))
+        query = sa.select(sa.func.count()).where(invoices.c.month == month, IS_DRAFT, passes)
+        with self._reading() as connection:
+            return connection.execute(query).scalar_one()
 
 
-def _agrees(connection: sa.Connection, month: str, tenant: str) -> bool:
-    """Is the tenant's comparison recorded, and holds it nothing?"""
-    own = sa.and_(reconciliation_slice(month).live_tenants, reconciled.c.tenant == tenant)
-    found = connection.execute(sa.select(reconciled.c.held).where(own)).scalars().all()
-    return bool(found) and not any(found)
-
-
-def _clear(connection: sa.Connection, month: str, tenant: str) -> None:
-    drafts = sa.and_(invoices.c.month == month, invoices.c.tenant == tenant, IS_DRAFT)
-    connection.execute(sa.update(invoices).where(drafts).values(held=None))
-
-
-def _lock_closing(connection: sa.Connection, month: str) -> None:
-    query = sa.select(closings.c.state).where(closings.c.month == month).with_for_update()
-    if connection.execute(query).first() is None:
-        raise NotFound(f"{month} was never closed; run `countinghouse close {month}`")
-
-
-def _check_plans_stand(connection: sa.Connection, month: str) -> None:
+def _check_drafts_stand(connection: sa.Connection, month: str) -> None:
+    """The drafts are all there, and made by the plans as they are."""
     if segments_slice(month).marks.is_sent_back(connection):
         raise Conflict(
             f"a plan was changed within {month} after its usage was split by plans; "
             f"run `countinghouse close {month}` again"
         )
+    if not drafts_slice(month).is_whole(connection):
+        raise Conflict(
+            f"the drafts of {month} are not all written; run `countinghouse close {month}`"
+        )
+
+
+def _check_compared(connection: sa.Connection, month: str) -> None:
+    """Else a run that compares anew just now would find its month closed without a number."""
+    marks = reconciliation_slice(month).marks
+    if marks.is_whole(connection) and marks.row_count(connection):
+        return
+    drafts = sa.select(invoices.c.id).where(invoices.c.month == month, IS_DRAFT)
+    if connection.execute(drafts.limit(1)).first():
+        remedy = f"run `countinghouse close {month}`"
+        raise ReconciliationFailed(f"{month}: the drafts were not reconciled; {remedy}")
+
+
+def _covered(connection: sa.Connection, month: str, *, is_closed: bool) -> sa.ColumnElement[bool]:
+    """Whose drafts have the credits that they count on: in an open month all, or none goes on.
+
+    A draft of a closed month is not made again: without its credits it stays.
+    """
+    drafts = drafts_with_credits(month)
+    lock_grants(connection, drafts)
+    if is_closed:
+        return ~lacks_credits(month)
+    check_covered(connection, month, drafts, f"run `countinghouse close {month}` again")
+    return sa.true()
 
 
 def last_number(connection: sa.Connection, month: str, seller: str) -> int:
@@ -138,26 +142,31 @@ def _passes(month: str) -> sa.ColumnElement[bool]:
 
 
 def _number(
-    connection: sa.Connection, month: str, seller: str, last: int, dates: tuple[int, int]
+    connection: sa.Connection,
+    month: str,
+    seller: str,
+    passing: sa.ColumnElement[bool],
+    last: int,
+    dates: tuple[int, int],
 ) -> int:
     issued_ms, due_ms = dates
     order = (invoices.c.tenant, invoices.c.subscription, invoices.c.kind, invoices.c.id)
     rank = sa.func.row_number().over(order_by=order)
-    passing = (
+    ranked = (
         sa.select(invoices.c.serial, (rank + last).label("n"))
         .where(invoices.c.month == month, invoices.c.state == InvoiceState.DRAFT.value)
-        .where(_passes(month))
+        .where(passing)
         .subquery("passing")
     )
     free = invoices.c.total_minor <= 0
     settled = sa.case((free, InvoiceState.PAID.value), else_=InvoiceState.FINALIZED.value)
     return connection.execute(
         sa.update(invoices)
-        .where(invoices.c.serial == passing.c.serial)
+        .where(invoices.c.serial == ranked.c.serial)
         .values(
             state=settled,
             seller=seller,
-            number=sa.literal(f"{month}-") + _padded(passing.c.n),
+            number=sa.literal(f"{month}-") + _padded(ranked.c.n),
             issued_ms=issued_ms,
             due_ms=due_ms,
             version=invoices.c.version + 1,

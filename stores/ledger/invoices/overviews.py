@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from schemas.invoice import InvoiceState, MonthTotal
 from schemas.ledger_ports import LineWork
 from stores.ledger.columns import arrow_schema
+from stores.ledger.invoices.review import why_held
 from stores.ledger.months.column_slices import ColumnSlice
 from stores.ledger.months.month_slices import lines_slice, reconciliation_slice, usage_slice
 from stores.ledger.part import LedgerPart
@@ -172,8 +173,8 @@ class Overviews(LedgerPart):
         return None if issued_ms is None else int(issued_ms)
 
     def held_drafts(self, month: str, limit: int | None = None) -> list[InvoiceRow]:
-        """Drafts that something holds back, the largest first."""
-        is_held = sa.and_(invoices.c.month == month, invoices.c.held.is_not(None))
+        """Drafts that something holds back, or nobody has approved, the largest first."""
+        is_held = sa.and_(invoices.c.month == month, why_held().is_not(None))
         return self._invoices(sa.and_(is_held, invoices.c.state == "draft"), limit)
 
     def number_range(self, month: str) -> tuple[str, str] | None:
@@ -196,7 +197,9 @@ class Overviews(LedgerPart):
 
 def _rows() -> sa.Select[Any]:
     """Of invoices what an `InvoiceRow` has."""
-    return sa.select(*(invoices.c[field.name] for field in fields(InvoiceRow)))
+    columns = {field.name: invoices.c[field.name] for field in fields(InvoiceRow)}
+    told = columns | {"held": why_held().label("held")}
+    return sa.select(*told.values())
 
 
 def _is_live() -> sa.ColumnElement[bool]:

@@ -10,10 +10,13 @@ import sqlalchemy as sa
 
 from schemas.errors import NotFound
 from stores.ledger.invoices.drafts import IS_DRAFT
+from stores.ledger.months.slices import lock_closing
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, upsert
 from stores.ledger.tables.invoice_tables import invoices
 from stores.ledger.tables.review_tables import approvals, holds, months_to_approve
+
+UNAPPROVED = "waits for approval"
 
 
 class Review(LedgerPart):
@@ -23,12 +26,14 @@ class Review(LedgerPart):
         """Keep a tenant's drafts of the month back, also those made anew, until they are released.
 
         Raises:
-            NotFound: the tenant has no draft in the month.
+            NotFound: the tenant has no draft in the month, or that was never closed.
         """
         drafts = sa.and_(invoices.c.month == month, invoices.c.tenant == tenant, IS_DRAFT)
         at_ms = self._clock()
         told = {"who": who, "why": why, "at_ms": at_ms}
         with self._writing() as connection:
+            # Whoever finalizes has chosen its drafts already: it would number this one in spite.
+            lock_closing(connection, month)
             held = sa.update(invoices).where(drafts).values(held=_in_words(who, why))
             if not connection.execute(held).rowcount:
                 raise NotFound(f"tenant {tenant!r} has no draft in {month}")
@@ -103,10 +108,10 @@ def words_of_holds(connection: sa.Connection, month: str) -> Mapping[str, str]:
     return {row.tenant: _in_words(row.who, row.why) for row in rows}
 
 
-def let_go(connection: sa.Connection, month: str, tenant: str) -> bool:
-    """Take a person's hold back; was there one?"""
+def let_go(connection: sa.Connection, month: str, tenant: str) -> None:
+    """Take a person's hold back, if there is one."""
     own = sa.and_(holds.c.month == month, holds.c.tenant == tenant)
-    return connection.execute(sa.delete(holds).where(own)).rowcount > 0
+    connection.execute(sa.delete(holds).where(own))
 
 
 def passes_review(month: str, overridden: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -114,6 +119,13 @@ def passes_review(month: str, overridden: sa.ColumnElement[bool]) -> sa.ColumnEl
     is_held = sa.exists().where(holds.c.month == month, holds.c.tenant == invoices.c.tenant)
     is_asked = sa.exists().where(months_to_approve.c.month == month)
     return sa.and_(~is_held, sa.or_(~is_asked, _is_approved(), overridden))
+
+
+def why_held() -> sa.ColumnElement[str | None]:
+    """Why an invoice is still a draft: what holds it, or that it waits for somebody's yes."""
+    is_asked = sa.exists().where(months_to_approve.c.month == invoices.c.month)
+    waits = sa.and_(IS_DRAFT, invoices.c.held.is_(None), is_asked, ~_is_approved())
+    return sa.case((waits, sa.literal(UNAPPROVED)), else_=invoices.c.held)
 
 
 def _is_approved() -> sa.ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """Closing a month: its cut, its usage, its priced lines, its reconciliation.
 
-Owns what is computed before there are invoices. Figures of a closed month do not change; its
-reconciliation may be recorded again, so that held tenants can follow later.
+Owns what is computed before there are invoices. Figures of a closed month do not change, nor does
+what was recorded of their comparison: held tenants follow later by somebody's word.
 """
 
 import json
@@ -128,7 +128,11 @@ class Closings(LedgerPart):
             yield from merged(sources)
 
     def record_reconciliation(self, month: str, rows: ArrowStream) -> None:
-        """The month's comparison (`RECONCILIATION_COLUMNS`), whole, by tenant and meter."""
+        """The month's comparison (`RECONCILIATION_COLUMNS`), whole, by tenant and meter.
+
+        Raises:
+            Conflict: the month is closed.
+        """
         reconciliation_slice(month).replace(self._engine, rows)
 
     def reconciliation(self, month: str) -> ArrowStream:

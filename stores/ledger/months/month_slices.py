@@ -38,7 +38,7 @@ def lines_slice(month: str, work: LineWork) -> ColumnSlice:
 
 def reconciliation_slice(month: str) -> "ReconciliationSlice":
     """The month's comparison."""
-    marks = Slice(month, "reconciliation")
+    marks = Slice(month, "reconciliation", until_closed=True)
     return ReconciliationSlice(marks, RECONCILIATION_COLUMNS, ("tenant", "meter"))
 
 

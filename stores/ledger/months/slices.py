@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from schemas.closing import ClosingState
-from schemas.errors import Conflict
+from schemas.errors import Conflict, NotFound
 from stores.ledger.part import upsert
 from stores.ledger.tables.closing_tables import closing_slices, closings
 
@@ -80,6 +80,15 @@ class Slice:
     def _check_closing(self, connection: sa.Connection) -> None:
         if self.until_closed:
             check_open(connection, self.month)
+
+
+def lock_closing(connection: sa.Connection, month: str) -> ClosingState:
+    """The state of a month's closing, which stays until the transaction ends. Raises NotFound."""
+    query = sa.select(closings.c.state).where(closings.c.month == month).with_for_update()
+    state = connection.execute(query).scalar()
+    if state is None:
+        raise NotFound(f"{month} was never closed; run `countinghouse close {month}`")
+    return ClosingState(state)
 
 
 def check_open(connection: sa.Connection, month: str) -> None:

@@ -95,6 +95,13 @@ def test_an_amount_or_a_line_is_credited(month: Month) -> None:
     assert line == {"number": "2026-10-000004", "total_minor": -4999, "currency": "USD"}
 
 
+def test_without_a_key_each_note_is_another_whatever_keys_are_in_use(month: Month) -> None:
+    amount = ("invoices", "credit-note", UPGRADE, "--amount", "10.00", "--reason", "outage")
+    keys = (("--key", "2"), (), (), ("--key", "2"))
+    numbers = [run_json(*amount, *key)["number"] for key in keys]
+    assert numbers == ["2026-10-000003", "2026-10-000004", "2026-10-000005", "2026-10-000003"]
+
+
 def test_a_bundle_tells_what_stands_and_its_script_is_silent(month: Month, tmp_path: Path) -> None:
     run("invoices", "void", DESIGN, "--reason", "wrong buyer")
     run("invoices", "regenerate", DESIGN, "--reason", "right buyer")

@@ -7,10 +7,18 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner, Result
 
+from countinghouse import closing_run
 from countinghouse.cli.app import app
+from countinghouse.closing_run import close_month
+from countinghouse.dagster_runs import RunEnded, RunRequest
+from countinghouse.settings import Settings
 from dagster_project.month_bundle import run_record
+from pipelines.close import closing
 from schemas.errors import InvalidInput, NotFound
+from tests.builders import at
 from tests.unit.dagster_project.months import MONTH, Month, a_month, drafted_bare
+
+NOW = at("11-01 02:00")
 
 
 @pytest.fixture
@@ -49,7 +57,7 @@ def test_a_person_holds_a_tenant_back_until_it_is_released(month: Month) -> None
 
 def test_some_drafts_are_approved_then_all(month: Month) -> None:
     told = json.loads(run("approve", MONTH, "design", "--why", "fine", "--json"))
-    assert told == {"month": MONTH, "approved": 1, "unapproved": 1}
+    assert told == {"month": MONTH, "approved": 1, "unapproved": 1, "finalized": 0}
     assert run("approve", MONTH, "--all", "--why", "fine") == (
         "2026-10: 2 drafts approved, 0 not yet; `close 2026-10` goes on\n"
     )
@@ -63,6 +71,69 @@ def test_all_or_some_are_asked_for_and_they_are_there(month: Month) -> None:
         run("approve", MONTH, "nobody", "--why", "fine")
     with pytest.raises(NotFound, match="'nobody' has no draft"):
         run("hold", MONTH, "nobody", "--why", "fine")
+
+
+@pytest.fixture
+def unapproved(month: Month) -> Month:
+    """The month was closed, from the UI, before anybody had approved a draft."""
+    month.ledger.ask_for_approval(MONTH)
+    report = closing.finalize(MONTH, month.ledger, lambda: NOW, seller="a seller")
+    assert report.counts == {"finalized": 0, "held": 2}
+    return month
+
+
+def numbers(month: Month) -> dict[str, str | None]:
+    return {it.tenant: it.number for it in month.ledger.invoices(MONTH)}
+
+
+def test_what_is_approved_after_its_month_was_closed_gets_a_number_then(unapproved: Month) -> None:
+    assert run("approve", MONTH, "design", "--why", "fine") == (
+        "2026-10: 1 drafts approved, 1 not yet; 1 finalized, `pay 2026-10` collects\n"
+    )
+    assert numbers(unapproved) == {"design": "2026-10-000001", "upgrade": None}
+    told = json.loads(run("approve", MONTH, "--all", "--why", "fine", "--json"))
+    assert told == {"month": MONTH, "approved": 1, "unapproved": 0, "finalized": 1}
+    assert numbers(unapproved)["upgrade"] == "2026-10-000002"
+
+
+def test_who_waits_for_approval_is_listed_where_the_held_are(unapproved: Month) -> None:
+    waiting = dict.fromkeys(("design", "upgrade"), "waits for approval")
+    assert {it.tenant: it.held for it in unapproved.ledger.held_drafts(MONTH)} == waiting
+    listed = json.loads(run("list", "--month", MONTH, "--json"))
+    assert {it["tenant"]: it["held"] for it in listed} == waiting
+    assert close_month(Settings(), MONTH, print).held == waiting
+    run("approve", MONTH, "design", "--why", "fine")
+    assert [it.tenant for it in unapproved.ledger.held_drafts(MONTH)] == ["upgrade"]
+
+
+def test_a_hold_that_is_released_in_a_closed_month_leaves_the_approval_to_be_given(
+    month: Month,
+) -> None:
+    month.ledger.hold_back(MONTH, "design", "eve", "a call is due")
+    month.ledger.ask_for_approval(MONTH)
+    closing.finalize(MONTH, month.ledger, lambda: NOW, seller="a seller")
+    release = ("release", "design", MONTH, "--by", "eve", "--reason", "they called")
+    assert run(*release) == "design: waits for approval\n"
+    run("approve", MONTH, "design", "--why", "fine")
+    assert numbers(month) == {"design": "2026-10-000001", "upgrade": None}
+
+
+def test_closing_again_goes_on_with_what_passes_by_now(
+    unapproved: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was approved by another program, in a month that was closed with nothing to collect."""
+    asked: list[str] = []
+
+    def run_there(_settings: Settings, request: RunRequest, _report: object) -> RunEnded:
+        asked.append(request.job)
+        closing.finalize(MONTH, unapproved.ledger, lambda: NOW, seller="a seller")
+        return RunEnded("a-run", ())
+
+    monkeypatch.setattr(closing_run, "_run", run_there)
+    assert close_month(Settings(), MONTH, print).nothing_to_do
+    unapproved.ledger.approve(MONTH, None, "eve", "fine")
+    assert close_month(Settings(), MONTH, print).invoices == {"finalized": 2}
+    assert asked == ["finalize_and_collect"]
 
 
 def test_the_manifest_says_who_has_approved_what(month: Month) -> None:

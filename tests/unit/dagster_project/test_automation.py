@@ -1,6 +1,5 @@
-"""What happens by itself, and when: the month's end, the drafts' time for review."""
+"""What happens by itself, and when: the month's end."""
 
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -8,16 +7,11 @@ import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from dagster_project import automation
-from dagster_project.automation import request_finalize
-from schemas.closing import Closing, ClosingState
+from dagster_project import automation, finalizing
 from schemas.period import from_ms
 from schemas.vector import Vector
 from tests.builders import at
 from tests.unit.dagster_project.months import CLOSE, MONTH, Month, a_month
-
-DAY_MS = 86_400_000
-OPENED = Closing(MONTH, Vector(), 1, "1", at("11-01 01:05"))
 
 
 @pytest.fixture
@@ -106,36 +100,6 @@ def test_it_requests_one_run_of_a_month_and_none_once_opened(
     assert str(tick(month, monkeypatch, at("11-02"))).startswith("2026-10 was opened")
 
 
-@pytest.mark.parametrize(
-    ("closing", "reconciled", "now", "said"),
-    [
-        (None, False, "11-02", "no reconciled drafts"),
-        (OPENED, False, "11-02", "no reconciled drafts"),
-        (OPENED, True, "11-02", "may be looked at until 2026-11-03T01:05:00Z"),
-        (OPENED, True, "11-03 01:05", None),
-        (replace(OPENED, state=ClosingState.CLOSED), True, "11-04", "is closed"),
-    ],
-)
-def test_drafts_are_finalized_when_their_time_for_review_is_over(
-    closing: Closing | None, reconciled: bool, now: str, said: str | None
-) -> None:
-    asked = request_finalize(MONTH, closing, at(now), 2 * DAY_MS, is_reconciled=reconciled)
-    if said is None:
-        assert isinstance(asked, dg.RunRequest)
-        assert (asked.run_key, asked.partition_key) == ("finalize 2026-10", "2026-10")
-    else:
-        assert isinstance(asked, dg.SkipReason)
-        assert said in (asked.skip_message or "")
-
-
-def test_drafts_that_nobody_has_approved_wait(month: Month) -> None:
-    asked = request_finalize(MONTH, OPENED, at("11-05"), 0, is_reconciled=True, unapproved=2)
-    assert isinstance(asked, dg.SkipReason)
-    assert asked.skip_message == (
-        "2 drafts wait for approval; run `countinghouse invoices approve 2026-10 --all --why WHY`"
-    )
-
-
 def test_only_what_is_approved_gets_a_number_where_approval_is_asked_for(
     month: Month, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,4 +143,4 @@ def test_it_requests_nothing_beside_a_run_of_the_month_or_after_three_that_faile
 
 def test_schedule_and_sensors_run_by_themselves_in_production_only() -> None:
     assert automation.month_end.default_status is dg.DefaultScheduleStatus.STOPPED
-    assert automation.drafts_due.default_status is dg.DefaultSensorStatus.STOPPED
+    assert finalizing.drafts_due.default_status is dg.DefaultSensorStatus.STOPPED

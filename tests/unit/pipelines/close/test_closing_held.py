@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.close import closing
+from pipelines.close import closing, letting_go
 from schemas.closing import ClosingState
 from schemas.errors import NotFound, ReconciliationFailed
 from schemas.invoice import InvoiceState
@@ -29,13 +29,23 @@ def test_a_held_invoice_is_released_by_name_and_reason_with_the_next_number() ->
     world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
     world.close()
     word = {"seller": "seller", "who": "billing", "why": "checked by hand"}
-    report = closing.release_held(MONTH, "upgrade", world.ledger, world.clock, **word)
+    report = letting_go.release_held(MONTH, "upgrade", world.ledger, world.clock, **word)
     assert report.counts == {"finalized": 3, "held": 0}
     [invoice] = world.ledger.invoices(MONTH, tenant="upgrade")
     assert invoice.number == "2026-10-000003"
     assert world.ledger.overrides == {(MONTH, "upgrade"): ("billing", "checked by hand")}
     with pytest.raises(NotFound, match="has no draft"):
-        closing.release_held(MONTH, "upgrade", world.ledger, world.clock, **word)
+        letting_go.release_held(MONTH, "upgrade", world.ledger, world.clock, **word)
+
+
+def test_who_was_let_go_after_the_month_was_closed_is_finalized_by_closing_again() -> None:
+    world = World(max_held=0.5)
+    world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
+    world.close()
+    assert not world.close()[-1].written
+    world.ledger.override(MONTH, "upgrade", "billing", "checked by hand")
+    report = world.close()[-1]
+    assert (report.written, report.counts) == (True, {"finalized": 3, "held": 0})
 
 
 def test_more_than_max_held_stops_everyone() -> None:

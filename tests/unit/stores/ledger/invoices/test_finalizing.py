@@ -7,8 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from schemas.errors import Conflict, NotFound
+from schemas.closing import ClosingState
+from schemas.errors import Conflict, NotFound, ReconciliationFailed
 from stores.ledger import Ledger, connect
+from stores.ledger.connection import writing
+from stores.ledger.months.month_slices import reconciliation_slice
 from tests.unit.stores.ledger.builders import (
     DUE,
     MONTH,
@@ -25,6 +28,12 @@ from tests.unit.stores.ledger.builders import (
 def finalize(url: str) -> int:
     """Finalize the month in a process of its own."""
     return connect(url).finalize(MONTH, SELLER, NOW, DUE)
+
+
+def closing_state(ledger: Ledger) -> ClosingState:
+    closing = ledger.closing(MONTH)
+    assert closing is not None
+    return closing.state
 
 
 def numbers(ledger: Ledger) -> dict[str, str | None]:
@@ -102,6 +111,28 @@ def test_a_tenant_without_a_reconciliation_stays_a_draft(ledger: Ledger) -> None
     assert numbers(ledger) == {"acme": None, "bolt": "2026-10-000001"}
 
 
+def test_a_month_whose_drafts_are_compared_anew_stays_open(ledger: Ledger) -> None:
+    """Another run has dropped the comparison, to make the drafts anew: none would get a number."""
+    prepare_month(ledger, [a_draft("acme")])
+    ledger.record_reconciliation(MONTH, reconciled([]))
+    with pytest.raises(ReconciliationFailed, match="not reconciled; run `countinghouse close"):
+        ledger.finalize(MONTH, SELLER, NOW, DUE)
+    ledger.record_reconciliation(MONTH, reconciled(["acme"]))
+    with writing(ledger._engine) as connection:
+        generation = reconciliation_slice(MONTH).marks.begin(connection)
+    with pytest.raises(ReconciliationFailed, match="not reconciled"):
+        ledger.finalize(MONTH, SELLER, NOW, DUE)
+    with writing(ledger._engine) as connection:
+        reconciliation_slice(MONTH).marks.complete(connection, generation, 1)
+    assert closing_state(ledger) is ClosingState.OPEN
+
+
+def test_a_month_without_drafts_is_closed_without_a_comparison(ledger: Ledger) -> None:
+    prepare_month(ledger, [])
+    assert ledger.finalize(MONTH, SELLER, NOW, DUE) == 0
+    assert closing_state(ledger) is ClosingState.CLOSED
+
+
 def test_a_reconciliation_that_holds_is_enough_to_hold(ledger: Ledger) -> None:
     prepare_month(ledger, [a_draft("acme")])
     ledger.record_reconciliation(MONTH, reconciled(["acme"], held={"acme": "negative usage"}))
@@ -110,7 +141,9 @@ def test_a_reconciliation_that_holds_is_enough_to_hold(ledger: Ledger) -> None:
 
 def test_an_override_passes_the_gate_with_a_name_and_a_reason(ledger: Ledger) -> None:
     prepare_month(ledger, [a_draft("acme"), a_draft("bolt")])
-    ledger.hold(MONTH, {"acme": "counter differs by 3", "bolt": "negative usage"})
+    reasons = {"acme": "counter differs by 3", "bolt": "negative usage"}
+    ledger.record_reconciliation(MONTH, reconciled(["acme", "bolt"], reasons))
+    ledger.hold(MONTH, reasons)
     ledger.override(MONTH, "acme", "ada", "agreed with the tenant")
     assert ledger.finalize(MONTH, SELLER, NOW, DUE) == 1
     assert numbers(ledger) == {"acme": "2026-10-000001", "bolt": None}

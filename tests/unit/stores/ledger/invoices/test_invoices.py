@@ -150,9 +150,10 @@ def test_an_invoice_is_found_by_number_and_a_draft_by_id(ledger: Ledger) -> None
 
 
 def test_a_number_of_two_sellers_is_ambiguous(ledger: Ledger) -> None:
-    finalized(ledger, a_draft("acme"))
-    ledger.replace_drafts(MONTH, drafts_of([a_draft("bolt")]))
-    ledger.record_reconciliation(MONTH, reconciled(["bolt"]))
+    prepare_month(ledger, [a_draft("acme"), a_draft("bolt")])
+    ledger.hold_back(MONTH, "bolt", "eve", "wait")
+    ledger.finalize(MONTH, SELLER, NOW, DUE)
+    ledger.override(MONTH, "bolt", "eve", "go")
     ledger.finalize(MONTH, "Another Ltd", NOW, DUE)
     with pytest.raises(InvalidInput, match="use an id: sub_acme:2026-10, sub_bolt:2026-10"):
         ledger.invoice("2026-10-000001")

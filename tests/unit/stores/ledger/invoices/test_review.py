@@ -1,8 +1,12 @@
 """A person's look at drafts: a hold outlives them, an approval is of one document."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
+import sqlalchemy as sa
 
 from pipelines.invoices.draft_tables import drafts_of
 from schemas.errors import NotFound
@@ -41,6 +45,23 @@ def test_whom_a_person_holds_back_gets_no_number(drafted: Ledger) -> None:
     assert finalized(drafted) == ["bolt"]
 
 
+def test_who_finalizes_waits_for_a_hold_that_is_being_placed(drafted: Ledger) -> None:
+    """Two may write at once on Postgres: a draft chosen before the hold was numbered after it."""
+    is_placing = Event()
+
+    def linger(_connection: sa.Connection) -> None:
+        is_placing.set()
+        time.sleep(0.5)
+
+    sa.event.listen(drafted._engine, "commit", linger, once=True)
+    with ThreadPoolExecutor(2) as threads:
+        placed = threads.submit(drafted.hold_back, MONTH, "acme", "eve", "wait")
+        assert is_placing.wait(10)
+        numbered = threads.submit(finalized, drafted)
+    assert placed.exception() is None
+    assert numbered.result() == ["bolt"]
+
+
 def test_the_hold_outlives_new_drafts_and_another_comparison(drafted: Ledger) -> None:
     drafted.hold_back(MONTH, "acme", "eve", "wait")
     drafted.replace_drafts(MONTH, drafts_of([a_draft("acme", 1), a_draft("bolt")]))
@@ -62,6 +83,30 @@ def test_a_release_lets_go_what_agrees_and_overrides_nothing_else(drafted: Ledge
     assert finalized(drafted) == ["bolt"], "the release was of the person's hold alone"
     actions = [row["action"] for row in drafted.audit_log("acme")]
     assert actions == ["hold.placed", "hold.released"]
+
+
+def test_a_release_while_nothing_is_compared_overrides_nothing_that_is_found_later(
+    drafted: Ledger,
+) -> None:
+    """The close failed before its comparison; the next one finds 5 tokens too many."""
+    drafted.record_reconciliation(MONTH, reconciled([]))
+    drafted.hold_back(MONTH, "acme", "eve", "wait")
+    drafted.override(MONTH, "acme", "eve", "they called")
+    drafted.record_reconciliation(MONTH, reconciled(["acme", "bolt"], {"acme": "tokens: 5"}))
+    drafted.hold(MONTH, {"acme": "tokens: 5"})
+    assert finalized(drafted) == ["bolt"]
+    actions = [row["action"] for row in drafted.audit_log("acme")]
+    assert actions == ["hold.placed", "hold.released"]
+
+
+def test_who_was_never_compared_is_let_go_by_a_word_once_nothing_is_compared_any_more(
+    drafted: Ledger,
+) -> None:
+    drafted.record_reconciliation(MONTH, reconciled(["bolt"]))
+    assert finalized(drafted) == ["bolt"]
+    drafted.override(MONTH, "acme", "eve", "counted by hand")
+    assert finalized(drafted) == ["acme", "bolt"]
+    assert drafted.audit_log("acme")[0]["action"] == "hold.overridden"
 
 
 def test_who_differs_and_is_held_back_too_is_let_go_by_one_word(drafted: Ledger) -> None:

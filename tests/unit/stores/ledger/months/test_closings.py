@@ -73,6 +73,8 @@ def test_nothing_of_a_closed_month_can_be_replaced(ledger: Ledger) -> None:
         ledger.replace_usage(MONTH, FIRST)
     with pytest.raises(Conflict, match="2026-10 is closed"):
         ledger.replace_lines(MONTH, "charges", line_table())
+    with pytest.raises(Conflict, match="2026-10 is closed"):
+        ledger.record_reconciliation(MONTH, reconciled(["acme"]))
 
 
 def test_usage_is_replaced_as_a_whole_and_read_in_order(ledger: Ledger) -> None:
