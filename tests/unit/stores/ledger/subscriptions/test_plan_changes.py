@@ -277,6 +277,9 @@ def test_a_file_does_not_change_a_closed_month_either(books: Ledger) -> None:
     backdated = [a_subscription("acme", ("pro", "2026-09-01"), ("free", "2026-10-20"), version=2)]
     with pytest.raises(PeriodClosed):
         books.save_subscriptions(backdated, when("11-05"), "ada")
+    anchored = a_subscription("acme", ("pro", "2026-12-01"), version=2, anchor_day=16)
+    with pytest.raises(PeriodClosed, match="had from 2026-09-01T00:00:00Z on"):
+        books.save_subscriptions([anchored], when("11-05"), "ada")
     late = a_subscription("bolt", ("free", "2026-10-20"), version=2)
     with pytest.raises(PeriodClosed, match="'bolt'"):
         books.save_subscriptions([late], when("11-05"), "ada")
