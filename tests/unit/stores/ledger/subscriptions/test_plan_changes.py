@@ -287,6 +287,17 @@ def test_a_file_does_not_change_a_closed_month_either(books: Ledger) -> None:
     assert books.plan_history("acme")[-1].entry.command == "apply"
 
 
+def test_whose_plans_were_changed_in_the_past_is_known(books: Ledger) -> None:
+    for tenant in ("acme", "bolt", "core"):
+        pro_since_september(books, tenant)
+    backdated = Change(plan="free", version=2, when=when("10-20"))
+    carry_out(books, backdated, "11-05", "acme", in_closed_months=True)
+    carry_out(books, Change(plan="free", version=2, when=when("11-02")), "11-05", "bolt")
+    assert books.tenants_replanned(when("11-01"), when("11-01")) == {"acme"}
+    assert books.tenants_replanned(when("11-02"), when("11-05")) == {"acme", "bolt"}
+    assert books.tenants_replanned(when("11-02"), when("11-06")) == set()
+
+
 def test_all_that_have_a_plan_by_a_price_list_are_moved_once(books: Ledger) -> None:
     for tenant in ("acme", "bolt", "core"):
         pro_since_september(books, tenant)
