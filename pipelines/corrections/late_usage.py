@@ -102,13 +102,16 @@ def reach(closing: Closing, ledger: ClosingLedger) -> BillingPeriod:
     """When usage may be of, that a month's close bills.
 
     What a gauge shows reaches into every month that follows; a period with another anchor may
-    begin in the month before.
+    begin in the month before. Plans go on by the price list that they began with, so it does not
+    matter which one allows that.
     """
     month = BillingPeriod.month(closing.month)
-    _, catalog = ledger.catalog(closing.catalog_version)
-    if any(meter.aggregation == "time_weighted" for meter in catalog.meter_list):
+    newest, _ = ledger.catalog()
+    sold = [ledger.catalog(version)[1] for version in range(1, newest + 1)]
+    meters = (meter for catalog in sold for meter in catalog.meter_list)
+    if any(meter.aggregation == "time_weighted" for meter in meters):
         return BillingPeriod(0, month.end_ms)
-    return month.reach if catalog.anniversary_billing else month
+    return month.reach if any(catalog.anniversary_billing for catalog in sold) else month
 
 
 def _order(closing: Closing) -> tuple[int, str]:
