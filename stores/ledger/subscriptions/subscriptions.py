@@ -103,6 +103,12 @@ class Subscriptions(LedgerPart):
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
 
+    def first_anchored(self) -> str | None:
+        """The first tenant whose billing periods begin on another day than the first, if any."""
+        query = sa.select(sa.func.min(subscriptions.c.tenant))
+        with self._reading() as connection:
+            return connection.execute(query.where(subscriptions.c.anchor_day != 1)).scalar()
+
     def currencies(self) -> dict[str, str]:
         """What every tenant is billed in."""
         with self._reading() as connection:
