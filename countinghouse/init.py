@@ -8,7 +8,10 @@ from pathlib import Path
 
 from countinghouse.settings import Settings
 from pipelines.catalog import catalog_file
+from pipelines.catalog.catalog_succession import InUse, ensure_follows
+from schemas.closing import ClosingState
 from schemas.errors import InvalidInput, NotFound
+from schemas.period import BillingPeriod
 from schemas.topics import TopicNames
 from stores import ledger, log
 from stores.ledger import Ledger
@@ -72,10 +75,19 @@ def apply_catalog(books: Ledger, path: Path) -> tuple[int, bool]:
     """Apply a price list file: its version, and whether it is a new one.
 
     Raises:
-        InvalidInput: the file cannot be read, or is wrong at a line and column.
+        InvalidInput: the file cannot be read, or is wrong at a line and column. Conflict: what is
+            in use would no longer be counted; see `pipelines.catalog.catalog_succession`.
     """
     catalog = catalog_file.parse(read_text(path), str(path))
+    ensure_follows(catalog, books.catalogs(), _in_use(books))
     return books.apply_catalog(catalog_file.canonical(catalog), now_ms())
+
+
+def _in_use(books: Ledger) -> InUse:
+    """What ended before the newest closed month is billed; that month may have late usage."""
+    closed = [it.month for it in books.opened_closings() if it.state is ClosingState.CLOSED]
+    since_ms = BillingPeriod.month(max(closed)).start_ms if closed else 0
+    return InUse(books.holders(since_ms).keys(), books.first_anchored())
 
 
 def read_text(path: Path) -> str:

@@ -20,6 +20,7 @@ from schemas.price_terms import Closed, Currency, Price, Problem, tell
 from schemas.prices import Matrix, missing_currencies
 from schemas.quota import WINDOW_KINDS, WindowKind
 from schemas.rate_card import RateCard, UnitCost
+from schemas.subscription import Interval
 from schemas.tax import TaxRule, broken_taxes
 
 
@@ -105,6 +106,12 @@ class Catalog(Closed):
             m for plan in plans for m, card in plan.meters.items() if card.included is not None
         }
         return tuple(name for name in self.meters if name in pooled)
+
+    def sells(self, plan: str, interval: Interval, currency: str) -> bool:
+        """Can a plan be paid for by the interval, in the currency?"""
+        offered = self.plans.get(plan)
+        is_by_interval = offered and (interval == "month" or offered.base_fee_yearly)
+        return bool(is_by_interval) and currency in self.currencies
 
     @cached_property
     def _windows(self) -> dict[str, tuple[WindowKind, ...]]:

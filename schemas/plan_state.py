@@ -79,9 +79,11 @@ def first_difference(before: Subscription | None, after: Subscription) -> int | 
 
     Another day on which periods begin is a difference from the beginning on.
     """
-    if before is None or before.anchor_day != after.anchor_day:
+    if before is None:
         return next(iter(bounds(after)), None)
     instants = sorted({*bounds(before), *bounds(after)})
+    if before.anchor_day != after.anchor_day:
+        return next(iter(instants), None)
     return next((at for at in instants if _facts(before, at) != _facts(after, at)), None)
 
 

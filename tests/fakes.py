@@ -74,6 +74,8 @@ class FakeLedger:
         default_factory=lambda: {name: [] for name in EXTRAS}
     )
     """What tenants have beside their plans, whatever the month; see `schemas.extras`."""
+    replanned: list[tuple[str, int, int]] = field(default_factory=list)
+    """Changes of plans: whose, from which instant on, and when they were recorded."""
 
     def _write(self, name: str) -> None:
         if self.dies_at is not None and len(self.writes) + 1 >= self.dies_at:
@@ -98,6 +100,18 @@ class FakeLedger:
     ) -> ArrowStream:
         rows: ArrowStream = segment_table(self.subscriptions(period, tenants))
         return rows
+
+    def replan(self, after: Subscription, effective_ms: int, recorded_ms: int) -> None:
+        """Let a tenant have another timeline, as a command or a file does."""
+        self.subscribed = [after if it.id == after.id else it for it in self.subscribed]
+        self.replanned.append((after.tenant, effective_ms, recorded_ms))
+
+    def tenants_replanned(self, until_ms: int, since_ms: int) -> set[str]:
+        return {
+            tenant
+            for tenant, effective_ms, recorded_ms in self.replanned
+            if recorded_ms >= since_ms and effective_ms <= until_ms
+        }
 
     def closing(self, month: str) -> Closing | None:
         return self.closings.get(month)

@@ -61,7 +61,8 @@ def apply(
 
     books = ledger.connect(Settings().ledger_url)
     version, catalog = books.catalog()
-    wanted = subscription_file.parse(read_text(file), str(file), version, catalog)
+    text, currencies = read_text(file), books.currencies()
+    wanted = subscription_file.parse(text, str(file), version, catalog, currencies)
     saved = books.save_subscriptions(
         wanted, now_ms(), getpass.getuser(), in_closed_months=in_closed_months
     )

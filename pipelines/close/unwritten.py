@@ -62,6 +62,9 @@ class Unwritten:
     ) -> ArrowStream:
         return self._ledger.segments(period, tenants)
 
+    def tenants_replanned(self, until_ms: int, since_ms: int) -> set[str]:
+        return self._ledger.tenants_replanned(until_ms, since_ms)
+
     def extras(self, month: str) -> Extras:
         return self._ledger.extras(month)
 

@@ -14,6 +14,7 @@ from pipelines.adjustments.concerned import concerned
 from pipelines.columns.tables import as_table, line_of, rows_of
 from pipelines.invoices import invoicing
 from pipelines.invoices.books import Books
+from pipelines.invoices.books_as_billed import BooksAsBilled
 from pipelines.rating import bulk_rating
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, InvoiceState, remade_id
@@ -53,8 +54,9 @@ def void(number: str, ledger: CorrectionLedger, word: Word) -> bool:
 def regenerate(number: str, ledger: CorrectionLedger, word: Word, *, seller: str) -> Invoice:
     """The invoice in place of a void one: the month's usage and prices, today's buyer and credits.
 
-    It reads the usage that the month was closed by; what came late is corrected as ever, and
-    corrections of earlier months that stood on the void invoice are on this one.
+    It reads the usage that the month was closed by, and the plans that this was cut with; what came
+    late, or was changed since, is corrected as ever. Corrections of earlier months that stood on
+    the void invoice are on this one.
 
     Raises:
         NotFound: no such invoice. Conflict: it is not void, or a note, which is issued anew
@@ -70,10 +72,10 @@ def regenerate(number: str, ledger: CorrectionLedger, word: Word, *, seller: str
 
 
 def _remade(old: Invoice, ledger: CorrectionLedger) -> Invoice:
-    books = Books(old.month, ledger, [old.tenant])
+    books = BooksAsBilled(old.month, ledger, old.tenant)
     subscription = next((s for s in books.subscriptions if s.id == old.subscription), None)
     if subscription is None:
-        raise NotFound(f"{old.tenant} has no subscription in {old.month} any more")
+        raise NotFound(f"{old.tenant} had no subscription in {old.month} when it was closed")
     lines = _lines(old, books, ledger)
     rests_on = invoicing.basis(books.closing, books.offered.catalogs, books.given)
     return replace(invoicing.draft(subscription, lines, rests_on), id=_next_id(old, ledger))

@@ -1,8 +1,9 @@
 """Late usage: what closed months owe more or less, once events beyond their cuts are read.
 
 A closed month is computed again for those tenants alone of whom the log holds usage beyond its
-cut, by its own price lists and timelines, and compared with what was billed and corrected since.
-So a second late batch corrects what is new, and a second run nothing.
+cut, or whose plans were changed within it since, by its own price lists and the timelines as they
+are, and compared with what was billed and corrected since. So a second late batch corrects what is
+new, and a second run nothing.
 """
 
 from collections import Counter
@@ -82,24 +83,36 @@ def corrections(
     """
     found = []
     for closing in sorted(targets, key=lambda each: each.month):
-        if late := usage.late(reach(closing, ledger), closing.vector, as_of):
-            books = Books(closing.month, ledger, late)
-            billed = _billed(closing.month, ledger.invoices_of(late), counted)
+        if tenants := _concerned(closing, as_of, ledger, usage):
+            books = Books(closing.month, ledger, tenants)
+            billed = _billed(closing.month, ledger.invoices_of(tenants), counted)
             found += _of_month(books, billed, as_of, usage)
     return found
+
+
+def _concerned(
+    closing: Closing, as_of: Vector, ledger: ClosingLedger, usage: UsageReader
+) -> set[str]:
+    """Whose invoices may be off. Plans of an open month that change are taken in by its close."""
+    late = usage.late(reach(closing, ledger), closing.vector, as_of)
+    ends_ms = BillingPeriod.month(closing.month).end_ms
+    return late | ledger.tenants_replanned(ends_ms, closing.opened_ms)
 
 
 def reach(closing: Closing, ledger: ClosingLedger) -> BillingPeriod:
     """When usage may be of, that a month's close bills.
 
     What a gauge shows reaches into every month that follows; a period with another anchor may
-    begin in the month before.
+    begin in the month before. Plans go on by the price list that they began with, so it does not
+    matter which one allows that.
     """
     month = BillingPeriod.month(closing.month)
-    _, catalog = ledger.catalog(closing.catalog_version)
-    if any(meter.aggregation == "time_weighted" for meter in catalog.meter_list):
+    newest, _ = ledger.catalog()
+    sold = [ledger.catalog(version)[1] for version in range(1, newest + 1)]
+    meters = (meter for catalog in sold for meter in catalog.meter_list)
+    if any(meter.aggregation == "time_weighted" for meter in meters):
         return BillingPeriod(0, month.end_ms)
-    return month.reach if catalog.anniversary_billing else month
+    return month.reach if any(catalog.anniversary_billing for catalog in sold) else month
 
 
 def _order(closing: Closing) -> tuple[int, str]:
@@ -129,16 +142,17 @@ def _billed(
 def _of_month(
     books: Books, billed: Mapping[str, _Billed], as_of: Vector, usage: UsageReader
 ) -> list[Correction]:
-    subscriptions = [each for each in books.subscriptions if each.id in billed]
-    wanted = _owed_as_of(books, subscriptions, billed, as_of, usage)
+    subscriptions = {each.id: each for each in books.subscriptions if each.id in billed}
+    wanted = _owed_as_of(books, list(subscriptions.values()), billed, as_of, usage)
     found = []
-    for each in subscriptions:
-        own, owes = billed[each.id], wanted.get(each.id, ())
-        lines, too_much = difference(owes, own.lines, books.billed(each)), _too_much(owes)
+    for name, own in sorted(billed.items(), key=lambda item: (item[1].invoice.tenant, item[0])):
+        subscription, its, owes = subscriptions.get(name), own.invoice, wanted.get(name, ())
+        period = books.billed(subscription) if subscription else books.period
+        lines, too_much = difference(owes, own.lines, period), _too_much(owes)
         if lines:
-            invoice = own.invoice.number or own.invoice.id
-            told = books.month, each.tenant, each.id, each.currency, invoice
-            made = () if too_much else _placed(lines, each, books)
+            told = books.month, its.tenant, name, its.currency, its.number or its.id
+            last_plan = _last_plan(subscription, own, period)
+            made = () if too_much else _placed(lines, last_plan)
             found.append(Correction(*told, made, too_much))
     return found
 
@@ -153,9 +167,13 @@ def _too_much(lines: Lines) -> str | None:
     return f"{', '.join(meters)}: {TOO_MUCH}" if meters else None
 
 
-def _placed(lines: Lines, subscription: Subscription, books: Books) -> tuple[InvoiceLine, ...]:
+def _last_plan(subscription: Subscription | None, own: _Billed, period: BillingPeriod) -> str:
+    """The plan in force last; of a subscription that is no more in the month the one billed."""
+    return subscription.parts(period)[-1][0].plan if subscription else own.lines[-1].plan
+
+
+def _placed(lines: Lines, last_plan: str) -> tuple[InvoiceLine, ...]:
     """What belongs to no plan is put under the one in force last."""
-    last_plan = subscription.parts(books.billed(subscription))[-1][0].plan
     return tuple(line if line.plan else replace(line, plan=last_plan) for line in lines)
 
 

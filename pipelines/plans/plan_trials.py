@@ -79,9 +79,8 @@ def _anchor_day(moment: Moment, command: Start, version: int, at_ms: int) -> int
     if command.anchor is None:
         return day
     is_anniversary = command.anchor == "anniversary"
-    if is_anniversary and not moment.catalogs[version].anniversary_billing:
-        remedy = "write `anniversary_billing: true` in it"
-        raise InvalidInput(f"price list {version} bills by calendar months; {remedy}")
+    if is_anniversary:
+        _ensure_anniversaries(moment, version)
     paid_ms = at_ms + command.trial_days * DAY_MS
     wanted = from_ms(paid_ms).day if is_anniversary else 1
     if subscription.segments and wanted != day:
@@ -90,6 +89,14 @@ def _anchor_day(moment: Moment, command: Start, version: int, at_ms: int) -> int
             " that were made; leave the anchor out"
         )
     return wanted
+
+
+def _ensure_anniversaries(moment: Moment, version: int) -> None:
+    """Also by the newest price list: counters run that one, and keep rows by the day if it says."""
+    for each in (version, max(moment.catalogs)):
+        if not moment.catalogs[each].anniversary_billing:
+            remedy = "write `anniversary_billing: true` in it"
+            raise InvalidInput(f"price list {each} bills by calendar months; {remedy}")
 
 
 def _extend(moment: Moment, command: ExtendTrial) -> Effect:

@@ -6,10 +6,11 @@ Owns the reading of the file; storing and changing subscriptions is the ledger's
 """
 
 import csv
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise, zip_longest
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from schemas.card import card_fault
@@ -42,25 +43,35 @@ class _Row:
     anchor_day: str
 
 
-def parse(text: str, name: str, catalog_version: int, catalog: Catalog) -> list[Subscription]:
+def parse(
+    text: str,
+    name: str,
+    catalog_version: int,
+    catalog: Catalog,
+    currencies: Mapping[str, str] = MappingProxyType({}),
+) -> list[Subscription]:
     """Read subscriptions, ordered by tenant; their segments keep `catalog_version`.
 
-    An empty `currency`, `card` or `anchor_day` is what another row of the tenant says, or else USD,
-    the card that the tenant has, and calendar months.
+    An empty `currency`, `card` or `anchor_day` is what another row of the tenant says, or else the
+    one of `currencies` (what tenants are billed in that are known) or USD, the card that the tenant
+    has, and calendar months.
 
     Raises:
         InvalidInput: one line `file:line: column: reason; remedy` for each error found.
     """
-    return _Reader(name, catalog_version, catalog).read(text)
+    return _Reader(name, catalog_version, catalog, currencies).read(text)
 
 
 class _Reader:
     """Reads one file and collects all that is wrong with it."""
 
-    def __init__(self, name: str, catalog_version: int, catalog: Catalog) -> None:
+    def __init__(
+        self, name: str, catalog_version: int, catalog: Catalog, currencies: Mapping[str, str]
+    ) -> None:
         self._name = name
         self._catalog_version = catalog_version
         self._catalog = catalog
+        self._currencies = currencies
         self._errors: list[tuple[int, str]] = []
 
     def read(self, text: str) -> list[Subscription]:
@@ -127,7 +138,7 @@ class _Reader:
         yield "plan", self._tenants_fault(values["plan"], tenant)
         yield "starts_at", _time_fault(starts)
         yield "ends_at", _time_fault(ends) if ends else None
-        yield "currency", _choice_fault(currency, self._catalog.currencies) if currency else None
+        yield "currency", self._currency_fault(currency, tenant)
         yield "card", card_fault(card) if card else None
         yield "interval", self._interval_fault(values.get("interval"), values["plan"])
         yield "trial_days", _number_fault(values.get("trial_days"), 0, MAX_TRIAL_DAYS)
@@ -142,6 +153,13 @@ class _Reader:
         return (
             f"{plan} is for other tenants alone; choose another, or add {tenant} to its `tenants`"
         )
+
+    def _currency_fault(self, text: str | None, tenant: str) -> str | None:
+        billed_in = self._currencies.get(tenant)
+        if text and billed_in and text != billed_in:
+            return f"{tenant} is billed in {billed_in}, and stays so; write that, or nothing"
+        wanted = text or billed_in
+        return _choice_fault(wanted, self._catalog.currencies) if wanted else None
 
     def _interval_fault(self, text: str | None, plan: str) -> str | None:
         offered = self._catalog.plans.get(plan)
@@ -167,13 +185,15 @@ class _Reader:
         return Subscription(
             id=f"sub_{rows[0].tenant}",
             tenant=rows[0].tenant,
-            currency=self._agreed("currency", rows) or self._default_currency(rows[0]),
+            currency=self._agreed("currency", rows) or self._usual_currency(rows[0]),
             card=self._agreed("card", rows),
             segments=tuple(self._segments(rows)),
             anchor_day=int(self._agreed("anchor_day", rows) or 1),
         )
 
-    def _default_currency(self, row: _Row) -> str:
+    def _usual_currency(self, row: _Row) -> str:
+        if row.tenant in self._currencies:
+            return self._currencies[row.tenant]
         if DEFAULT_CURRENCY not in self._catalog.currencies:
             offered = ", ".join(self._catalog.currencies)
             self._fault(row.line, "currency", f"it is empty; write one of {offered}")

@@ -74,7 +74,7 @@ class Bookings(LedgerPart):
 
         Raises:
             NotFound: no such tenant. Conflict: it was redeemed for another time.
-            PeriodClosed: it begins in a closed month.
+            PeriodClosed: it begins in a closed month, or before one.
         """
         return self._book(coupon_redemptions, redeemed, "coupon.redeemed", who)
 
@@ -97,7 +97,7 @@ class Bookings(LedgerPart):
 
         Raises:
             NotFound: there is none of this key. Conflict: it would end before it begins.
-            PeriodClosed: the end lies in a closed month.
+            PeriodClosed: the end lies in a closed month, or before one.
         """
         this = sa.and_(booked_add_ons.c.tenant == tenant, booked_add_ons.c.key == key)
         with self._writing() as connection:

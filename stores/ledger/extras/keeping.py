@@ -51,16 +51,27 @@ def check_currency(connection: sa.Connection, tenant: str, currency: str) -> Non
 
 
 def check_open_from(connection: sa.Connection, starts_ms: int) -> None:
-    """Raise PeriodClosed when an instant lies in a closed month."""
-    month = BillingPeriod.month_of(starts_ms).key
-    check_month_open(connection, month)
+    """Raise PeriodClosed when an instant lies in a closed month, or before one.
+
+    What begins then would reach into that month. Those that are open stay so until the transaction
+    ends.
+    """
+    _check_open(connection, closings.c.month >= BillingPeriod.month_of(starts_ms).key)
 
 
 def check_month_open(connection: sa.Connection, month: str) -> None:
     """Raise PeriodClosed when a month is closed; until the transaction ends it stays open."""
-    query = sa.select(closings.c.state).where(closings.c.month == month).with_for_update()
-    if connection.execute(query).scalar() == ClosingState.CLOSED:
-        raise PeriodClosed(f"{month} is closed, and its invoices do not change; take a later month")
+    _check_open(connection, closings.c.month == month)
+
+
+def _check_open(connection: sa.Connection, months: sa.ColumnElement[bool]) -> None:
+    query = sa.select(closings.c.month, closings.c.state).where(months).order_by(closings.c.month)
+    found = connection.execute(query.with_for_update()).all()
+    closed = [row.month for row in found if row.state == ClosingState.CLOSED]
+    if closed:
+        raise PeriodClosed(
+            f"{closed[-1]} is closed, and its invoices do not change; take a later month"
+        )
 
 
 def send_back_drafts(connection: sa.Connection, starts_ms: int = 0) -> None:

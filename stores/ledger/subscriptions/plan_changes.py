@@ -17,7 +17,12 @@ from stores.ledger.subscriptions.change_rows import commands, history
 from stores.ledger.subscriptions.subscription_rows import SubscribedTenant, load
 from stores.ledger.subscriptions.subscription_writes import Written, write
 from stores.ledger.tables.invoice_tables import invoices
-from stores.ledger.tables.subscription_tables import subscription_segments, subscriptions, tenants
+from stores.ledger.tables.subscription_tables import (
+    subscription_changes,
+    subscription_segments,
+    subscriptions,
+    tenants,
+)
 
 # Literals, so that SQLite sees that the partial indexes of the same conditions fit.
 _PAST_DUE = invoices.c.state == sa.literal_column(f"'{InvoiceState.PAST_DUE.value}'")
@@ -77,6 +82,18 @@ class PlanChanges(LedgerPart):
         query = sa.select(subscriptions.c.tenant).where(is_held).order_by(subscriptions.c.tenant)
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
+
+    def tenants_replanned(self, until_ms: int, since_ms: int) -> set[str]:
+        """Whose plans of a time up to an instant were changed since another."""
+        rows = subscription_changes.c
+        query = (
+            sa.select(subscriptions.c.tenant)
+            .join_from(subscription_changes, subscriptions)
+            .where(rows.recorded_ms >= since_ms, rows.effective_ms <= until_ms)
+            .where(rows.command != CLOCK)
+        )
+        with self._reading() as connection:
+            return set(connection.execute(query).scalars())
 
     def plan_history(self, tenant: str) -> list[RecordedChange]:
         """Everything that was recorded of a tenant's subscription, in order."""

@@ -5,17 +5,19 @@ trail behind is in `published.py`. No plan rules and no charges here.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import sqlalchemy as sa
 
+from schemas.catalog import Catalog
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.period import BillingPeriod
 from schemas.plan_change import PlanEntry
 from schemas.plan_state import first_difference, next_bound, state_at
-from schemas.subscription import GOOD_CARD, Subscription
+from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
+from stores.ledger.catalogs import catalogs_of
 from stores.ledger.part import IN_CHUNK, LedgerPart, chunks, lock
 from stores.ledger.subscriptions.subscription_rows import SubscribedTenant, load, reaches_into
 from stores.ledger.subscriptions.subscription_writes import Written, write
@@ -53,16 +55,17 @@ class Subscriptions(LedgerPart):
     ) -> SavedCounts:
         """Insert or replace each tenant's subscription; tenants not named stay as they are.
 
-        A plan that is stored already, from the same instant on, keeps its price list version. Where
-        no card is said a tenant keeps its own; a new one has the sandbox's. An unchanged
-        subscription keeps its own versions; a change is told as `subscription.changed`, recorded as
-        the command `apply` and written to the audit log with it.
+        A plan that is stored already, from the same instant on, keeps its price list version where
+        that sells it by the wanted interval. Where no card is said a tenant keeps its own; a new
+        one has the sandbox's. An unchanged subscription keeps its own versions; a change is told as
+        `subscription.changed`, recorded as the command `apply` and written to the audit log with
+        it.
 
         Raises:
             PeriodClosed: one changes within a closed month, and `in_closed_months` is not said.
             InvalidInput: a tenant is named twice, or a subscription has no plan.
             NotFound: its price list version was never applied.
-            Conflict: the tenant has a subscription of another id.
+            Conflict: the tenant has a subscription of another id, or is billed in another currency.
         """
         _check(wanted)
         counts: Counter[Saved] = Counter()
@@ -101,6 +104,18 @@ class Subscriptions(LedgerPart):
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
 
+    def first_anchored(self) -> str | None:
+        """The first tenant whose billing periods begin on another day than the first, if any."""
+        query = sa.select(sa.func.min(subscriptions.c.tenant))
+        with self._reading() as connection:
+            return connection.execute(query.where(subscriptions.c.anchor_day != 1)).scalar()
+
+    def currencies(self) -> dict[str, str]:
+        """What every tenant is billed in."""
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(tenants.c.tenant, tenants.c.currency))
+            return {row.tenant: row.currency for row in rows}
+
 
 def _of(named: Collection[str], condition: sa.ColumnElement[bool]) -> list[sa.ColumnElement[bool]]:
     """The condition for some tenants alone, a list of keys at a time."""
@@ -121,7 +136,9 @@ def _check(wanted: Iterable[Subscription]) -> None:
 def _save(connection: sa.Connection, wanted: list[Subscription], order: _Applied) -> list[Saved]:
     named = tenants.c.tenant.in_([each.tenant for each in wanted])
     stored = {each.tenant: each for each in load(connection, named)}
-    wanted = [_keep_prices(each, stored.get(each.tenant)) for each in wanted]
+    segments = (segment for each in stored.values() for segment in each.subscription.segments)
+    prices = catalogs_of(connection, {segment.catalog_version for segment in segments})
+    wanted = [_keep_prices(each, stored.get(each.tenant), prices) for each in wanted]
     wanted = [_keep_card(each, stored.get(each.tenant)) for each in wanted]
     results = [_compare(each, stored.get(each.tenant)) for each in wanted]
     todo = [
@@ -163,20 +180,29 @@ def _compare(wanted: Subscription, stored: SubscribedTenant | None) -> Saved:
             f"tenant {wanted.tenant!r} has the subscription {stored.subscription.id!r};"
             f" {wanted.id!r} cannot be added beside it"
         )
+    if stored.subscription.currency != wanted.currency:
+        raise Conflict(
+            f"tenant {wanted.tenant!r} is billed in {stored.subscription.currency}, and invoices,"
+            f" credits and items are in it; give it that instead of {wanted.currency}"
+        )
     return "unchanged" if stored.subscription == wanted else "changed"
 
 
-def _keep_prices(wanted: Subscription, stored: SubscribedTenant | None) -> Subscription:
+def _keep_prices(
+    wanted: Subscription, stored: SubscribedTenant | None, prices: Mapping[int, Catalog]
+) -> Subscription:
     """The subscription with the price list versions of the plans that go on."""
     going_on = stored.subscription.segments if stored else ()
     versions = {(each.plan, each.starts_ms): each.catalog_version for each in going_on}
-    segments = tuple(
-        replace(
-            each, catalog_version=versions.get((each.plan, each.starts_ms), each.catalog_version)
-        )
-        for each in wanted.segments
-    )
-    return replace(wanted, segments=segments)
+
+    def kept(each: PlanSegment) -> PlanSegment:
+        version = versions.get((each.plan, each.starts_ms))
+        terms = each.plan, each.interval, wanted.currency
+        if version is None or not prices[version].sells(*terms):
+            return each
+        return replace(each, catalog_version=version)
+
+    return replace(wanted, segments=tuple(map(kept, wanted.segments)))
 
 
 def _keep_card(wanted: Subscription, stored: SubscribedTenant | None) -> Subscription:

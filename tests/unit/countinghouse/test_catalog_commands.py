@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from countinghouse.cli.app import app
 from countinghouse.init import DEFAULT_CATALOG, EXAMPLES
-from schemas.errors import InvalidInput, NotFound
+from schemas.errors import Conflict, InvalidInput, NotFound
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +54,22 @@ def test_a_file_is_compared_with_what_is_in_force_and_subscribers_are_counted(
     assert change["differences"] == [
         {"subject": "plan pro", "name": "base fee in USD", "old": "49.99", "new": "59.99"}
     ]
+
+
+def test_what_is_in_use_stays_counted(tmp_path: Path) -> None:
+    text = DEFAULT_CATALOG.read_text()
+    anniversaries, calendar = tmp_path / "anniversaries.yaml", tmp_path / "calendar.yaml"
+    anniversaries.write_text(f"{text}anniversary_billing: true\n")
+    calendar.write_text(text)
+    assert invoke("catalog", "apply", str(anniversaries)).exit_code == 0
+    assert invoke("catalog", "apply", str(calendar)).exit_code == 0
+    assert invoke("catalog", "apply", str(anniversaries)).exit_code == 0
+    started = ("start", "acme", "pro", "--anchor", "anniversary", "--at", "2026-10-16")
+    assert invoke("subscriptions", *started).exit_code == 0
+    refused = invoke("catalog", "apply", str(calendar))
+    assert isinstance(refused.exception, Conflict)
+    assert "billing periods of acme" in str(refused.exception)
+    assert invoke("catalog", "apply", str(anniversaries)).stdout.startswith("nothing changed")
 
 
 def test_a_price_list_in_force_is_asked_for_where_there_is_none(dearer: str) -> None:

@@ -255,6 +255,17 @@ def test_a_file_that_says_no_card_leaves_a_tenant_its_own(home: Path) -> None:
     assert (timeline("acme"), timeline("bolt")) == ("free 10-01", "free 10-01")
 
 
+def test_a_file_that_says_no_currency_leaves_a_tenant_its_own(home: Path) -> None:
+    subscriptions("start", "acme", "pro", "--currency", "CNY")
+    file = home / "subscriptions.csv"
+    file.write_text("tenant,plan,starts_at\nacme,free,2026-10-11\nbolt,free,2026-10-11\n")
+    subscriptions("apply", str(file))
+    assert ledger().currencies() == {"acme": "CNY", "bolt": "USD"}
+    file.write_text("tenant,plan,starts_at,currency\nacme,free,2026-10-11,USD\n")
+    with pytest.raises(InvalidInput, match="2: currency: acme is billed in CNY"):
+        subscriptions("apply", str(file))
+
+
 @pytest.mark.usefixtures("acme")
 def test_a_preview_shows_the_lines_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     used = [

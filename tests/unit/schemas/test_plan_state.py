@@ -110,3 +110,4 @@ def test_a_new_life_and_one_of_another_anchor_differ_from_their_beginning() -> N
     life = a_life("pro 09-01, free 11-01")
     assert first_difference(None, life) == when("09-01")
     assert first_difference(a_life("pro 09-01, free 11-01", 16), life) == when("09-01")
+    assert first_difference(a_life("pro 09-01", 16), a_life("pro 12-01")) == when("09-01")

@@ -105,6 +105,14 @@ def test_a_command_that_names_what_is_not_there_is_refused(
         carry_out(a_life(before), command, when(NOW), CATALOGS)
 
 
+def test_an_anniversary_needs_the_newest_price_list_too() -> None:
+    allowed, not_allowed = CATALOGS[3], CATALOGS[1]
+    command = start("pro", anchor="anniversary")
+    with pytest.raises(InvalidInput, match="price list 2 bills by calendar months"):
+        carry_out(a_life(""), command, when(NOW), {1: allowed, 2: not_allowed})
+    assert carry_out(a_life(""), command, when(NOW), {1: allowed, 2: allowed})
+
+
 def test_what_is_unpaid_refuses_a_pause_and_nothing_else() -> None:
     life = a_life("pro 09-01")
     with pytest.raises(ChangeRefused, match="acme is past due: it cannot be paused while"):

@@ -180,3 +180,19 @@ def test_a_price_list_without_dollars_asks_for_the_currency() -> None:
     catalog = Catalog.model_validate(body | {"currencies": ["CNY"]})
     with pytest.raises(InvalidInput, match="2: currency: it is empty; write one of CNY"):
         parse("tenant,plan,starts_at\na,pro,2026-09-01", "subs.csv", 1, catalog)
+
+
+def of_known(row: str, catalog: Catalog | None = None) -> str:
+    """What acme is billed in by a file, who was billed in CNY until now."""
+    text = f"tenant,plan,starts_at,currency\n{row}"
+    [found] = parse(text, "subs.csv", 2, catalog or llm_tokens(), {"acme": "CNY"})
+    return found.currency
+
+
+def test_a_known_tenant_is_billed_in_what_it_was() -> None:
+    assert of_known("acme,pro,2026-09-01,") == of_known("acme,pro,2026-09-01,CNY") == "CNY"
+    with pytest.raises(InvalidInput, match="2: currency: acme is billed in CNY, and stays so"):
+        of_known("acme,pro,2026-09-01,USD")
+    body = llm_tokens().model_dump(mode="json") | {"currencies": ["USD"]}
+    with pytest.raises(InvalidInput, match="2: currency: 'CNY' is not in the price list"):
+        of_known("acme,pro,2026-09-01,", Catalog.model_validate(body))

@@ -145,6 +145,23 @@ def test_a_closed_month_takes_nothing_new(ledger: Ledger) -> None:
     assert ledger.add_item(replace(ITEM, month="2026-11"), "ada") == "added"
 
 
+def test_what_began_before_a_closed_month_would_reach_into_it(ledger: Ledger) -> None:
+    """October is closed, and August was never opened."""
+    august, september = at("2026-08-01"), at("2026-09-01")
+    ledger.book_add_on(replace(ADD_ON, starts_ms=august), "ada")
+    prepare_month(ledger, [])
+    ledger.finalize(MONTH, SELLER, NOW, DUE)
+    commands: list[Callable[[], object]] = [
+        lambda: ledger.redeem(replace(REDEMPTION, starts_ms=august, ends_ms=None), "ada"),
+        lambda: ledger.book_add_on(replace(ADD_ON, key="more", starts_ms=august), "ada"),
+        lambda: ledger.end_add_on("acme", "seats", september, "ada"),
+    ]
+    for command in commands:
+        with pytest.raises(PeriodClosed, match="2026-10 is closed"):
+            command()
+    assert ledger.add_item(replace(ITEM, month="2026-08"), "ada") == "added"
+
+
 CHANGES: list[Callable[[Ledger], Any]] = [
     *(keep for _, keep in KEPT),
     lambda ledger: ledger.set_buyer("acme", Buyer("DE"), "ada"),

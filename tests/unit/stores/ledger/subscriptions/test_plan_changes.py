@@ -277,11 +277,25 @@ def test_a_file_does_not_change_a_closed_month_either(books: Ledger) -> None:
     backdated = [a_subscription("acme", ("pro", "2026-09-01"), ("free", "2026-10-20"), version=2)]
     with pytest.raises(PeriodClosed):
         books.save_subscriptions(backdated, when("11-05"), "ada")
+    anchored = a_subscription("acme", ("pro", "2026-12-01"), version=2, anchor_day=16)
+    with pytest.raises(PeriodClosed, match="had from 2026-09-01T00:00:00Z on"):
+        books.save_subscriptions([anchored], when("11-05"), "ada")
     late = a_subscription("bolt", ("free", "2026-10-20"), version=2)
     with pytest.raises(PeriodClosed, match="'bolt'"):
         books.save_subscriptions([late], when("11-05"), "ada")
     books.save_subscriptions(backdated, when("11-05"), "ada", in_closed_months=True)
     assert books.plan_history("acme")[-1].entry.command == "apply"
+
+
+def test_whose_plans_were_changed_in_the_past_is_known(books: Ledger) -> None:
+    for tenant in ("acme", "bolt", "core"):
+        pro_since_september(books, tenant)
+    backdated = Change(plan="free", version=2, when=when("10-20"))
+    carry_out(books, backdated, "11-05", "acme", in_closed_months=True)
+    carry_out(books, Change(plan="free", version=2, when=when("11-02")), "11-05", "bolt")
+    assert books.tenants_replanned(when("11-01"), when("11-01")) == {"acme"}
+    assert books.tenants_replanned(when("11-02"), when("11-05")) == {"acme", "bolt"}
+    assert books.tenants_replanned(when("11-02"), when("11-06")) == set()
 
 
 def test_all_that_have_a_plan_by_a_price_list_are_moved_once(books: Ledger) -> None:

@@ -138,7 +138,7 @@ class PlanLives(RuleBasedStateMachine):
         self.check_states(carried.entry, before or BLANK[tenant], tenant)
         differs_ms = first_difference(before, self.stored(tenant) or BLANK[tenant])
         assert differs_ms is not None
-        assert differs_ms >= open_from_ms
+        assert differs_ms >= max(open_from_ms, carried.entry.effective_ms)
 
     def check_states(self, entry: PlanEntry, before: Subscription, tenant: str) -> None:
         """It was in the state that its timeline says, and went where the new one says."""
