@@ -9,11 +9,12 @@ from functools import cached_property
 from pipelines.close.unwritten import Unwritten, make_drafts
 from pipelines.invoices.books import Books
 from pipelines.invoices.extras_as_billed import extras_as_billed
-from schemas.closing import ClosingState
+from schemas.closing import Closing, ClosingState
 from schemas.extras import Extras
-from schemas.ledger_ports import ClosingLedger
+from schemas.ledger_ports import ClosingLedger, LineWork
 from schemas.ports import UsageReader
 from schemas.progress import Progress, unseen
+from schemas.tables import ArrowStream
 
 
 def rerun(
@@ -30,11 +31,22 @@ def rerun(
 
 
 class _Again(Unwritten):
-    """The month as it was opened, with what tenants had beside their plans as it was billed."""
+    """The month as it was opened, with what tenants had beside their plans as it was billed.
+
+    What corrects earlier months follows from what was known of them when it was made, such as which
+    invoices were void: it is taken as it was recorded.
+    """
 
     def __init__(self, books: Books, ledger: ClosingLedger) -> None:
         super().__init__(replace(books.closing, state=ClosingState.OPEN), ledger)
         self._books = books
+
+    def opened_closings(self) -> list[Closing]:
+        return []
+
+    def replace_lines(self, month: str, work: LineWork, lines: ArrowStream) -> None:
+        recorded = self._ledger.lines(month, (work,)) if work == "corrections" else lines
+        super().replace_lines(month, work, recorded)
 
     def extras(self, month: str) -> Extras:
         return self._as_billed if month == self._books.month else super().extras(month)

@@ -2,7 +2,8 @@
 
 Compares what the ledger holds with what `pipelines.close.rerun` computes; owns no figure itself.
 What was made again is held to the same, with the buyer and the credits that it found; a credit note
-by hand follows from somebody's word and is left out.
+by hand follows from somebody's word and is left out. Corrections of earlier months are those that
+the close recorded.
 """
 
 from collections.abc import Iterator

@@ -26,7 +26,14 @@ from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_usage_of
 from schemas.closing import Closing, ClosingState
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, NOTHING, Extras
-from schemas.invoice import CORRECTION_KINDS, USAGE_KINDS, Invoice, InvoiceLine, month_billed
+from schemas.invoice import (
+    CORRECTION_KINDS,
+    USAGE_KINDS,
+    Invoice,
+    InvoiceLine,
+    invoice_id,
+    month_billed,
+)
 from schemas.late_usage import Correction
 from schemas.ledger_ports import ClosingLedger
 from schemas.period import BillingPeriod
@@ -41,9 +48,16 @@ Lines = Sequence[InvoiceLine]
 
 @dataclass(slots=True)
 class _Billed:
-    """What a subscription was billed for a month, and in corrections of it."""
+    """What a subscription was billed for a month, and in corrections of it.
 
-    invoice: Invoice
+    `name` is the invoice's number or id; `invoice` is None where it is void and was not made again.
+    """
+
+    subscription: str
+    tenant: str
+    currency: str
+    name: str
+    invoice: Invoice | None
     lines: list[InvoiceLine] = field(default_factory=list)
 
 
@@ -122,39 +136,49 @@ def _order(closing: Closing) -> tuple[int, str]:
 def _billed(
     month: str, invoices: Iterable[Invoice], counted: Collection[str]
 ) -> dict[str, _Billed]:
-    """By subscription. Whose invoice is void, and not made again, owes nothing."""
+    """By subscription. Whose invoice is void, and not made again, has its corrections alone."""
     invoices = list(invoices)
-    billed = {
-        each.subscription: _Billed(each, owed(each.lines))
-        for each in invoices
-        if each.month == month and each.kind == "invoice"
-    }
-    for invoice in invoices:
-        if invoice.month in counted and invoice.subscription in billed:
-            billed[invoice.subscription].lines += [
-                line
-                for line in invoice.lines
-                if line.kind in CORRECTION_KINDS and month_billed(line) == month
-            ]
+    billed: dict[str, _Billed] = {}
+    for each in invoices:
+        if each.month == month and each.kind == "invoice":
+            own = each.subscription, each.tenant, each.currency, each.number or each.id
+            billed[each.subscription] = _Billed(*own, each, owed(each.lines))
+    for each in invoices:
+        made = [it for it in each.lines if it.kind in CORRECTION_KINDS]
+        if lines := [it for it in made if each.month in counted and month_billed(it) == month]:
+            void = each.subscription, each.tenant, each.currency
+            none = _Billed(*void, invoice_id(each.subscription, month), None)
+            billed.setdefault(each.subscription, none).lines += lines
     return billed
 
 
 def _of_month(
     books: Books, billed: Mapping[str, _Billed], as_of: Vector, usage: UsageReader
 ) -> list[Correction]:
-    subscriptions = {each.id: each for each in books.subscriptions if each.id in billed}
-    wanted = _owed_as_of(books, list(subscriptions.values()), billed, as_of, usage)
-    found = []
-    for name, own in sorted(billed.items(), key=lambda item: (item[1].invoice.tenant, item[0])):
-        subscription, its, owes = subscriptions.get(name), own.invoice, wanted.get(name, ())
-        period = books.billed(subscription) if subscription else books.period
-        lines, too_much = difference(owes, own.lines, period), _too_much(owes)
-        if lines:
-            told = books.month, its.tenant, name, its.currency, its.number or its.id
-            last_plan = _last_plan(subscription, own, period)
-            made = () if too_much else _placed(lines, last_plan)
-            found.append(Correction(*told, made, too_much))
-    return found
+    subscriptions = {each.id: each for each in books.subscriptions}
+    standing = {name: own.invoice for name, own in billed.items() if own.invoice}
+    wanted = _owed_as_of(books, standing, as_of, usage)
+    found = (
+        _correction(own, subscriptions.get(name), wanted.get(name, ()), books)
+        for name, own in sorted(billed.items(), key=lambda item: (item[1].tenant, item[0]))
+    )
+    return [each for each in found if each.lines or each.carried_on]
+
+
+def _correction(
+    own: _Billed, subscription: Subscription | None, wanted: Lines, books: Books
+) -> Correction:
+    """What turns what was billed into what is wanted; it has no line where nothing differs."""
+    period = books.billed(subscription) if subscription else books.period
+    lines = difference(wanted, own.lines, period)
+    told = books.month, own.tenant, own.subscription, own.currency, own.name
+    if lines and (too_much := _too_much(wanted)):
+        return Correction(*told, (), too_much)
+    placed = (
+        line if line.plan else replace(line, plan=_last_plan(own, subscription, period))
+        for line in lines
+    )
+    return Correction(*told, tuple(placed))
 
 
 def _too_much(lines: Lines) -> str | None:
@@ -167,24 +191,16 @@ def _too_much(lines: Lines) -> str | None:
     return f"{', '.join(meters)}: {TOO_MUCH}" if meters else None
 
 
-def _last_plan(subscription: Subscription | None, own: _Billed, period: BillingPeriod) -> str:
-    """The plan in force last; of a subscription that is no more in the month the one billed."""
+def _last_plan(own: _Billed, subscription: Subscription | None, period: BillingPeriod) -> str:
+    """For what belongs to no plan: the one in force last, or billed, where there is none now."""
     return subscription.parts(period)[-1][0].plan if subscription else own.lines[-1].plan
 
 
-def _placed(lines: Lines, last_plan: str) -> tuple[InvoiceLine, ...]:
-    """What belongs to no plan is put under the one in force last."""
-    return tuple(line if line.plan else replace(line, plan=last_plan) for line in lines)
-
-
 def _owed_as_of(
-    books: Books,
-    subscriptions: Sequence[Subscription],
-    billed: Mapping[str, _Billed],
-    as_of: Vector,
-    usage: UsageReader,
+    books: Books, standing: Mapping[str, Invoice], as_of: Vector, usage: UsageReader
 ) -> Mapping[str, Lines]:
-    """The lines that these subscriptions' invoices would have, but for credits."""
+    """The lines that these subscriptions' invoices would have, but for credits; a void one none."""
+    subscriptions = [each for each in books.subscriptions if each.id in standing]
     if not subscriptions:
         return {}
     periods = {each.tenant: books.billed(each) for each in subscriptions}
@@ -195,7 +211,7 @@ def _owed_as_of(
     fees = bulk_rating.prorate_fees(segments, month, catalogs)
     charges = bulk_rating.rate_charges(used, segments, month, catalogs)
     rated = pa.concat_tables([fees, charges])
-    offered = replace(books.offered, extras=_as_billed(books, billed))
+    offered = replace(books.offered, extras=_as_billed(books, standing.values()))
     found = concerned(segments, offered)
     following = [bulk.adjust_lines(rated, found, month, offered)] if found.num_rows else []
     return _by_subscription([fees, charges, *following])
@@ -229,15 +245,10 @@ def _rows(correction: Correction, ordinals: Counter[str]) -> Iterator[tuple[Any,
         )
 
 
-def _as_billed(books: Books, billed: Mapping[str, _Billed]) -> Extras:
+def _as_billed(books: Books, standing: Iterable[Invoice]) -> Extras:
     """What tenants had as their invoices found it: buyers as told there, and no credits."""
-    buyers = (
-        (tenant, it.country, it.region, it.tax_id)
-        for tenant, it in sorted(
-            (own.invoice.tenant, as_billed(own.invoice, NOTHING).buyer) for own in billed.values()
-        )
-        if it.is_known
-    )
+    told = sorted((each.tenant, as_billed(each, NOTHING).buyer) for each in standing)
+    buyers = ((tenant, it.country, it.region, it.tax_id) for tenant, it in told if it.is_known)
     return replace(
         books.extras,
         buyers=table_of(buyers, BUYER_COLUMNS),

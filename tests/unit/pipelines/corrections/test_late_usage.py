@@ -249,9 +249,9 @@ def sent(draw: st.DrawFn, tenants: Sequence[str]) -> list[list[Used]]:
 
 
 def billed(ledger: FakeLedger) -> dict[tuple[str, str], int]:
-    """What invoices and notes come to by tenant and currency, before credits pay of it."""
+    """What invoices and notes that stand come to by tenant and currency, before credits pay."""
     sums: Counter[tuple[str, str]] = Counter()
-    for invoice in ledger.invoices():
+    for invoice in ledger.invoices_of({each.tenant for each in ledger.subscribed}):
         sums[invoice.tenant, invoice.currency] += invoice.total_minor + invoice.credits_minor
     return {key: total for key, total in sums.items() if total}
 
