@@ -83,8 +83,8 @@ class Discount(Closed):
         return self
 
     def amount_minor(self, currency: str) -> int:
-        """The amount in minor units; 0 where the discount is a share."""
-        return parse_minor(self.amount[currency], currency) if self.amount else 0
+        """The amount in minor units; 0 where the discount is a share, or none in the currency."""
+        return parse_minor(self.amount.get(currency, "0"), currency)
 
 
 def _periods(value: object) -> object:

@@ -7,6 +7,7 @@ import typer
 from countinghouse.cli.beside import (
     TenantArgument,
     TenantOption,
+    check_priced,
     ledger_of,
     offered,
     say,
@@ -45,6 +46,9 @@ def book(
         offered(add_on, dict(catalog.add_ons), "an add-on")
         name = key or add_on
         known = [each for each in books.add_ons(tenant) if each.key == name]
+        if not known:
+            whose = books.subscribed(tenant).subscription
+            check_priced(add_on, catalog.add_ons[add_on].fee, whose)
         starts_ms = instant(starts, "--from") if starts else now_ms()
         ends_ms = instant(ends, "--until") if ends else None
         wanted = BookedAddOn(tenant, name, add_on, version, quantity, starts_ms, ends_ms)

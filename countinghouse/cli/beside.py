@@ -15,8 +15,9 @@ from schemas.errors import InvalidInput
 from schemas.money import Money, parse_minor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from schemas.subscription import Subscription
     from stores.ledger import Ledger
 
 TenantArgument = Annotated[str, typer.Argument(help="The tenant.")]
@@ -75,3 +76,12 @@ def offered(name: str, offers: dict[str, Any], what: str) -> None:
     if name not in offers:
         there = f"there are {', '.join(offers)}" if offers else "the price list has none"
         raise InvalidInput(f"{name!r} is not {what}; {there}")
+
+
+def check_priced(name: str, amounts: "Mapping[str, str]", subscription: "Subscription") -> None:
+    """Raise InvalidInput when an offer has amounts, but none in the tenant's currency."""
+    currency = subscription.currency
+    if amounts and currency not in amounts:
+        whose = f"{subscription.tenant} is billed in {currency}"
+        remedy = f"give it an amount in {currency} in the price list"
+        raise InvalidInput(f"{whose}, and {name!r} has amounts in {', '.join(amounts)}; {remedy}")

@@ -7,6 +7,7 @@ import typer
 from countinghouse.cli.beside import (
     TenantArgument,
     TenantOption,
+    check_priced,
     ledger_of,
     offered,
     say,
@@ -44,6 +45,8 @@ def redeem(
         known = [each for each in books.redemptions(tenant) if each.coupon == coupon]
         starts_ms = instant(starts, "--from") if starts else now_ms()
         subscription = books.subscribed(tenant).subscription
+        if not known:
+            check_priced(coupon, catalog.coupons[coupon].amount, subscription)
         ends_ms = ends_of(catalog.coupons[coupon], subscription, starts_ms)
         if ends:
             ends_ms = instant(ends, "--until")

@@ -23,10 +23,12 @@ def _items(case: Case) -> Iterator[InvoiceLine]:
 
 
 def _add_ons(case: Case) -> Iterator[InvoiceLine]:
+    """One that its price list has no fee for, in the invoice's currency, costs nothing."""
     for booked in sorted(case.given.add_ons, key=attrgetter("key")):
         terms = case.catalogs[booked.catalog_version].add_ons[booked.add_on]
-        rule = _by_the_month if terms.interval == "month" else _by_the_year
-        yield from rule(case, booked, terms.fee_minor(case.currency) * booked.quantity)
+        if case.currency in terms.fee:
+            rule = _by_the_month if terms.interval == "month" else _by_the_year
+            yield from rule(case, booked, terms.fee_minor(case.currency) * booked.quantity)
 
 
 def _by_the_month(case: Case, booked: BookedAddOn, fee_minor: int) -> Iterator[InvoiceLine]:

@@ -117,24 +117,26 @@ def add_ons(booked: ArrowStream, catalogs: Mapping[int, Catalog]) -> pa.Table:
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for row in rows_of(as_table(booked, ADD_ON_COLUMNS)):
-            catalog = catalogs[row["catalog_version"]]
-            own = catalog.add_ons[row["add_on"]]
+            own = catalogs[row["catalog_version"]].add_ons[row["add_on"]]
             told = (row[name] for name in list(_ADD_ONS)[:6])
             kept = (*told, own.interval)
-            yield from ((*kept, it, own.fee_minor(it)) for it in catalog.currencies)
+            yield from ((*kept, it, own.fee_minor(it)) for it in own.fee)
 
     return table_of(rows(), _ADD_ONS)
 
 
 def redemptions(redeemed: ArrowStream, catalogs: Mapping[int, Catalog]) -> pa.Table:
-    """Coupons that tenants have redeemed, with their terms in each currency."""
+    """Coupons that tenants have redeemed, with their terms in each currency.
+
+    A share is one in all that are billed, also where its own price list has dropped some of them.
+    """
+    currencies = sorted({it for each in catalogs.values() for it in each.currencies})
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for row in rows_of(as_table(redeemed, REDEMPTION_COLUMNS)):
-            catalog = catalogs[row["catalog_version"]]
-            own = catalog.coupons[row["coupon"]]
+            own = catalogs[row["catalog_version"]].coupons[row["coupon"]]
             told = (row["tenant"], row["coupon"], row["starts_ms"], row["ends_ms"])
-            for it in catalog.currencies:
+            for it in own.amount or currencies:
                 yield *told, it, own.percent, own.amount_minor(it), own.on
 
     return table_of(rows(), _REDEMPTIONS)

@@ -22,6 +22,22 @@ taxes:
   - {name: VAT, country: DE, rate: 19%}
 """
 
+IN_DOLLARS = """
+name: dollars
+currencies: [USD]
+default_plan: pro
+meters:
+  calls: {event_type: api.call, aggregation: count}
+plans:
+  pro: {base_fee: {USD: 49.99}, meters: {}}
+coupons:
+  WELCOME: {percent: 20%, lasts: 3 months}
+  FIVE: {amount: {USD: 5.00}, lasts: once}
+add_ons:
+  seats: {fee: {USD: 5.00}}
+  audit: {fee: {USD: 600.00}, interval: year}
+"""
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +114,21 @@ def test_an_add_on_is_booked_and_ended() -> None:
         ("seats", 2, None),
         ("more", 1, "2026-12-01T00:00:00Z"),
     ]
+
+
+def test_what_the_newest_price_list_dropped_is_refused_and_a_share_is_not() -> None:
+    """bolt is billed in yuan, of which the second price list knows nothing."""
+    run("add-ons", "book", "bolt", "seats")
+    Path("dollars.yaml").write_text(IN_DOLLARS)
+    run("catalog", "apply", "dollars.yaml")
+    assert run_json("add-ons", "book", "bolt", "seats")["result"] == "unchanged"
+    assert run_json("coupons", "redeem", "bolt", "WELCOME")["result"] == "added"
+    remedy = "is billed in CNY.*; give it an amount in CNY in the price list"
+    for command in (["coupons", "redeem", "bolt", "FIVE"], ["add-ons", "book", "bolt", "audit"]):
+        with pytest.raises(InvalidInput, match=remedy):
+            run(*command)
+        command[2] = "acme"
+        run(*command)
 
 
 def test_items_are_in_the_tenants_currency() -> None:

@@ -88,6 +88,17 @@ def catalogs(draw: st.DrawFn) -> Catalog:
     return a_catalog(plans, coupons=coupons, add_ons=add_ons, taxes=draw(_taxes()))
 
 
+def in_dollars(catalog: Catalog) -> Catalog:
+    """A later price list that has dropped every other currency."""
+
+    def kept(told: Any) -> Any:
+        if isinstance(told, dict):
+            return {name: kept(each) for name, each in told.items() if name != "CNY"}
+        return told
+
+    return Catalog.model_validate(kept(catalog.model_dump(mode="json")) | {"currencies": ("USD",)})
+
+
 @st.composite
 def lives(draw: st.DrawFn) -> Subscription:
     """A subscription that is in October, with trials, pauses and years among its segments."""
@@ -123,9 +134,11 @@ def _spans(draw: st.DrawFn) -> tuple[int, int | None]:
 
 
 @st.composite
-def _has(draw: st.DrawFn, tenant: str) -> dict[str, list[tuple[Any, ...]]]:
-    """What a tenant has beside its plan."""
-    versions = st.sampled_from((1, 2))
+def _has(
+    draw: st.DrawFn, tenant: str, of: tuple[int, ...] = (1, 2)
+) -> dict[str, list[tuple[Any, ...]]]:
+    """What a tenant has beside its plan, of these versions of the price list."""
+    versions = st.sampled_from(of)
     region, tax_id = draw(st.sampled_from(("CA", None))), draw(st.sampled_from(("ID1", None)))
     country = draw(st.sampled_from((*COUNTRIES, None)))
     coupons = draw(st.sets(st.sampled_from(COUPONS)))
@@ -185,12 +198,12 @@ class Month:
 
 @st.composite
 def months(draw: st.DrawFn) -> Month:
-    """A month of up to three tenants on two versions of a price list."""
-    versions = {1: draw(catalogs()), 2: draw(catalogs())}
+    """A month of up to three tenants on two versions of a price list; they may keep of a third."""
+    versions = {1: draw(catalogs()), 2: draw(catalogs()), 3: in_dollars(draw(catalogs()))}
     found = draw(st.lists(lives(), min_size=1, max_size=3, unique_by=lambda s: s.tenant))
     has: dict[str, list[tuple[Any, ...]]] = {}
     for each in found:
-        for name, rows in draw(_has(each.tenant)).items():
+        for name, rows in draw(_has(each.tenant, tuple(versions))).items():
             has.setdefault(name, []).extend(rows)
     lines = [(each, draw(rated_lines(each))) for each in sorted(found, key=lambda s: s.tenant)]
     return Month(versions, lines, extras(**has))
