@@ -1,22 +1,28 @@
 """Where the running month's usage is going: what was used so far, and seven days' pace to its end.
 
 Only usage is projected, and of meters that add up alone; the others stay at what they are now. What
-is projected is a guess and never billed.
+is projected is a guess and never billed. One of more than can be said is said to be as much.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.columns.engine import database
 from pipelines.columns.tables import as_table, rows_of, table_of
 from pipelines.segments.billed_segments import bounds_table, in_force_within
 from pipelines.segments.segment_tables import subscriptions_of
 from pipelines.segments.segments import parts
 from schemas.period import BillingPeriod
+from schemas.quantity import clamped
 from schemas.subscription import Subscription
 from schemas.tables import USAGE_COLUMNS, ArrowStream
+
+_SQL = files("pipelines") / "sql"
+_CLAMPED, _ADDED = ((_SQL / f"{name}.sql").read_text() for name in ("clamped", "usage_added"))
 
 PACE_MS = 7 * 86_400_000
 """How far back the pace is taken from."""
@@ -86,7 +92,7 @@ def _to_come(
         if left_ms <= 0:
             continue
         for (meter, value), micro in sorted(pace.items()):
-            yield meter, part.number, value, max(micro, 0) * left_ms // lasted_ms
+            yield meter, part.number, value, clamped(max(micro, 0) * left_ms // lasted_ms)
 
 
 def _pace(
@@ -102,7 +108,6 @@ def _pace(
 
 def _summed(table: pa.Table) -> pa.Table:
     """One row for each tenant, meter, segment and value, in their order."""
-    keys = ["tenant", "meter", "segment", "value"]
-    sums = table.group_by(keys).aggregate([("quantity_micro", "sum"), ("events", "sum")])
-    named = sums.rename_columns([*keys, "quantity_micro", "events"])
-    return as_table(named.sort_by([(name, "ascending") for name in keys]), USAGE_COLUMNS)
+    with database({"usage": table}) as connection:
+        connection.execute(_CLAMPED)
+        return as_table(connection.sql(_ADDED).to_arrow_table(), USAGE_COLUMNS)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipelines.reports.preview import Upcoming, upcoming_invoices
 from pipelines.segments.segment_tables import segment_table
 from pipelines.usage.projection import projected
+from schemas.quantity import MOST_MICRO
 from schemas.subscription import Subscription
 from schemas.vector import Vector
 from tests.builders import OCTOBER, a_subscription, at, llm_tokens, units, usage_table
@@ -81,6 +82,24 @@ def test_only_what_adds_up_is_projected() -> None:
         "seats": units(70),
         "tokens": units(140),
     }
+
+
+def test_more_than_can_be_said_is_projected_to_be_as_much() -> None:
+    """100,000,000 units in a plan's first ten seconds; what the month is going to is no number."""
+    found = upcoming(
+        [a_subscription("pro 10-10", "acme"), a_subscription("pro 09-01", "bolt")],
+        [("10-10 00:00:05", 100_000_000)],
+        "10-10 00:00:10",
+    )
+    assert [each.tenant for each in found] == ["acme", "bolt"]
+
+
+def test_what_was_used_and_what_is_to_come_do_not_wrap_together() -> None:
+    segments = segment_table([a_subscription("pro 09-01")])
+    used = usage_table([("acme", "tokens", 1, "", MOST_MICRO - 1, 1)])
+    recent = usage_table([("acme", "tokens", 1, "", units(70), 1)])
+    table = projected(used, recent, segments, OCTOBER, at("10-25"), ["tokens"])
+    assert table["quantity_micro"].to_pylist() == [MOST_MICRO]
 
 
 quantities = st.integers(0, 10**12)
