@@ -1,7 +1,7 @@
 """What a tenant may use, as a short timeline in absolute numbers: the topic `entitlements`.
 
-On the wire quantities are decimal text and times RFC 3339; `pipelines.plans.entitlements` makes the
-messages, the counters and gates read them.
+On the wire quantities are decimal text and times RFC 3339; `pipelines.rating.entitlements` makes
+the messages, the counters and gates read them.
 """
 
 from typing import Annotated

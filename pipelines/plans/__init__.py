@@ -1,1 +1,1 @@
-"""The life of a subscription: each command on it, its timeline of plans, what it entitles to."""
+"""The life of a subscription: each command on it, its timeline of plans."""

@@ -1,1 +1,1 @@
-"""Fees and usage lines: the specification in plain integers, and for all tenants at once."""
+"""Fees, usage lines and what is included: specified in plain integers, and for all at once."""

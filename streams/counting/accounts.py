@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pipelines.plans.entitlements import DEFAULT_VERSION, default_entry
+from pipelines.rating.entitlements import DEFAULT_VERSION, default_entry
 from schemas.catalog import Catalog
 from schemas.entitlement import Entitlements
 from schemas.quota import WINDOW_KINDS

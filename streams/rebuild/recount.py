@@ -6,7 +6,7 @@ Pure. What windows there are, and how values are folded, is said where events ar
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pipelines.plans.entitlements import default_entry
+from pipelines.rating.entitlements import default_entry
 from schemas.catalog import Catalog
 from schemas.entitlement import Entitlements
 from schemas.meter import Aggregation

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from pipelines.plans.entitlements import timeline
+from pipelines.rating.entitlements import timeline
 from schemas.catalog import Catalog
 from schemas.entitlement import Entitlements
 from schemas.errors import DependencyUnreachable

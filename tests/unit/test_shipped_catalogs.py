@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.catalog import catalog_file
-from pipelines.plans.entitlements import timeline
+from pipelines.rating.entitlements import timeline
 from schemas.entitlement import EntitlementEntry, Threshold
 from schemas.period import BillingPeriod
 from tests.billing import Bill, usage_of, written

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.plans.entitlements import default_entry
+from pipelines.rating.entitlements import default_entry
 from schemas.entitlement import MeterEntitlement, Threshold
 from schemas.period import parse_instant
 from streams.counting.limits import NEVER, Limits, Timeline

@@ -1,12 +1,17 @@
 """From a subscription to a tenant's timeline of entitlements: pools, thresholds, hard limits.
 
-Owns the numbers that counters and gates compare with. It sends nothing and measures no usage.
+Owns the numbers that counters and gates compare with. What is included is the invoice's own pool,
+by the policies of its plans. It sends nothing and measures no usage.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from msgspec import structs
 
+from pipelines.rating.pools import pools
+from pipelines.segments.segments import Part
+from pipelines.segments.shares import plan_of
 from schemas.catalog import Catalog, Plan
 from schemas.decimals import scaled
 from schemas.entitlement import (
@@ -35,7 +40,8 @@ def timeline(
 
     `running` is the running month: the billing periods of the three months before it are held, the
     next one always, and later ones where a change is known. An entry stands at the start of each
-    of them and at each change; its pool is what is billed if nothing changes any more.
+    of them and at each change; its pool is what is billed if nothing changes any more. Counters
+    know the period alone, so pools that plans have of their own are one limit together.
     Free (100,000) to pro (1,000,000) on 16 October: 100,000 before, 48,387.096774 +
     516,129.032258 = 564,516.129032 from then on, 1,000,000 in November.
 
@@ -53,8 +59,8 @@ def timeline(
 def default_entry(catalog: Catalog) -> EntitlementEntry:
     """What a tenant may use for whom nothing was published: the default plan, every month whole."""
     plan = catalog.plans[catalog.default_plan]
-    pools = {meter: card.included for meter, card in plan.meters.items()}
-    return _entry(0, catalog.default_plan, plan, pools)
+    included = {meter: card.included for meter, card in plan.meters.items()}
+    return _entry(0, catalog.default_plan, plan, included)
 
 
 def _periods(subscription: Subscription, running: BillingPeriod) -> list[BillingPeriod]:
@@ -76,23 +82,26 @@ def _entries(
     subscription: Subscription, catalogs: Mapping[int, Catalog], period: BillingPeriod
 ) -> Iterator[EntitlementEntry]:
     """One entry for each stretch of the period, with the pool of a plan that lasts to its end."""
-    newest = catalogs[max(catalogs)]
-    earned: dict[str, int | None] = {}
-    for segment, part in _stretches(subscription, period):
-        catalog = newest if segment is None else catalogs[segment.catalog_version]
-        name = catalog.default_plan if segment is None else segment.plan
-        plan = catalog.plans[name]
-        rest = BillingPeriod(part.start_ms, period.end_ms)
-        pools = {
-            meter: _sum(earned.get(meter, 0), _share(card, rest, period))
-            for meter, card in plan.meters.items()
+    lived: list[Part] = []
+    for segment, stretch in _stretches(subscription, period):
+        rest = BillingPeriod(stretch.start_ms, period.end_ms)
+        part = Part(len(lived) + 1, *_in_force(segment, catalogs), rest)
+        plan = plan_of(part, catalogs)
+        included = {
+            meter: _included([*lived, part], meter, period, catalogs) for meter in plan.meters
         }
-        yield structs.replace(
-            _entry(part.start_ms, name, plan, pools), anchor_day=subscription.anchor_day
-        )
+        entry = _entry(stretch.start_ms, part.plan, plan, included)
+        yield structs.replace(entry, anchor_day=subscription.anchor_day)
         if segment is not None:  # what the default plan lent between two plans is not billed
-            for meter, card in plan.meters.items():
-                earned[meter] = _sum(earned.get(meter, 0), _share(card, part, period))
+            lived.append(replace(part, period=stretch))
+
+
+def _in_force(segment: PlanSegment | None, catalogs: Mapping[int, Catalog]) -> tuple[str, int]:
+    """Plan and version of a segment; where there is none, the newest default plan is lent."""
+    if segment is not None:
+        return segment.plan, segment.catalog_version
+    newest = max(catalogs)
+    return catalogs[newest].default_plan, newest
 
 
 def _stretches(
@@ -114,19 +123,22 @@ def _stretches(
         yield None, BillingPeriod(reached, period.end_ms)
 
 
-def _share(card: RateCard, part: BillingPeriod, period: BillingPeriod) -> int | None:
-    """What is included for a part of the period, floored to 1e-6 unit; None is unlimited."""
-    if card.included is None:
-        return None
-    return card.included * part.duration_ms // period.duration_ms
+def _included(
+    found: Sequence[Part], meter: str, period: BillingPeriod, catalogs: Mapping[int, Catalog]
+) -> int | None:
+    """What a meter's pools come to for these parts of the period; None is unlimited."""
+    total = 0
+    for pool in pools(found, meter, period, catalogs).values():
+        if pool is None:
+            return None
+        total += pool
+    return total
 
 
-def _sum(earned: int | None, more: int | None) -> int | None:
-    return None if earned is None or more is None else earned + more
-
-
-def _entry(from_: int, name: str, plan: Plan, pools: Mapping[str, int | None]) -> EntitlementEntry:
-    meters = {meter: _limits(card, pools[meter]) for meter, card in plan.meters.items()}
+def _entry(
+    from_: int, name: str, plan: Plan, included: Mapping[str, int | None]
+) -> EntitlementEntry:
+    meters = {meter: _limits(card, included[meter]) for meter, card in plan.meters.items()}
     return EntitlementEntry(format_instant(from_), name, meters, plan.features)
 
 

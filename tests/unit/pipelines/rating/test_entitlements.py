@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.plans.entitlements import default_entry, timeline
+from pipelines.rating.entitlements import default_entry, timeline
 from schemas.catalog import Catalog
 from schemas.entitlement import (
     EntitlementEntry,
