@@ -36,8 +36,14 @@ CREATE VIEW items AS FROM 'items.parquet';
 CREATE VIEW credits AS FROM 'credits.parquet';
 CREATE VIEW buyers AS FROM 'buyers.parquet';
 CREATE VIEW rules AS FROM 'tax_rules.parquet';
+-- Credits pay what is due on invoices; a note has no line of its own month, and they pay none of it.
 CREATE VIEW corrected AS
 SELECT subscription, sum(amount_minor)::BIGINT AS amount_minor
 FROM 'lines.parquet'
+SEMI JOIN (
+    SELECT invoice
+    FROM 'lines.parquet'
+    WHERE kind NOT IN ('correction', 'correction_tax', 'credited')
+) AS invoices USING (invoice)
 WHERE kind IN ('correction', 'correction_tax')
 GROUP BY subscription;

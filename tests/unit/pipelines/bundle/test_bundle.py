@@ -16,9 +16,11 @@ from pipelines.invoices.books import Books
 from schemas.bundle import RunRecord, WrittenFile
 from stores.bundles import changed_files, write_bundle
 from tests import bundles
+from tests.builders import at
 from tests.cases import bill_of
 from tests.unit.pipelines.close.test_closing import MONTH, World
 from tests.unit.pipelines.close.test_closing_adjusted import Adjusted
+from tests.unit.pipelines.corrections.test_late_usage import a_world, with_policy
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 CASES = (
@@ -71,6 +73,22 @@ def test_a_plan_s_policies_come_out_again(policy: str, tmp_path: Path) -> None:
     tables = bundles.write(books, tmp_path / "bundle")
     assert {"overage", "proration_charge"} & {it.kind for it in books.invoices[0].lines}
     assert tables["other_fees"].num_rows > 0 or policy in ("full", "own")
+    assert bundles.differences(tmp_path / "bundle") == []
+
+
+@pytest.mark.parametrize(("policy", "paid"), [("line", 5199), ("note", 4999)])
+def test_credits_pay_what_is_corrected_on_the_invoice_and_no_note(
+    policy: str, paid: int, tmp_path: Path
+) -> None:
+    world = a_world(with_policy(corrected_by=policy))
+    world.send(("acme", "10-31 23:00", 250_000))
+    gift = ("acme", "gift", "USD", 10_000, at("11-01"), None, 50, 10_000)
+    world.ledger.has["credits"] = [gift]
+    world.close("2026-11")
+    tables = bundles.write(Books("2026-11", world.ledger), tmp_path / "bundle")
+    lines = tables["lines"].to_pylist()
+    used = [row["amount_minor"] for row in lines if row["kind"] == "credit_applied"]
+    assert used == [-paid]
     assert bundles.differences(tmp_path / "bundle") == []
 
 
