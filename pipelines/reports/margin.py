@@ -18,10 +18,11 @@ from schemas.errors import InvalidInput
 NO_MODEL = ""
 """Where revenue stands that no token was used for, and usage that names no model."""
 
-_NO_REVENUE = ("tax", "correction_tax", "credit_applied")
+_TAXES = ("tax", "correction_tax")
+_NO_REVENUE = (*_TAXES, "credit_applied")
 """Tax is the state's; what prepaid credits pay was earned all the same."""
 
-_WITH_TAX = ("tax", "credited")
+_WITH_TAX = (*_TAXES, "credited")
 """Lines whose tax is in other lines' amounts, or in their own."""
 
 _MODEL = "model"
@@ -125,10 +126,13 @@ def _revenue(lines: pa.Table) -> dict[tuple[str, str], int]:
     """What each tenant's lines earn without tax; of prices that hold a tax, what is left of it."""
     outside = pc.is_in(lines["kind"], value_set=pa.array(_NO_REVENUE))
     found = Counter(_sums(lines.filter(pc.invert(outside)), "amount_minor"))
-    taxed = lines.filter(pc.is_in(lines["kind"], value_set=pa.array(_WITH_TAX)))
-    found.subtract(_sums(taxed, "tax_minor"))
-    found.update(_sums(lines.filter(pc.equal(lines["kind"], "tax")), "amount_minor"))
+    found.subtract(_sums(_of(lines, _WITH_TAX), "tax_minor"))
+    found.update(_sums(_of(lines, _TAXES), "amount_minor"))
     return dict(found)
+
+
+def _of(lines: pa.Table, kinds: Sequence[str]) -> pa.Table:
+    return lines.filter(pc.is_in(lines["kind"], value_set=pa.array(kinds)))
 
 
 def _sums(lines: pa.Table, column: str) -> dict[tuple[str, str], int]:

@@ -76,6 +76,18 @@ def test_tax_and_credits_are_no_revenue() -> None:
     assert told(rows) == [("outside", "", 1000, 0, 1000), ("within", "", 1000, 0, 1000)]
 
 
+def test_the_tax_of_late_usage_is_no_revenue_either() -> None:
+    """2.00 of late usage at 20 %: 0.40 on top of it, or 0.33 within."""
+    late = InvoiceLine("correction", "pro", OCTOBER, 200, "tokens", units(250_000))
+
+    def tax(adds: int, holds: int) -> InvoiceLine:
+        return InvoiceLine("correction_tax", "pro", OCTOBER, adds, name="VAT", tax_minor=holds)
+
+    table = lines(outside=[late, tax(40, 40)], within=[late, tax(0, 33)])
+    rows = margins(table, [], CATALOGS, [costs()])
+    assert told(rows) == [("within", "", 167, 0, 167), ("outside", "", 200, 0, 200)]
+
+
 def test_what_is_credited_is_earned_no_more_and_its_tax_neither() -> None:
     tax = InvoiceLine("tax", "pro", OCTOBER, 190, name="VAT", tax_minor=190)
     credited = InvoiceLine("credited", "pro", OCTOBER, -119, tax_minor=-19)
