@@ -156,8 +156,15 @@ def _whole(invoice: Invoice, place: int) -> InvoiceLine:
     if not 1 <= place <= len(invoice.lines):
         raise InvalidInput(f"{invoice.number} has {len(invoice.lines)} lines; there is no {place}")
     own = invoice.lines[place - 1]
-    if own.amount_minor <= 0 or own.kind in ("tax", "credited"):
+    if own.amount_minor <= 0 or own.kind in ("tax", "correction_tax", "credited"):
         raise InvalidInput(f"line {place} of {invoice.number} charges nothing to credit")
+    added, tax = _late_tax_on(invoice, own) if own.kind == "correction" else _tax_on(invoice, own)
+    amount = own.amount_minor + added
+    return replace(own, kind="credited", amount_minor=-amount, tax_minor=-tax or None)
+
+
+def _tax_on(invoice: Invoice, own: InvoiceLine) -> tuple[int, int]:
+    """What the taxes on a line add to it, and what they are."""
     taxes = [
         each
         for each in invoice.lines
@@ -167,9 +174,23 @@ def _whole(invoice: Invoice, place: int) -> InvoiceLine:
     ]
     # Two lines of the same period and amount have a tax each; one of every name is this line's.
     named = {each.name: each for each in taxes}.values()
-    amount = own.amount_minor + sum(each.amount_minor for each in named)
-    tax = sum(each.tax_minor or 0 for each in named)
-    return replace(own, kind="credited", amount_minor=-amount, tax_minor=-tax or None)
+    return sum(each.amount_minor for each in named), sum(each.tax_minor or 0 for each in named)
+
+
+def _late_tax_on(invoice: Invoice, own: InvoiceLine) -> tuple[int, int]:
+    """The same of a correction, whose taxes are told for all late usage of its month: its part.
+
+    0.60 on 2.00 and 1.00 is 0.40 on the 2.00.
+    """
+    late = [each for each in invoice.lines if each.period == own.period]
+    taxes = [each for each in late if each.kind == "correction_tax"]
+    whole = sum(each.amount_minor for each in late if each.kind == "correction")
+    if not whole:
+        return 0, 0
+    part_minor = own.amount_minor if whole > 0 else -own.amount_minor
+    sums = sum(each.amount_minor for each in taxes), sum(each.tax_minor or 0 for each in taxes)
+    added, tax = (divide_half_away(minor * part_minor, abs(whole)) for minor in sums)
+    return added, tax
 
 
 def _next_key(invoice: Invoice, ledger: ClosingLedger) -> str:
