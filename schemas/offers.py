@@ -149,6 +149,11 @@ class Commitment(Closed):
     def _says(self, name: str) -> bool:
         return bool(self.base_fee_yearly) if name == "base_fee_yearly" else self.policies != USUAL
 
+    @property
+    def discounts_fees(self) -> bool:
+        """Does the plan's own discount take from its fee?"""
+        return self.discount is not None and self.discount.on in ("all", "fees")
+
     def yearly_fee_minor(self, currency: str) -> int:
         """The fee of a year in minor units, where the plan is sold by the year."""
         return parse_minor(self.base_fee_yearly[currency], currency)
@@ -173,7 +178,7 @@ def broken_commitment(
         plan.policies,
         has_minimum=bool(plan.minimum),
         has_yearly=bool(plan.base_fee_yearly),
-        discounts_fees=plan.discount is not None and plan.discount.on in ("all", "fees"),
+        discounts_fees=plan.discounts_fees,
     )
     for currency in plan.minimum.keys() & plan.maximum.keys() & base_fee.keys():
         least = parse_minor(plan.minimum[currency], currency)

@@ -24,10 +24,18 @@ def contradictions(catalog: Catalog) -> Iterator[Problem]:
                 text = f"{currency} is not in `currencies`; add it there, or leave it out here"
                 yield (*path, currency), text
     for name, plan in catalog.plans.items():
-        for meter, card in plan.meters.items():
-            if card.soft_limit and card.hard_limit and card.soft_limit > card.hard_limit:
-                text = f"usage stops at the hard limit of {card.hard_limit}%; write that or less"
-                yield ("plans", name, "meters", meter, "soft_limit"), text
+        for path, text in _in_plan(plan):
+            yield ("plans", name, *path), text
+
+
+def _in_plan(plan: Plan) -> Iterator[Problem]:
+    if plan.base_fee_yearly and plan.discounts_fees:
+        text = "what is left of a year is given back of its whole fee"
+        yield ("discount",), f"{text}; write the lower fees instead, or `on: usage`"
+    for meter, card in plan.meters.items():
+        if card.soft_limit and card.hard_limit and card.soft_limit > card.hard_limit:
+            text = f"usage stops at the hard limit of {card.hard_limit}%; write that or less"
+            yield ("meters", meter, "soft_limit"), text
 
 
 def _all_amounts(catalog: Catalog) -> Iterator[tuple[_Path, Amounts]]:

@@ -44,6 +44,12 @@ plans:
 CARD = "plans.pro.meters"
 UNLISTED = "CNY is not in `currencies`; add it there, or leave it out here"
 
+YEARLY = "    base_fee_yearly: {USD: 365, JPY: 36500}\n"
+FULL_FEE = (
+    "what is left of a year is given back of its whole fee; "
+    "write the lower fees instead, or `on: usage`"
+)
+
 
 def told(old: str, new: str) -> list[str]:
     """What is said of the price list with some text in it changed."""
@@ -90,6 +96,11 @@ def test_the_price_list_is_well_formed() -> None:
         ("included: 1_000\n",
          "included: 1_000\n        hard_limit: 120%\n        soft_limit: 121%\n", "121%",
          f"{CARD}.tokens.soft_limit: usage stops at the hard limit of 120%; write that or less"),
+        ("    base_fee", f"{YEARLY}    discount: {{percent: 50%}}\n    base_fee",
+         "discount: {percent: 50%",
+         f"plans.pro.discount: {FULL_FEE}"),
+        ("    base_fee", f"{YEARLY}    discount: {{percent: 5%, on: fees}}\n    base_fee",
+         "discount: {percent: 5%", f"plans.pro.discount: {FULL_FEE}"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_had_is_refused(old: str, new: str, at: str, problem: str) -> None:
@@ -99,6 +110,11 @@ def test_what_cannot_be_had_is_refused(old: str, new: str, at: str, problem: str
 def test_a_soft_limit_at_the_hard_one_is_allowed() -> None:
     limits = "included: 1_000\n        hard_limit: 120%\n        soft_limit: 120%\n"
     assert parse(TEXT.replace("included: 1_000\n", limits, 1), "prices.yaml")
+
+
+def test_usage_may_be_discounted_beside_a_year() -> None:
+    terms = f"{YEARLY}    discount: {{percent: 50%, on: usage}}\n    base_fee"
+    assert parse(TEXT.replace("    base_fee", terms, 1), "prices.yaml")
 
 
 @pytest.mark.parametrize(
