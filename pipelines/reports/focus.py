@@ -6,7 +6,7 @@ that we can fill, without the two that it replaced; our own begin with `x_`. One
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import msgspec
@@ -184,7 +184,8 @@ def _priced(line: InvoiceLine, category: str, billed: Decimal) -> dict[str, Any]
     if line.kind != "credited" and line.quantity_micro is not None and is_priced:
         quantity, unit = _units(line.quantity_micro), line.meter or "Units"
         price = Decimal(line.unit_price_pico or 0).scaleb(-12)
-    cost = quantity * price
+    # The usual context rounds to 28 digits, and both together may have 38.
+    cost = Context(prec=DECIMAL.precision).multiply(quantity, price)
     priced = {
         "ContractedCost": cost,
         "ContractedUnitPrice": price,

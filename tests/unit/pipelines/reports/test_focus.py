@@ -5,15 +5,20 @@ import io
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
 import pyarrow as pa
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pipelines.reports.focus import COLUMNS, SCHEMA, focus_table
 from pipelines.reports.focus_text import in_text
-from schemas.invoice import Invoice
+from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.money import MINOR_DIGITS
-from tests.builders import at
+from schemas.price_terms import MAX_PICO
+from schemas.quantity import MOST_MICRO
+from tests.builders import OCTOBER, at
 from tests.unit.pipelines.close.test_closing import MONTH
 from tests.unit.pipelines.close.test_closing_adjusted import Adjusted
 
@@ -113,6 +118,16 @@ def test_an_overage_is_its_quantity_at_its_price(invoices: list[Invoice]) -> Non
     assert (row["ListUnitPrice"], row["BilledCost"]) == (Decimal("0.000008"), Decimal("1.56"))
     assert row["ListCost"] == Decimal("1.563870967744")
     assert row["ChargeClass"] is None
+
+
+@given(st.integers(-MOST_MICRO, MOST_MICRO), st.integers(1, MAX_PICO))
+@example(123_456_789_012_345_678, 1_234_567_890_123)
+def test_a_cost_of_any_length_is_exact(micro: int, pico: int) -> None:
+    """123,456,789,012.345678 at 1.234567890123 has 31 digits."""
+    line = InvoiceLine("overage", "pro", OCTOBER, 1, "calls", micro, pico)
+    told = Invoice("i", "acme", "s", MONTH, "USD", (line,), b"{}", "")
+    [row] = rows([replace(told, number="1", state=InvoiceState.FINALIZED)])
+    assert Fraction(row["ListCost"]) == Fraction(micro * pico, 10**18)  # type: ignore[call-overload]
 
 
 def test_a_line_of_an_earlier_period_is_a_correction(invoices: list[Invoice]) -> None:
