@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pipelines.checks.reconciliation import Quantities
 from schemas.closing import CounterComparison
 from schemas.invoice import USAGE_KINDS, Invoice, month_billed
+from schemas.quantity import clamped
 
 CAUSES = ("late", "duplicate", "in flight", "void", "lost")
 
@@ -122,4 +123,4 @@ def billed_with_corrections(
             if line.meter is not None and (is_own or is_correction):
                 key = invoice.tenant, line.meter
                 billed[key] = billed.get(key, 0) + (line.quantity_micro or 0)
-    return billed
+    return {key: clamped(micro) for key, micro in billed.items()}

@@ -27,7 +27,7 @@ name: dollars
 currencies: [USD]
 default_plan: pro
 meters:
-  calls: {event_type: api.call, aggregation: count}
+  tokens: {event_type: llm.request, aggregation: sum, value: [input_tokens, output_tokens]}
 plans:
   pro: {base_fee: {USD: 49.99}, meters: {}}
 coupons:

@@ -134,9 +134,11 @@ def _spans(draw: st.DrawFn) -> tuple[int, int | None]:
 
 
 @st.composite
-def _has(draw: st.DrawFn, tenant: str) -> dict[str, list[tuple[Any, ...]]]:
-    """What a tenant has beside its plan."""
-    versions = st.sampled_from((1, 2, 3))
+def _has(
+    draw: st.DrawFn, tenant: str, of: tuple[int, ...] = (1, 2)
+) -> dict[str, list[tuple[Any, ...]]]:
+    """What a tenant has beside its plan, of these versions of the price list."""
+    versions = st.sampled_from(of)
     region, tax_id = draw(st.sampled_from(("CA", None))), draw(st.sampled_from(("ID1", None)))
     country = draw(st.sampled_from((*COUNTRIES, None)))
     coupons = draw(st.sets(st.sampled_from(COUPONS)))
@@ -201,7 +203,7 @@ def months(draw: st.DrawFn) -> Month:
     found = draw(st.lists(lives(), min_size=1, max_size=3, unique_by=lambda s: s.tenant))
     has: dict[str, list[tuple[Any, ...]]] = {}
     for each in found:
-        for name, rows in draw(_has(each.tenant)).items():
+        for name, rows in draw(_has(each.tenant, tuple(versions))).items():
             has.setdefault(name, []).extend(rows)
     lines = [(each, draw(rated_lines(each))) for each in sorted(found, key=lambda s: s.tenant)]
     return Month(versions, lines, extras(**has))

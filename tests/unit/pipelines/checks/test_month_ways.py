@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from pipelines.checks.month_ways import as_of_now
 from schemas.invoice import InvoiceState
+from schemas.quantity import MOST_MICRO
 from schemas.vector import Vector
-from tests.builders import units
+from tests.builders import at, units
+from tests.fake_warehouse import Used
 from tests.unit.pipelines.close.test_closing import MONTH, World
 
 FATES = st.lists(st.sampled_from(("stays", "stays", "lost", "uncounted")), min_size=12, max_size=12)
@@ -72,6 +74,15 @@ def test_all_that_differs_is_found(since: Since) -> None:
     every, found = as_of_now(MONTH, *read, every=True), as_of_now(MONTH, *read)
     assert found.count == every.count == len(every.rows)
     assert found.rows == [row for row in every.rows if row.causes]
+
+
+def test_more_than_can_be_said_in_two_plans_is_held_and_not_lost() -> None:
+    world = World(max_held=0.5)
+    days = "10-05", "10-20"  # under pro, and under enterprise
+    world.warehouse.events += [Used("upgrade", "tokens", at(d), MOST_MICRO, 0, 4) for d in days]
+    world.close()
+    every = as_of_now(MONTH, world.ledger, world.warehouse, world.log, every=True)
+    assert [row.causes for row in every.rows if (row.tenant, row.meter) == HIDDEN] == [[]]
 
 
 def test_each_cause_is_among_what_is_found() -> None:
