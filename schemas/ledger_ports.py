@@ -117,8 +117,11 @@ class ClosingLedger(Protocol):
     def override(self, month: str, tenant: str, who: str, why: str) -> None:
         """Let a held tenant's draft be finalized; name and reason go to the audit log.
 
+        A person's hold is taken back, a difference that the comparison has found is overridden.
+
         Raises:
-            NotFound: the tenant has no draft in the month.
+            NotFound: the tenant has no draft in the month. Conflict: the month is closed, and
+                others have used the credits that the draft counts on.
         """
 
     def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:

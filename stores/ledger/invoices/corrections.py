@@ -98,7 +98,7 @@ def _use_credits(connection: sa.Connection, month: str, seller: str, now_ms: int
     issued = issued_with_credits(month, seller, now_ms)
     lock_grants(connection, issued)
     apply_credits(connection, month, seller, now_ms)
-    check_covered(connection, month, issued, "make it again once more")
+    check_covered(connection, month, issued, "run `countinghouse invoices regenerate` again")
 
 
 def _check_voidable(connection: sa.Connection, invoice: Invoice) -> None:

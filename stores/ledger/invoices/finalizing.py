@@ -56,8 +56,8 @@ class Finalizing(LedgerPart):
             _check_drafts_stand(connection, month)
             if not is_closed:
                 _check_compared(connection, month)
-            passing = sa.and_(_passes(month), _covered(connection, month, is_closed=is_closed))
             last = last_number(connection, month, seller)
+            passing = sa.and_(_passes(month), _covered(connection, month, is_closed=is_closed))
             count = _number(connection, month, seller, passing, last, (issued_ms, due_ms))
             _after_finalizing(connection, month, seller, issued_ms, last + count)
             if count:
