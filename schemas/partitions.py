@@ -6,6 +6,7 @@ clients do not unless they are told to.
 
 from collections.abc import Callable
 from functools import lru_cache
+from struct import Struct
 
 IsAtHome = Callable[[bytes | None, int], bool]
 """Does a record with this key belong on this partition?"""
@@ -40,13 +41,17 @@ def at_home(partitions: int | None) -> IsAtHome:
 
 def _murmur2(data: bytes) -> int:
     """MurmurHash2, 32 bits, with Kafka's seed."""
-    hashed = (_SEED ^ len(data)) & _MASK
-    whole = len(data) - len(data) % 4
-    for start in range(0, whole, 4):
-        word = int.from_bytes(data[start : start + 4], "little") * _MULTIPLIER & _MASK
-        word = (word ^ word >> 24) * _MULTIPLIER & _MASK
-        hashed = (hashed * _MULTIPLIER & _MASK) ^ word
-    if rest := data[whole:]:
+    hashed = _SEED ^ len(data)
+    for word in _words(len(data) // 4)(data):
+        mixed = word * _MULTIPLIER & _MASK
+        # Cut back once a word: what is above 32 bits changes nothing below.
+        hashed = (hashed * _MULTIPLIER ^ (mixed ^ mixed >> 24) * _MULTIPLIER) & _MASK
+    if rest := data[len(data) & ~3 :]:
         hashed = (hashed ^ int.from_bytes(rest, "little")) * _MULTIPLIER & _MASK
     hashed = (hashed ^ hashed >> 13) * _MULTIPLIER & _MASK
     return hashed ^ hashed >> 15
+
+
+@lru_cache
+def _words(count: int) -> Callable[[bytes], tuple[int, ...]]:
+    return Struct(f"<{count}I").unpack_from
