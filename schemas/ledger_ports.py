@@ -27,6 +27,9 @@ EVERYBODY: TenantRange = (None, None)
 class ClosingLedger(Protocol):
     """The ledger, as the month's close reads and writes it. Each write replaces its slice."""
 
+    def catalogs(self) -> dict[int, Catalog]:
+        """Every version of the price list."""
+
     def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
         """A version of the price list, the newest without one. Raises NotFound."""
 

@@ -59,7 +59,7 @@ class Killed(BaseException):
 class FakeLedger:
     """The month's close in memory. `writes` names each write that happened."""
 
-    catalogs: dict[int, Catalog]
+    sold: dict[int, Catalog]
     subscribed: list[Subscription] = field(default_factory=list)
     dies_at: int | None = None
     writes: list[str] = field(default_factory=list)
@@ -83,10 +83,13 @@ class FakeLedger:
         self.writes.append(name)
 
     def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
-        number = max(self.catalogs, default=0) if version is None else version
-        if number not in self.catalogs:
+        number = max(self.sold, default=0) if version is None else version
+        if number not in self.sold:
             raise NotFound(f"there is no version {number} of the price list")
-        return number, self.catalogs[number]
+        return number, self.sold[number]
+
+    def catalogs(self) -> dict[int, Catalog]:
+        return self.sold
 
     def subscriptions(
         self, period: BillingPeriod, tenants: Collection[str] | None = None

@@ -62,7 +62,7 @@ def _late_tenants(settings: Settings, demo: DemoInput, books: Ledger) -> set[str
         return set()
     with usage_reader(settings) as usage:
         landed = usage_log(settings).landed()
-        return usage.late(reach(closing, books), closing.vector, landed)
+        return usage.late(reach(closing, books.catalogs().values()), closing.vector, landed)
 
 
 def late_usage(settings: Settings, demo: DemoInput, books: Ledger) -> list[report.Late]:

@@ -49,6 +49,9 @@ class Unwritten:
         self._drafts: list[KeptDrafts] = []
         self._reconciled = table_of([], RECONCILIATION_COLUMNS)
 
+    def catalogs(self) -> dict[int, Catalog]:
+        return self._ledger.catalogs()
+
     def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
         return self._ledger.catalog(version)
 

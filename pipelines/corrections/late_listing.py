@@ -40,22 +40,22 @@ def late_usage(
     closed = [each for each in opened if each.state is ClosingState.CLOSED]
     counted = {each.month for each in opened}
     found: list[LateTenant] = []
+    sold = ledger.catalogs().values()
     for closing in sorted(closed, key=lambda each: each.month):
         if not months or closing.month in months:
-            found += _of_month(closing, counted, ledger, usage, as_of)
+            late = usage.late(reach(closing, sold), closing.vector, as_of)
+            found += _of_month(closing, late, counted, ledger, usage, as_of) if late else ()
     return found
 
 
 def _of_month(
     closing: Closing,
+    late: set[str],
     counted: Collection[str],
     ledger: ClosingLedger,
     usage: UsageReader,
     as_of: Vector,
 ) -> list[LateTenant]:
-    late = usage.late(reach(closing, ledger), closing.vector, as_of)
-    if not late:
-        return []
     books = Books(closing.month, ledger, late)
     rows = _rows(books, late, usage, as_of)
     due = corrections([closing], counted, as_of, ledger, usage)

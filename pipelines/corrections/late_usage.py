@@ -24,6 +24,7 @@ from pipelines.segments.segment_tables import segment_table
 from pipelines.segments.segments import bounds
 from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_usage_of
+from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, NOTHING, Extras
 from schemas.invoice import (
@@ -95,9 +96,9 @@ def corrections(
 
     `counted` are the months whose invoices and notes may hold corrections that count as made.
     """
-    found = []
+    found, sold = [], ledger.catalogs().values()
     for closing in sorted(targets, key=lambda each: each.month):
-        if tenants := _concerned(closing, as_of, ledger, usage):
+        if tenants := _concerned(closing, sold, as_of, ledger, usage):
             books = Books(closing.month, ledger, tenants)
             billed = _billed(closing.month, ledger.invoices_of(tenants), counted)
             found += _of_month(books, billed, as_of, usage)
@@ -105,24 +106,26 @@ def corrections(
 
 
 def _concerned(
-    closing: Closing, as_of: Vector, ledger: ClosingLedger, usage: UsageReader
+    closing: Closing,
+    sold: Collection[Catalog],
+    as_of: Vector,
+    ledger: ClosingLedger,
+    usage: UsageReader,
 ) -> set[str]:
     """Whose invoices may be off. Plans of an open month that change are taken in by its close."""
-    late = usage.late(reach(closing, ledger), closing.vector, as_of)
+    late = usage.late(reach(closing, sold), closing.vector, as_of)
     ends_ms = BillingPeriod.month(closing.month).end_ms
     return late | ledger.tenants_replanned(ends_ms, closing.opened_ms)
 
 
-def reach(closing: Closing, ledger: ClosingLedger) -> BillingPeriod:
+def reach(closing: Closing, sold: Collection[Catalog]) -> BillingPeriod:
     """When usage may be of, that a month's close bills.
 
     What a gauge shows reaches into every month that follows; a period with another anchor may
-    begin in the month before. Plans go on by the price list that they began with, so it does not
-    matter which one allows that.
+    begin in the month before. Plans go on by the price list that they began with, so any of all
+    that were `sold` by may allow that.
     """
     month = BillingPeriod.month(closing.month)
-    newest, _ = ledger.catalog()
-    sold = [ledger.catalog(version)[1] for version in range(1, newest + 1)]
     meters = (meter for catalog in sold for meter in catalog.meter_list)
     if any(meter.aggregation == "time_weighted" for meter in meters):
         return BillingPeriod(0, month.end_ms)

@@ -25,11 +25,11 @@ from schemas.vector import position
 from streams.landing.columns import buffers, decimals, ends_of, marks, moments, spreading, texts
 
 QUANTITY = pa.decimal128(18, 6)
-MAX_KEY_BYTES = 1_000
-"""So much of a key is kept with each element that is rejected: a tenant's is never as long."""
-
 QUANTITY_LIMIT = 10**18
 """Quantities of one event are below this many 1e-6 units: eighteen digits."""
+
+MAX_KEY_BYTES = 1_000
+"""So much of a key is kept with each element that is rejected: a tenant's is never as long."""
 
 TEXTS = pa.list_(pa.string())
 

@@ -247,6 +247,18 @@ def test_an_id_that_comes_in_two_months_is_explained(
     assert found.difference_micro == 0
 
 
+def test_an_id_that_one_record_has_with_times_of_two_months_is_explained(warehouse: Client) -> None:
+    deliver(
+        warehouse,
+        Delivery(15, "x", 2, time="2026-09-10T00:00:00Z"),
+        Delivery(15, "x", 2, item=1),
+    )
+    reach(warehouse, 50)
+    found = compare(warehouse)["a"]
+    assert units(found) == (0, 2, -2)
+    assert found.difference_micro == 0
+
+
 def test_ids_of_two_months_may_be_more_than_a_request_holds(warehouse: Client) -> None:
     # An hour of events, sent again just after midnight with the time of the resend.
     count_of = 45_000

@@ -85,7 +85,7 @@ def test_usage_beyond_what_lines_can_say_stops_nobody() -> None:
     rows = usage_table(("acme", "tokens", *each, MOST_MICRO, 1) for each in values)
     ledger.replace_usage(MONTH, rows)
     segments = segment_table([subscription])
-    charges = bulk_rating.rate_charges(rows, segments, OCTOBER, ledger.catalogs)
+    charges = bulk_rating.rate_charges(rows, segments, OCTOBER, ledger.sold)
     ledger.replace_lines(MONTH, "charges", charges)
     assert charges_match_usage(Books(MONTH, ledger)) == []
 

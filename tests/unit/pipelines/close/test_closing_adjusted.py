@@ -45,7 +45,7 @@ class Adjusted(World):
     sold: Catalog = field(default_factory=offers)
 
     def __post_init__(self) -> None:
-        self.ledger.catalogs = {1: self.sold}
+        self.ledger.sold = {1: self.sold}
         self.ledger.has |= {
             "buyers": [("design", "DE", None, None)],
             "redemptions": [("design", "WELCOME", 1, at("10-05"), at("12-31"))],
@@ -209,13 +209,13 @@ def test_a_limit_that_is_not_kept_stops_the_run(
     world.ledger.subscribed[0] = replace(world.ledger.subscribed[0], segments=(pro,))
     world.open()
     closing.aggregate_usage(MONTH, world.ledger, world.warehouse)
-    world.ledger.catalogs = {1: _cheap(world.sold)}
+    world.ledger.sold = {1: _cheap(world.sold)}
     closing.rate_charges(MONTH, world.ledger)
     closing.prorate_fees(MONTH, world.ledger)
     closing.draft_invoices(MONTH, world.ledger)
     body = json.loads(_cheap(world.sold).model_dump_json())
     body["plans"]["pro"] |= terms
-    world.ledger.catalogs = {1: Catalog.model_validate(body)}
+    world.ledger.sold = {1: Catalog.model_validate(body)}
     with pytest.raises(ReconciliationFailed, match=finding):
         closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=1)
     assert world.invoice("design").state is InvoiceState.DRAFT

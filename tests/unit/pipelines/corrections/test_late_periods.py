@@ -73,7 +73,7 @@ def test_a_reading_of_a_month_before_is_late_usage_of_the_month_it_holds_in() ->
 def sixteenth(*newer: Catalog) -> World:
     """Periods from the 16th on: October's invoice has 16 September to 16 October."""
     world = a_world(ANNIVERSARIES, a_life("pro 09-16", 16))
-    world.ledger.catalogs.update(enumerate(newer, start=2))
+    world.ledger.sold.update(enumerate(newer, start=2))
     world.send(("acme", "09-20", 1_000_000))
     world.close("2026-10")
     assert world.invoice("2026-10").total_minor == 4999
@@ -111,7 +111,7 @@ def test_late_usage_is_found_by_the_price_lists_that_plans_go_on_by() -> None:
     world.close("2026-11")
     assert world.corrections("2026-11") == [("correction", 250_000, 200)]
     office = a_world(OFFICE, a_subscription("basic 09-01", "acme"))
-    office.ledger.catalogs[2] = without_storage()
+    office.ledger.sold[2] = without_storage()
     office.close("2026-10")
     read(office, ("09-20", 3))
     office.close("2026-11")

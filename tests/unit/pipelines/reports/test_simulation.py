@@ -93,7 +93,7 @@ def _on_newest(life: Subscription, tenant: str, anchor_day: int) -> Subscription
 @given(months())
 def test_the_live_price_list_gives_the_real_invoices(ledger: FakeLedger) -> None:
     before = ledger.contents()
-    simulated = simulate(MONTH, ledger.catalogs[2], ledger, NOTHING_RENAMED)
+    simulated = simulate(MONTH, ledger.sold[2], ledger, NOTHING_RENAMED)
     assert simulated.drafted == simulated.billed
     assert simulated.billed == {(i.tenant, i.currency): i.total_minor for i in _invoices(ledger)}
     assert ledger.contents() == before
