@@ -55,7 +55,8 @@ WITH
                     AND time < fromUnixTimestamp64Milli({repeats_end_ms:Int64}, 'UTC')
                     AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})
                 GROUP BY tenant, event_key
-                HAVING min(ver) != max(ver) OR min(toYYYYMM(time)) != max(toYYYYMM(time))
+                HAVING min(ver) != max(ver)
+                    OR notEmpty({tenants:Array(String)}) AND min(toYYYYMM(time)) != max(toYYYYMM(time))
             )
     ),
     uncounted AS
