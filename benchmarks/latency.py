@@ -14,7 +14,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -107,10 +107,9 @@ def noting(instants: dict[str, dict[str, float]]) -> Any:
     """Wrap counting and writing so that each crossing's instants are noted."""
     count, write = Journal.count, JournalWriter.write
 
-    def noted_count(journal: Journal, records: Sequence[Record], end: int) -> None:
-        before = len(journal.shard._crossings)
-        count(journal, records, end)
-        arrived = {record.key: float(record.timestamp) for record in records}
+    def noted_count(journal: Journal, records: Iterable[Record], end: int = 0) -> None:
+        before, arrived = len(journal.shard._crossings), dict[bytes | None, float]()
+        count(journal, noting_arrivals(records, arrived), end)
         for crossing in journal.shard._crossings[before:]:
             appended = arrived[crossing.tenant.encode()]
             instants[crossing.id] = {"appended": appended, "counted": now_ms()}
@@ -122,9 +121,20 @@ def noting(instants: dict[str, dict[str, float]]) -> Any:
         for crossing in changes.crossings:
             instants[crossing.id] |= {"begun": begun, "ended": ended}
 
-    Journal.count, JournalWriter.write = noted_count, noted_write  # type: ignore[method-assign]
+    setattr(Journal, "count", noted_count)  # noqa: B010
+    setattr(JournalWriter, "write", noted_write)  # noqa: B010
     yield
-    Journal.count, JournalWriter.write = count, write  # type: ignore[method-assign]
+    setattr(Journal, "count", count)  # noqa: B010
+    setattr(JournalWriter, "write", write)  # noqa: B010
+
+
+def noting_arrivals(
+    records: Iterable[Record], arrived: dict[bytes | None, float]
+) -> Iterator[Record]:
+    """The records as they are; when each key's last was appended is noted on the way."""
+    for record in records:
+        arrived[record.key] = float(record.timestamp)
+        yield record
 
 
 # The subscriber and the producer ------------------------------------------------------------------
@@ -164,8 +174,7 @@ def produce(servers: str, topic: str, load: Load, seconds: float) -> None:
             tenant = f"tenant-{generation}-{place % 100}"
             events = [an_event(sent * load.batch + n, tenant) for n in range(load.batch)]
             value = json.dumps(events if load.batch > 1 else events[0])
-            headers = [("sent-at", b"%d" % now_ms())]
-            producer.produce(topic, value, tenant, headers=headers)
+            producer.produce(topic, value, tenant, headers={"sent-at": b"%d" % now_ms()})
             sent += 1
         producer.poll(TICK_S)
     producer.flush()

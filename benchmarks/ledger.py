@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -144,7 +145,8 @@ def _plain_documents() -> sa.Table:
 
 def _plain_lines() -> sa.Table:
     """A row for each line, by the invoice's id."""
-    kinds = {"string": sa.Text, "int32": sa.Integer, "int64": sa.BigInteger}
+    kinds: dict[str, sa.types.TypeEngine[Any]]
+    kinds = {"string": sa.Text(), "int32": sa.Integer(), "int64": sa.BigInteger()}
     columns = (sa.Column(name, kinds[kind]) for name, kind in INVOICE_LINE_COLUMNS.items())
     key = sa.PrimaryKeyConstraint("invoice", "ordinal")
     return sa.Table("plain_lines", sa.MetaData(), *columns, key, sqlite_with_rowid=False)
