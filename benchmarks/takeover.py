@@ -3,8 +3,9 @@
     python -m benchmarks.takeover --kafka 127.0.0.1:19092 --counters 1000000
 
 Counts one event for each of half as many tenants, then starts a worker on what was written, on one
-core; kills it with -9 and waits until another, started before, counts in its place. Beside it: the
-records of `quota.state` merely read.
+core; starts a second beside it, which gets half of the partitions and reads them while the first
+goes on with the other half from memory; kills the second with -9 and waits until a third counts in
+its place. Beside it: the records of `quota.state` merely read.
 """
 
 import argparse
@@ -38,18 +39,26 @@ def live(app: CountersApp) -> int:
 
 
 async def serve(config: CountersConfig, partitions: int) -> None:
-    """Say when the first partition is assigned and when so many are live, then go on."""
+    """Say when so many partitions are live, and when half of them are after a rebalance."""
     app = build(config)
     before = resident_bytes()
     async with app:
-        while not app.intake.lags():
-            await asyncio.sleep(0.01)
-        began, cpu = time.time(), time.process_time()
-        while live(app) < partitions:
-            await asyncio.sleep(0.02)
-        took = {"wall": time.time() - began, "cpu": time.process_time() - cpu}
-        print(json.dumps({**took, "bytes": resident_bytes() - before}), flush=True)
+        print(json.dumps(await taken(app, partitions, before)), flush=True)
+        while app.intake.lags():
+            await asyncio.sleep(0.002)
+        print(json.dumps(await taken(app, partitions // 2, before)), flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+async def taken(app: CountersApp, partitions: int, before: int) -> dict[str, float]:
+    """Seconds from being assigned partitions until so many are live, and bytes since `before`."""
+    while not app.intake.lags():
+        await asyncio.sleep(0.002)
+    began, cpu = time.time(), time.process_time()
+    while live(app) < partitions:
+        await asyncio.sleep(0.01)
+    wall, cpu = time.time() - began, time.process_time() - cpu
+    return {"wall": wall, "cpu": cpu, "bytes": resident_bytes() - before}
 
 
 async def count_all(config: CountersConfig, events: int) -> None:
@@ -107,7 +116,11 @@ def report(servers: str, counters: int) -> None:
         flush=True,
     )
     second = start(servers, name, config.group_id, PARTITIONS // 2)
-    answer(second)
+    moved, kept = answer(second), answer(first)
+    print(
+        f"when another comes: its half is live {moved['wall']:.1f} s after it is assigned, "
+        f"the half that stays {kept['wall']:.2f} s after"
+    )
     second.kill()
     began = time.time()
     third = start(servers, name, config.group_id, PARTITIONS // 2)

@@ -56,7 +56,8 @@ HOLES = _of(
     "Many a second without transactional producers: the consumer loses fetches, see the log.",
 )  # fmt: skip
 RELOADS = _of(
-    "counters", "counter", "counters_reloads", "Partitions loaded, the first time included.",
+    "counters", "counter", "counters_reloads",
+    "Partitions read from the log, the first time included.",
     "When it rises while no worker comes or goes: partitions fail, the worker's log says why.",
 )  # fmt: skip
 FENCED = _of(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaConnectionError
 
 from schemas.errors import DependencyUnreachable
@@ -18,6 +19,14 @@ RETRY_SECONDS = 1
 GOODBYE_SECONDS = 2
 """In the middle of a rebalance the client would wait for members that are gone: a group does
 without a word of goodbye, it is told by a missing heartbeat."""
+
+
+def sticky() -> type[StickyPartitionAssignor]:
+    """The strategy by which a member keeps the partitions that it has, as far as that is fair.
+
+    It keeps them in its class, which is therefore made anew for each consumer.
+    """
+    return type("Sticky", (StickyPartitionAssignor,), {})
 
 
 @asynccontextmanager

@@ -16,18 +16,29 @@ from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
 from streams.journal.journal_reader import JournalReader
 from streams.journal.journal_writer import JournalWriter
+from streams.journal.memory import Memory
 
 
 class Journal:
     """A partition's journal, open within `async with`.
 
+    `memory` is what an earlier journal of this process left of the partition, if anything, and
+    what this one leaves: None unless `keep` has returned.
+
     Every method may raise `Fenced` (someone else opened it since) or `KafkaError`.
     """
 
-    def __init__(self, config: CountersConfig, partition: int, metrics: CounterMetrics) -> None:
+    def __init__(
+        self,
+        config: CountersConfig,
+        partition: int,
+        metrics: CounterMetrics,
+        memory: Memory | None = None,
+    ) -> None:
         self.partition = partition
         self.shard = config.shard()
         self.written = 0
+        self.memory = memory
         self._reader = JournalReader(config, partition, self.shard)
         self._writer = JournalWriter(config, partition)
         self._metrics = metrics
@@ -48,11 +59,26 @@ class Journal:
         """Fence, then load: the other way round an earlier owner could write after the load."""
         try:
             await self._writer.fence()
-            self.written = await self._reader.load()
+            await self._reader.open()
+            await self._load()
         except BaseException:
             await self._close()
             raise
         return self
+
+    async def _load(self) -> None:
+        """Go on from memory if nobody has written since, else take all from the log."""
+        memory, self.memory = self.memory, None
+        if memory is not None and memory.state_end == self._reader.state_end:
+            self.shard, self.written = memory.shard, memory.written
+            await self._reader.resume(memory.shard, memory.entitlements)
+        else:
+            self._metrics.reloads.inc()
+            self.written = await self._reader.load()
+
+    def _remember(self) -> Memory:
+        end = self._writer.state_end or self._reader.state_end
+        return Memory(self.shard, self.written, self._reader.entitlements_position, end)
 
     async def __aexit__(
         self,
@@ -84,7 +110,10 @@ class Journal:
         self._due.set()
 
     async def keep(self) -> None:
-        """Write at every interval, at once when something is to be announced, until `leave`."""
+        """Write at every interval, at once when something is to be announced, until `leave`.
+
+        What is in memory then is left in `memory`.
+        """
         following = asyncio.create_task(self._reader.follow(self._due.set))
         try:
             while True:
@@ -93,10 +122,11 @@ class Journal:
                     following.result()
                 await self.write()
                 if is_last:
-                    return
+                    break
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+        self.memory = self._remember()
 
     async def _wait_until_due(self) -> bool:
         with contextlib.suppress(TimeoutError):

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -48,7 +48,8 @@ class Loaded(Protocol):
 class JournalReader:
     """`quota.state` and `entitlements` of one partition, as committed.
 
-    `position` is the last record of what the rows stand for, once they are loaded.
+    `position` is the last record of what the rows stand for, once they are loaded; `state_end` is
+    where `quota.state` ended (exclusive), once it is open.
     """
 
     def __init__(self, config: CountersConfig, partition: int, shard: Loaded) -> None:
@@ -60,6 +61,7 @@ class JournalReader:
         self._entitlements = TopicPartition(config.topics.entitlements, partition)
         self.entitlements_position = 0
         self.position: StatePosition | None = None
+        self.state_end = 0
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=config.kafka_servers,
             isolation_level="read_committed",
@@ -68,35 +70,45 @@ class JournalReader:
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
 
-    async def load(self) -> int:
-        """Read both up to their ends; the usage offset (exclusive) that the shard stands for."""
+    async def open(self) -> None:
+        """Begin with both topics at their beginnings."""
         await self._consumer.start()
-        ends = await self._go_to_beginnings()
-        published: defaultdict[str, list[Entitlements]] = defaultdict(list)
-        while not await self._has_reached(ends):
-            for tp, records in (await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS)).items():
-                if tp == self._state:
-                    self.position = self._restore(records) or self.position
-                else:
-                    for entitlements in self._read(records):
-                        published[entitlements.tenant].append(entitlements)
-        self._consumer.pause(self._state)
-        # Another epoch is another topic: its offsets start at 0, the rows stay.
-        position = self.position
-        counted_to = position.usage if position and position.epoch == self._epoch else 0
-        self._shard.start_at(counted_to)
-        for versions in published.values():
-            self._apply_highest(versions)
-        return counted_to
-
-    async def _go_to_beginnings(self) -> dict[TopicPartition, int]:
         both = [self._state, self._entitlements]
         self._consumer.assign(both)
         # by hand: `assign` and `seek_to_beginning` race with the fetcher's own reset
         for tp, begin in (await self._consumer.beginning_offsets(both)).items():
             self._consumer.seek(tp, begin)
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(both)
-        return ends
+        self._ends = await self._consumer.end_offsets(both)
+        self.state_end = self._ends[self._state]
+
+    async def load(self) -> int:
+        """Read both up to their ends; the usage offset (exclusive) that the shard stands for."""
+        published = await self._read_to_ends()
+        # Another epoch is another topic: its offsets start at 0, the rows stay.
+        position = self.position
+        counted_to = position.usage if position and position.epoch == self._epoch else 0
+        self._shard.start_at(counted_to)
+        self._apply_all(published)
+        return counted_to
+
+    async def resume(self, shard: Loaded, entitlements_position: int) -> None:
+        """Go on with a shard that lacks nothing but the entitlements from a position on."""
+        self._shard, self.entitlements_position = shard, entitlements_position
+        self._consumer.seek(self._state, self.state_end)
+        begin = await self._consumer.position(self._entitlements)
+        self._consumer.seek(self._entitlements, max(begin, entitlements_position))
+        self._apply_all(await self._read_to_ends())
+
+    async def _read_to_ends(self) -> list[Entitlements]:
+        published: list[Entitlements] = []
+        while not await self._has_reached(self._ends):
+            for tp, records in (await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS)).items():
+                if tp == self._state:
+                    self.position = self._restore(records) or self.position
+                else:
+                    published += self._read(records)
+        self._consumer.pause(self._state)
+        return published
 
     async def _has_reached(self, ends: dict[TopicPartition, int]) -> bool:
         return all([await self._consumer.position(tp) >= end for tp, end in ends.items()])
@@ -142,6 +154,13 @@ class JournalReader:
             except UNREADABLE as problem:
                 self._complain(record.key, problem)
         return read
+
+    def _apply_all(self, published: Iterable[Entitlements]) -> None:
+        by_tenant: defaultdict[str, list[Entitlements]] = defaultdict(list)
+        for entitlements in published:
+            by_tenant[entitlements.tenant].append(entitlements)
+        for versions in by_tenant.values():
+            self._apply_highest(versions)
 
     def _apply_highest(self, versions: Sequence[Entitlements]) -> None:
         """What holds where a tenant's versions were applied as they came: not always the last."""

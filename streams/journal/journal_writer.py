@@ -7,6 +7,7 @@ earlier owner, frozen or cut off, cannot.
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
@@ -28,13 +29,18 @@ CLOSE_SECONDS = 1
 FEW_ROWS = 200
 RETRY_MS = 10
 
-Sent = asyncio.Future[object]
+Sent = asyncio.Future[Any]
+"""Where a record went, once it is there: `aiokafka`'s RecordMetadata."""
 
 
 class JournalWriter:
-    """The one writer of a partition of `quota.state`, and of what is announced for its tenants."""
+    """The one writer of a partition of `quota.state`, and of what is announced for its tenants.
+
+    `state_end` is where `quota.state` ended (exclusive) with the last transaction written here.
+    """
 
     def __init__(self, config: CountersConfig, partition: int) -> None:
+        self.state_end: int | None = None
         self._config = config
         self._topics = config.topics
         self._partition = partition
@@ -75,13 +81,14 @@ class JournalWriter:
 
     async def _write(self, changes: Changes, entitlements_position: int) -> None:
         async with self._producer.transaction():
-            await self._send_all(changes, entitlements_position)
+            last = await self._send_all(changes, entitlements_position)
+        self.state_end = last + 2  # the transaction's marker follows its last record
 
-    async def _send_all(self, changes: Changes, entitlements_position: int) -> None:
+    async def _send_all(self, changes: Changes, entitlements_position: int) -> int:
         """The position comes first, which enlists the partition in the transaction, and last.
 
         Crossings come before rows: so all partitions are enlisted by one request. All records are
-        waited for, so that no commit passes over one that failed.
+        waited for, so that no commit passes over one that failed. Returns the last one's offset.
         """
         topics = self._topics
         sent = [await self._send_position(changes, entitlements_position, is_complete=False)]
@@ -90,7 +97,9 @@ class JournalWriter:
             sent.append(await self._send(topic, crossing.tenant.encode(), encode(crossing)))
         sent += await self._send_rows(changes.rows)
         sent.append(await self._send_position(changes, entitlements_position, is_complete=True))
-        await asyncio.gather(*sent)
+        *_, last = await asyncio.gather(*sent)
+        offset: int = last.offset
+        return offset
 
     async def _send_position(
         self, changes: Changes, entitlements_position: int, *, is_complete: bool

@@ -125,6 +125,7 @@ async def read_journal(config: CountersConfig, partition: int) -> JournalRows:
     found = JournalRows()
     reader = JournalReader(config, partition, found)
     try:
+        await reader.open()
         await reader.load()
         _require_same_prices(config, partition, reader.position)
     finally:

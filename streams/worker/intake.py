@@ -20,7 +20,8 @@ from streams.health.lag import PartitionLag
 from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
 from streams.journal.journal_reader import now_ms
-from streams.membership import membership
+from streams.journal.memory import Memory
+from streams.membership import membership, sticky
 from streams.worker.partition import Batch, Tenure
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Intake(Service):
         self._deliver = deliver
         self._metrics = metrics
         self._tenures: dict[TopicPartition, tuple[Tenure, asyncio.Task[None]]] = {}
+        self._left: dict[TopicPartition, Memory | None] = {}
         self._has_joined = False
         self._pumped_ms = 0
         metrics.watch(self.lags)
@@ -66,6 +68,7 @@ class Intake(Service):
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            partition_assignment_strategy=[sticky()],
             session_timeout_ms=config.session_timeout_ms,
             heartbeat_interval_ms=config.session_timeout_ms // 5,
             rebalance_timeout_ms=config.session_timeout_ms + 2000,
@@ -90,12 +93,17 @@ class Intake(Service):
             return
         self._has_joined = True
         self._consumer.pause(*assigned)
+        left, self._left = self._left, {}
         for tp in assigned:
-            tenure = Tenure(self._config, tp.partition, self._consumer, self._metrics)
+            memory = left.get(tp)
+            tenure = Tenure(self._config, tp.partition, self._consumer, self._metrics, memory)
             self._tenures[tp] = tenure, asyncio.create_task(tenure.tend())
 
     async def release(self) -> None:
-        """Let all partitions go; one that cannot write in time is dropped."""
+        """Let all partitions go; one that cannot write in time is dropped.
+
+        What others leave in memory is kept until it is known which of them come back.
+        """
         ending, self._tenures = self._tenures, {}
         tasks = [task for _, task in ending.values()]
         for tenure, _ in ending.values():
@@ -105,6 +113,7 @@ class Intake(Service):
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        self._left |= {tp: tenure.memory for tp, (tenure, _) in ending.items()}
 
     @Service.task
     async def _pump(self) -> None:

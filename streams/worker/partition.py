@@ -20,6 +20,7 @@ from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
 from streams.journal.journal import Journal
 from streams.journal.journal_reader import now_ms
+from streams.journal.memory import Memory
 from streams.worker.slices import Slices
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,10 @@ class Batch:
 
 
 class Tenure:
-    """The time during which this worker has a partition; `tend` lasts as long."""
+    """The time during which this worker has a partition; `tend` lasts as long.
+
+    `memory` is what the last tenure here left of it, and then what this one leaves.
+    """
 
     def __init__(
         self,
@@ -110,8 +114,10 @@ class Tenure:
         partition: int,
         consumer: AIOKafkaConsumer,
         metrics: CounterMetrics,
+        memory: Memory | None = None,
     ) -> None:
         self.live: Live | None = None
+        self.memory = memory
         self.tp = config.usage(partition)
         self._config = config
         self._consumer = consumer
@@ -156,8 +162,8 @@ class Tenure:
         if self.tp not in self._consumer.assignment():
             await self._rest(FAILED_REST_S)
             return
-        async with Journal(self._config, self.tp.partition, self._metrics) as journal:
-            self._metrics.reloads.inc()
+        memory, self.memory = self.memory, None
+        async with Journal(self._config, self.tp.partition, self._metrics, memory) as journal:
             logger.info(
                 "partition %d is live at offset %d, read again from %d",
                 self.tp.partition,
@@ -171,6 +177,7 @@ class Tenure:
                 if self._leaving.is_set():
                     journal.leave()
                 await journal.keep()
+                self.memory = journal.memory
                 logger.info("partition %d let go at offset %d", self.tp.partition, journal.written)
             finally:
                 self._become_absent()
