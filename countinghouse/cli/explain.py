@@ -65,7 +65,7 @@ def _explain_all(invoice: Invoice, books: "Books", text: str, *, as_script: bool
     from pipelines.explain.line_events import usage_lines
     from pipelines.explain.line_words import row
 
-    told, problem = _told(list(usage_lines(invoice, books)))
+    told, problem = evidence(list(usage_lines(invoice, books)))
     if as_script:
         rows = [dict(zip(COLUMNS, row(each), strict=True)) for each in told]
         name = invoice.number or invoice.id
@@ -88,7 +88,7 @@ def _explain_line(
     if not 1 <= number <= len(invoice.lines):
         raise InvalidInput(f"the invoice has the lines 1 to {len(invoice.lines)}, not {number}")
     found = [each for each in usage_lines(invoice, books) if each.number == number]
-    told, problem = _told(found)
+    told, problem = evidence(found)
     own = block(text, number)
     version = None if invoice.kind == "note" else price_version(invoice, number, books)
     if as_script:
@@ -106,7 +106,7 @@ def _explain_line(
         typer.echo(f"events are not shown: {problem}", err=True)
 
 
-def _told(found: "list[LineEvents]") -> "tuple[list[Told], str]":
+def evidence(found: "list[LineEvents]") -> "tuple[list[Told], str]":
     """What the warehouse says of lines' events, or why it says nothing: arithmetic needs none."""
     from pipelines.explain.line_events import tell
     from stores.warehouse import client

@@ -10,6 +10,7 @@ import typer
 from countinghouse.cli.corrections import credit_one, regenerate_one, void_one
 from countinghouse.cli.explain import explain
 from countinghouse.cli.invoices_export import export
+from countinghouse.cli.invoices_page import page
 from countinghouse.cli.nearest import suggesting
 from countinghouse.cli.options import JsonOption
 from countinghouse.cli.review import approve, hold
@@ -72,6 +73,7 @@ def show_invoice(number: NumberArgument, as_script: JsonOption = False) -> None:
 
 
 invoices.command("explain")(explain)
+invoices.command("page")(page)
 invoices.command("export")(export)
 invoices.command("upcoming")(upcoming)
 invoices.command("hold")(hold)

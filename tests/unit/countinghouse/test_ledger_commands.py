@@ -167,6 +167,22 @@ def test_an_invoice_is_explained(subscribed: Path) -> None:
     assert "THE LINES DIFFER" in explained["explanation"]
 
 
+def test_invoices_are_written_as_pages(subscribed: Path, home: Path) -> None:
+    finalized(ledger(), a_draft("acme"))
+    printed = run("invoices", "page", "2026-10-000001", "--into", "pages")
+    assert printed == "pages/2026-10-000001.html\n"
+    page = (home / "pages" / "2026-10-000001.html").read_bytes()
+    assert b"<h1>Invoice 2026-10-000001</h1>" in page
+    assert b"Recomputed from the price list" in page
+    run("invoices", "page", "2026-10-000001", "--into", "pages")
+    assert (home / "pages" / "2026-10-000001.html").read_bytes() == page
+    (home / "file").touch()
+    with pytest.raises(InvalidInput, match=r"file/2026-10-000001\.html cannot be written"):
+        run("invoices", "page", "2026-10-000001", "--into", "file")
+    with pytest.raises(NotFound, match="no invoice 'zzz'"):
+        run("invoices", "page", "zzz")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
