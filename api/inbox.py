@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 
-from pipelines.collection import handle_webhooks, settle
+from pipelines.collection import handle_webhooks
+from pipelines.settling import AT_ONCE, settle
 from schemas.errors import BillingError
 from schemas.ledger_ports import PaymentLedger
 from schemas.ports import Clock, PaymentProvider
@@ -22,10 +23,14 @@ BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """Seconds between looks into the inbox without a wake-up, and between rounds of asking."""
+    """Seconds between looks into the inbox without a wake-up, and between rounds of asking.
+
+    So many are asked about at the same time.
+    """
 
     look: int = 1
     ask: int = 30
+    at_once: int = AT_ONCE
 
 
 class Inbox:
@@ -74,8 +79,12 @@ class Inbox:
                 break
         if self._clock() - self._asked_ms >= self._rhythm.ask * 1000:
             self._asked_ms = self._clock()
-            for unanswered in settle(self._ledger, self._providers, self._clock):
-                log.warning("attempt %s: %s", unanswered.attempt.id, unanswered.reason)
+            self._ask()
+
+    def _ask(self) -> None:
+        asking = (self._ledger, self._providers, self._clock)
+        for unanswered in settle(*asking, at_once=self._rhythm.at_once):
+            log.warning("attempt %s: %s", unanswered.attempt.id, unanswered.reason)
 
     async def _until_wanted(self) -> None:
         try:

@@ -17,9 +17,9 @@ from pipelines.collection import (
     await_outcomes,
     collect,
     payments_match,
-    settle,
     summarize,
 )
+from pipelines.settling import settle
 from schemas.money import Money
 from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
 from schemas.ports import PaymentProvider
@@ -52,6 +52,7 @@ def payment_collection(
 ) -> dg.MaterializeResult[None]:
     """One attempt for each invoice with an amount due, stored before it is made."""
     month = context.partition_key
+    at_once = Environment().charges_at_once
     with ledger.open() as books, providers.open() as configured:
         preferred = configured.preferred
         charged = collect(
@@ -62,10 +63,10 @@ def payment_collection(
             context.log.warning,
             others=[each for each in configured.values() if each is not preferred],
             again=config.again,
-            at_once=Environment().charges_at_once,
+            at_once=at_once,
         )
         if await_outcomes(books, month, _pause, WEBHOOK_ROUNDS):
-            for unanswered in settle(books, configured, now_ms, month):
+            for unanswered in settle(books, configured, now_ms, month, at_once=at_once):
                 context.log.warning(f"{unanswered.attempt.id}: {unanswered.reason}")
         now = summarize(books, month)
         shown = glances.of_states(books, month) | _failed(books.attempts(month, FAILED), month)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pipelines.charging import IN_A_ROW, Charging, Report
+from pipelines.settling import AT_ONCE, OPEN
 from schemas.errors import BillingError, DependencyUnreachable
 from schemas.invoice import Invoice, InvoiceState
 from schemas.ledger_ports import PaymentLedger
@@ -20,10 +21,6 @@ from schemas.ports import Clock, PaymentProvider
 Pause = Callable[[], None]
 """Waits a moment; the caller decides how long."""
 
-OPEN = (AttemptState.SUBMITTING, AttemptState.PROCESSING)
-AT_ONCE = 8
-"""Charges under way at the same time, where nobody says otherwise: 21 a second of 0.3 s each."""
-
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -32,14 +29,6 @@ class Collected:
     succeeded: int
     failed: int
     open: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """An attempt whose outcome is not known, and why."""
-
-    attempt: PaymentAttempt
-    reason: str
 
 
 def collect(
@@ -83,26 +72,6 @@ def _resumed(charging: Charging, attempts: Iterable[PaymentAttempt], report: Rep
     except DependencyUnreachable as error:
         report(f"what was left with that provider waits for the next run: {error}")
         return 0
-
-
-def settle(
-    ledger: PaymentLedger,
-    providers: Mapping[str, PaymentProvider],
-    clock: Clock,
-    month: str | None = None,
-) -> list[Unanswered]:
-    """Ask the providers what became of every attempt that is not final, and record it.
-
-    It never charges. An attempt that its provider has never received stays `submitting`, for the
-    next `collect` to continue.
-    """
-    unanswered = []
-    for attempt in ledger.attempts(month, OPEN):
-        try:
-            _look_up(attempt, ledger, providers, clock)
-        except BillingError as error:
-            unanswered.append(Unanswered(attempt, str(error)))
-    return unanswered
 
 
 def await_outcomes(ledger: PaymentLedger, month: str, pause: Pause, rounds: int) -> int:

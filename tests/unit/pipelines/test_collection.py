@@ -11,9 +11,9 @@ from pipelines.collection import (
     collect,
     handle_webhooks,
     payments_match,
-    settle,
     summarize,
 )
+from pipelines.settling import settle
 from schemas.errors import (
     BillingError,
     Conflict,
