@@ -14,6 +14,7 @@ from schemas.payment import (
     attempt_id,
 )
 from schemas.period import BillingPeriod
+from schemas.reversal import Reversal
 from schemas.subscription import GOOD_CARD
 
 MONTH = "2026-10"
@@ -60,6 +61,7 @@ class LedgerInMemory:
     inbox: dict[tuple[str, str], ProviderEvent] = field(default_factory=dict)
     done: set[tuple[str, str]] = field(default_factory=set)
     cards: dict[str, str] = field(default_factory=dict)
+    went_back: dict[str, dict[str, Reversal]] = field(default_factory=dict)
 
     def add(self, *invoices: Invoice) -> None:
         """Put finalized invoices in."""
@@ -111,6 +113,19 @@ class LedgerInMemory:
     def attempt_of(self, provider: str, reference: str) -> PaymentAttempt | None:
         rows = self.rows.values()
         return next((r for r in rows if (r.provider, r.reference) == (provider, reference)), None)
+
+    def record_reversals(self, attempt: str, told: Sequence[Reversal], now_ms: int) -> None:
+        own = self.went_back.setdefault(attempt, {})
+        for each in told:
+            if each.currency != self.rows[attempt].currency:
+                raise Conflict(f"{attempt}: {each.reference} is in {each.currency}")
+            if each.reference not in own or each.state.is_after(own[each.reference].state):
+                own[each.reference] = each
+
+    def reversals(
+        self, month: str | None = None, invoice: str | None = None
+    ) -> dict[str, tuple[Reversal, ...]]:
+        return {attempt: tuple(own.values()) for attempt, own in self.went_back.items() if own}
 
     def receive_webhook(self, event: ProviderEvent, now_ms: int) -> bool:
         key = (event.provider, event.event_id)
