@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import Any
 
 from schemas.errors import BillingError, Conflict, DependencyUnreachable
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
@@ -14,7 +15,7 @@ from schemas.payment import (
     attempt_id,
 )
 from schemas.period import BillingPeriod
-from schemas.reversal import Reversal
+from schemas.reversal import Reversal, ReversalKind, ReversalState
 from schemas.subscription import GOOD_CARD
 
 MONTH = "2026-10"
@@ -167,6 +168,7 @@ class ProviderInMemory:
     trouble: BaseException | None = None
     faults: Mapping[str, BillingError] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
+    went_back: dict[str, Reversal] = field(default_factory=dict)
 
     def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
         with self.lock:
@@ -192,6 +194,29 @@ class ProviderInMemory:
         if self.decides_at_once:
             self.decide()
         return self.payments.get(attempt.key)
+
+    def reversals(self, payment: str | None = None, since_ms: int = 0) -> list[Reversal]:
+        if self.is_down:
+            raise DependencyUnreachable("the provider does not answer")
+        recent = [it for it in self.went_back.values() if it.at_ms >= since_ms]
+        return [it for it in recent if payment in (None, it.payment)]
+
+    def take_back(self, invoice: str, reference: str, **changes: Any) -> ProviderEvent:
+        """A refund or dispute of an invoice's payment, or a change of it; the webhook of it."""
+        [payment] = [it for key, it in self.payments.items() if key == f"key-{invoice}-1"]
+        new = Reversal(
+            payment=payment.reference,
+            reference=reference,
+            kind=ReversalKind.DISPUTE if reference.startswith("dp") else ReversalKind.REFUND,
+            state=ReversalState.SETTLED,
+            amount_minor=1000,
+            currency="USD",
+            at_ms=NOW_MS,
+        )
+        told = replace(self.went_back.get(reference, new), **changes)
+        self.went_back[reference] = told
+        event = f"evt_{reference}_{told.state}"
+        return ProviderEvent(self.name, event, f"{told.kind}.{told.state}", payment.reference, b"")
 
     def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:
         raise NotImplementedError
