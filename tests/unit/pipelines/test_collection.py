@@ -9,10 +9,10 @@ from pipelines.collection import (
     Collected,
     await_outcomes,
     collect,
-    handle_webhooks,
     payments_match,
     summarize,
 )
+from pipelines.payment_webhooks import handle_webhooks
 from pipelines.settling import settle
 from schemas.errors import (
     BillingError,
