@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from dagster_project import glances, metadata
+from dagster_project import glances, metadata, went_back
 from dagster_project.environment import Environment
 from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
@@ -68,8 +68,10 @@ def payment_collection(
         if await_outcomes(books, month, _pause, WEBHOOK_ROUNDS):
             for unanswered in settle(books, configured, now_ms, month, at_once=at_once):
                 context.log.warning(f"{unanswered.attempt.id}: {unanswered.reason}")
+        went_back.ask(books, configured, month, context.log.warning)
         now = summarize(books, month)
         shown = glances.of_states(books, month) | _failed(books.attempts(month, FAILED), month)
+        shown |= went_back.of_month(books, month)
     counts = {"succeeded": now.succeeded, "failed": now.failed, "open": now.open}
     return dg.MaterializeResult(metadata={"charged_now": charged, **counts, **shown})
 
@@ -95,13 +97,14 @@ def _failed(attempts: Sequence[PaymentAttempt], month: str) -> dict[str, Any]:
 def payments_match_invoices(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource, providers: ProvidersResource
 ) -> dg.AssetCheckResult:
-    """What providers took is what invoices say, once, for each paid invoice."""
+    """What providers took is what invoices say, once, for each paid; so is what went back."""
     month = context.partition_key
     with ledger.open() as books, providers.open() as configured:
         attempts = books.attempts(month)
         looked_at = attempts[:MOST_LOOKED_AT]
         payments = {attempt.id: _ask(attempt, configured) for attempt in looked_at}
         findings = payments_match(books.invoices(month), attempts, payments)
+        findings += went_back.findings(books, configured, month)
     told = {"attempts": len(attempts), "looked up at their providers": len(looked_at)}
     return metadata.verdict(findings, "payments match invoices", metadata=told)
 

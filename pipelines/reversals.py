@@ -44,18 +44,19 @@ def follow_all(
 ) -> None:
     """Ask every provider what was made to go back since an instant, and record how it stands.
 
-    A provider that does not answer, and a payment of which it says what cannot be, are reported;
-    the others go on. What is known already is not written again.
+    Those through which nothing was paid since are left alone. A provider that does not answer, and
+    a payment of which it says what cannot be, are reported; the others go on. What is known already
+    is not written again.
     """
     known = {it for own in ledger.reversals().values() for it in own}
-    for provider in providers.values():
+    for name in ledger.paid_through(since_ms):
         try:
-            news = _news(provider, since_ms, known)
+            news = _news(providers[name], since_ms, known)
         except BillingError as error:
-            report(f"what went back at {provider.name} is not known: {error}")
+            report(f"what went back at {name} is not known: {error}")
             continue
         for payment, told in news.items():
-            _record(provider.name, payment, told, ledger, clock, report)
+            _record(name, payment, told, ledger, clock, report)
 
 
 def reversals_match(

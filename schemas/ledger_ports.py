@@ -244,6 +244,9 @@ class PaymentLedger(Protocol):
     def record_reversals(self, attempt: str, told: Sequence[Reversal], now_ms: int) -> None:
         """Move what went back of a payment forward (never back); its sum stands on the invoice."""
 
+    def paid_through(self, since_ms: int) -> list[str]:
+        """The providers through which something was paid since an instant."""
+
     def reversals(
         self, month: str | None = None, invoice: str | None = None
     ) -> dict[str, tuple[Reversal, ...]]:

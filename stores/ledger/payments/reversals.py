@@ -43,6 +43,14 @@ class Reversals(LedgerPart):
         if odd:
             raise Conflict(f"{attempt}: {'; '.join(odd.values())}; look into it")
 
+    def paid_through(self, since_ms: int) -> list[str]:
+        """The providers through which something was paid since an instant: others hold nothing."""
+        its = payment_attempts.c
+        paid = sa.and_(its.state == AttemptState.SUCCEEDED.value, its.changed_ms >= since_ms)
+        query = sa.select(its.provider).distinct().where(paid).order_by(its.provider)
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
+
     def reversals(
         self, month: str | None = None, invoice: str | None = None
     ) -> dict[str, tuple[Reversal, ...]]:

@@ -123,6 +123,10 @@ class LedgerInMemory:
             if each.reference not in own or each.state.is_after(own[each.reference].state):
                 own[each.reference] = each
 
+    def paid_through(self, since_ms: int) -> list[str]:
+        paid = [row for row in self.rows.values() if row.state is AttemptState.SUCCEEDED]
+        return sorted({row.provider for row in paid})
+
     def reversals(
         self, month: str | None = None, invoice: str | None = None
     ) -> dict[str, tuple[Reversal, ...]]:

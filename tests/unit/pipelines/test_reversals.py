@@ -8,9 +8,9 @@ from pipelines.collection import received
 from pipelines.reversals import follow_all, reversals_match
 from schemas.errors import InvalidInput
 from schemas.invoice import InvoiceState
-from schemas.payment import ProviderEvent
+from schemas.payment import AttemptState, ProviderEvent, ProviderPayment
 from schemas.reversal import ReversalState, reversed_minor
-from tests.unit.payments.fakes import MONTH, NOW_MS, Killed, ProviderInMemory, a_clock
+from tests.unit.payments.fakes import MONTH, NOW_MS, Killed, ProviderInMemory, a_clock, an_invoice
 from tests.unit.pipelines.collecting import Desk, a_desk
 
 ACME, BIRD = "acme:2026-10", "bird:2026-10"
@@ -139,14 +139,26 @@ def test_only_what_was_made_since_the_instant_is_asked_for(desk: Desk) -> None:
     assert gone(desk) == {}
 
 
+def test_a_provider_through_which_nothing_was_paid_is_not_asked(desk: Desk) -> None:
+    idle = ProviderInMemory("stripe", is_down=True)
+    providers = {"stripe": idle, "sandbox": desk.provider}
+    follow_all(0, desk.ledger, providers, a_clock, desk.said.append)
+    assert desk.said == []
+
+
 def test_what_is_wrong_with_one_payment_or_provider_stops_no_other(desk: Desk) -> None:
+    desk.ledger.add(an_invoice("crow"))
+    crow = desk.ledger.open_attempt(an_invoice("crow"), "alipay", 0)
+    assert crow is not None
+    paid = ProviderPayment("pay_crow", AttemptState.SUCCEEDED, 2736, "USD")
+    desk.ledger.record_attempt(crow.id, paid, 0)
     desk.provider.take_back(ACME, "re_1", currency="EUR")
     desk.provider.take_back(BIRD, "re_2")
-    providers = {"stripe": ProviderInMemory("stripe", is_down=True), "sandbox": desk.provider}
+    providers = {"alipay": ProviderInMemory("alipay", is_down=True), "sandbox": desk.provider}
     follow_all(0, desk.ledger, providers, a_clock, desk.said.append)
     assert gone(desk)[BIRD] == 1000
     assert desk.said == [
-        "what went back at stripe is not known: the provider does not answer",
+        "what went back at alipay is not known: the provider does not answer",
         "acme:2026-10:1: re_1 is in EUR",
     ]
 

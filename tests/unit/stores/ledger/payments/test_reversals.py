@@ -93,6 +93,11 @@ def test_in_any_order_the_furthest_state_stays(
     assert [it.state for it in ledger.reversals()[ATTEMPT]] == [UNDONE]
 
 
+@pytest.mark.usefixtures("paid")
+def test_through_whom_something_was_paid_of_late(ledger: Ledger) -> None:
+    assert (ledger.paid_through(NOW), ledger.paid_through(NOW + 1)) == (["sandbox"], [])
+
+
 @given(told=st.lists(st.sampled_from(ReversalState), min_size=1))
 def test_states_move_forward_only(told: list[ReversalState]) -> None:
     state = told[0]
