@@ -78,7 +78,7 @@ def show_invoice(number: NumberArgument, as_script: JsonOption = False) -> None:
         typer.echo("\n" + ", ".join(f"{name} {it}" for name, it in _parts(invoice).items()))
     if form is Format.TABLE and reversals:
         typer.echo("\nwhat went back at the provider:")
-        show(REVERSAL_COLUMNS, reversals, form)
+        show(REVERSAL_COLUMNS[:-1], [row[:-1] for row in reversals], form)
 
 
 invoices.command("explain")(explain)

@@ -1,6 +1,8 @@
 """Refunds and disputes: each once, forward only, and what of them counts on the invoice."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import permutations
 
@@ -91,6 +93,20 @@ def test_in_any_order_the_furthest_state_stays(
     for state in order:
         ledger.record_reversals(ATTEMPT, [replace(DISPUTED, state=state)], NOW)
     assert [it.state for it in ledger.reversals()[ATTEMPT]] == [UNDONE]
+
+
+@pytest.mark.usefixtures("paid")
+def test_told_by_threads_at_once_it_is_recorded_once(ledger: Ledger) -> None:
+    together = threading.Barrier(4)
+
+    def record(_: int) -> None:
+        together.wait(10)
+        ledger.record_reversals(ATTEMPT, [REFUNDED, DISPUTED], NOW)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(record, range(4)))
+    assert the_invoice(ledger).reversed_minor == 4999
+    assert len(ledger.behind_events(10)) == 2
 
 
 @pytest.mark.usefixtures("paid")
