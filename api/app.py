@@ -22,6 +22,7 @@ from api.problems import on_billing_error, on_http_error, problem
 from api.webhooks import Webhooks
 from payments.registry import Providers, ProviderSettings
 from payments.sandbox import now_ms
+from pipelines.settling import AT_ONCE
 from schemas.errors import BillingError
 from schemas.ledger_ports import PaymentLedger
 from schemas.metrics import WEBHOOKS_FINISHED
@@ -30,12 +31,16 @@ from schemas.ports import Clock, PaymentProvider
 
 @dataclass(frozen=True, slots=True)
 class ApiConfig:
-    """Where the API listens, its ledger's SQLAlchemy URL, and the providers it answers."""
+    """Where the API listens, its ledger's SQLAlchemy URL, and the providers it answers.
+
+    `at_once`: about so many attempts a provider is asked at the same time.
+    """
 
     host: str
     port: int
     ledger_url: str
     providers: ProviderSettings
+    at_once: int = AT_ONCE
 
 
 class _Health:
@@ -99,7 +104,7 @@ def run_api(config: ApiConfig) -> None:
     providers = Providers.from_settings(config.providers)
     with closing(ledger.connect(config.ledger_url)) as opened:
         uvicorn.run(
-            build(opened, providers),
+            build(opened, providers, rhythm=Rhythm(at_once=config.at_once)),
             host=config.host,
             port=config.port,
             log_level="warning",

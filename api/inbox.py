@@ -1,6 +1,6 @@
-"""The inbox's worker: acts on stored webhooks in the background, and asks about silent attempts.
+"""The inbox's worker: acts on stored webhooks in the background, and asks where none came.
 
-Owns when that happens and how it shows; what is done is in `pipelines.collection`.
+Owns when that happens and how it shows; what is done is in `pipelines`.
 """
 
 import asyncio
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 
-from pipelines.collection import handle_webhooks, settle
+from pipelines.payment_webhooks import handle_webhooks
+from pipelines.reversals import LOOK_BACK_MS, follow_all
+from pipelines.settling import AT_ONCE, settle
 from schemas.errors import BillingError
 from schemas.ledger_ports import PaymentLedger
 from schemas.ports import Clock, PaymentProvider
@@ -22,10 +24,16 @@ BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """Seconds between looks into the inbox without a wake-up, and between rounds of asking."""
+    """Seconds between looks into the inbox without a wake-up, and between rounds of asking.
+
+    `look_back` is between rounds of asking what went back of payments. So many attempts are asked
+    about at the same time.
+    """
 
     look: int = 1
     ask: int = 30
+    look_back: int = 3600
+    at_once: int = AT_ONCE
 
 
 class Inbox:
@@ -44,6 +52,7 @@ class Inbox:
         self._rhythm = rhythm
         self._wake = asyncio.Event()
         self._asked_ms = 0
+        self._looked_back_ms = 0
         self.finished = 0
         self.failure: str | None = None
 
@@ -74,8 +83,20 @@ class Inbox:
                 break
         if self._clock() - self._asked_ms >= self._rhythm.ask * 1000:
             self._asked_ms = self._clock()
-            for unanswered in settle(self._ledger, self._providers, self._clock):
-                log.warning("attempt %s: %s", unanswered.attempt.id, unanswered.reason)
+            self._ask()
+        if self._clock() - self._looked_back_ms >= self._rhythm.look_back * 1000:
+            self._looked_back_ms = self._clock()
+            self._look_back()
+
+    def _look_back(self) -> None:
+        """Webhooks of refunds and disputes may be lost, as others: nothing else would ask."""
+        since_ms = self._clock() - LOOK_BACK_MS
+        follow_all(since_ms, self._ledger, self._providers, self._clock, log.warning)
+
+    def _ask(self) -> None:
+        asking = (self._ledger, self._providers, self._clock)
+        for unanswered in settle(*asking, at_once=self._rhythm.at_once):
+            log.warning("attempt %s: %s", unanswered.attempt.id, unanswered.reason)
 
     async def _until_wanted(self) -> None:
         try:

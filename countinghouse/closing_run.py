@@ -19,9 +19,12 @@ from countinghouse.init import now_ms
 from countinghouse.local.dagster_home import ready_home
 from countinghouse.local.environment import settings_environment
 from countinghouse.settings import Settings
+from countinghouse.wiring import provider_settings
+from dagster_project import went_back
 from dagster_project.finalizing import waiting
+from payments.registry import Providers
 from pipelines.checks.completeness import ensure_over
-from pipelines.collection import Collected, summarize
+from pipelines.collection import Collected, received, summarize
 from pipelines.plans.plan_records import record_due_transitions
 from schemas.closing import Closing, ClosingState
 from schemas.errors import InvalidInput, NotFound
@@ -40,6 +43,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 class CloseResult:
     """A month after a run: its invoices by state, what they add up to, what was collected.
 
+    `received_minor` is what payments brought by currency, net of what went back at providers.
     `nothing_to_do` says that it was closed and collected before; `runs` are Dagster's run ids,
     `warnings` what their checks found worth a look, each with the command that lists it.
     """
@@ -51,6 +55,7 @@ class CloseResult:
     held: Mapping[str, str]
     totals_minor: Mapping[str, int]
     collected: Collected
+    received_minor: Mapping[str, int] = field(default_factory=dict)
     runs: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
 
@@ -91,6 +96,8 @@ def close_month(
 def pay_month(settings: Settings, month: str, report: Report) -> CloseResult:
     """Collect what is still owed of a closed month, also where an attempt has failed.
 
+    Providers are asked what went back of its payments as well, also where nothing is owed.
+
     Raises:
         NotFound: the month is not closed. DependencyUnreachable: as `close_month`.
     """
@@ -99,6 +106,8 @@ def pay_month(settings: Settings, month: str, report: Report) -> CloseResult:
         if not _is_closed(books.closing(month)):
             raise NotFound(f"{month} is not closed; run `countinghouse close {month}`")
         if not books.collectable(month) and not _open_attempts(books, month):
+            with closing_of(Providers.from_settings(provider_settings(settings))) as providers:
+                went_back.ask(books, providers, month, report)
             return _result(books, month, (), nothing_to_do=True)
         config = {"payment_collection": {"again": True}}
         request = RunRequest("finalize_and_collect", month, config, only="payment_collection")
@@ -186,6 +195,7 @@ def _result(
         held={each.tenant: each.held for each in books.held_drafts(month) if each.held},
         totals_minor=dict(sorted(totals_minor.items())),
         collected=summarize(books, month),
+        received_minor=received(books, month),
         runs=tuple(run.run_id for run in runs),
         warnings=tuple(line for run in runs for line in run.warnings),
     )

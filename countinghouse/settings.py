@@ -125,7 +125,9 @@ class Settings(BaseSettings):
         "", description="Where the sandbox provider is; empty: on this machine."
     )
     charges_at_once: int = Field(
-        8, ge=1, description="Most charges that a provider is asked for at the same time."
+        8,
+        ge=1,
+        description="Most charges that a provider is asked for, or asked about, at the same time.",
     )
     webhook_url: str = Field(
         "", description="Where the sandbox sends webhooks; empty: our api here."

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from dagster_project import glances, metadata
+from dagster_project import glances, metadata, went_back
 from dagster_project.environment import Environment
 from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
@@ -17,9 +17,9 @@ from pipelines.collection import (
     await_outcomes,
     collect,
     payments_match,
-    settle,
     summarize,
 )
+from pipelines.settling import settle
 from schemas.money import Money
 from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
 from schemas.ports import PaymentProvider
@@ -52,6 +52,7 @@ def payment_collection(
 ) -> dg.MaterializeResult[None]:
     """One attempt for each invoice with an amount due, stored before it is made."""
     month = context.partition_key
+    at_once = Environment().charges_at_once
     with ledger.open() as books, providers.open() as configured:
         preferred = configured.preferred
         charged = collect(
@@ -62,13 +63,15 @@ def payment_collection(
             context.log.warning,
             others=[each for each in configured.values() if each is not preferred],
             again=config.again,
-            at_once=Environment().charges_at_once,
+            at_once=at_once,
         )
         if await_outcomes(books, month, _pause, WEBHOOK_ROUNDS):
-            for unanswered in settle(books, configured, now_ms, month):
+            for unanswered in settle(books, configured, now_ms, month, at_once=at_once):
                 context.log.warning(f"{unanswered.attempt.id}: {unanswered.reason}")
+        went_back.ask(books, configured, month, context.log.warning)
         now = summarize(books, month)
         shown = glances.of_states(books, month) | _failed(books.attempts(month, FAILED), month)
+        shown |= went_back.of_month(books, month)
     counts = {"succeeded": now.succeeded, "failed": now.failed, "open": now.open}
     return dg.MaterializeResult(metadata={"charged_now": charged, **counts, **shown})
 
@@ -94,13 +97,14 @@ def _failed(attempts: Sequence[PaymentAttempt], month: str) -> dict[str, Any]:
 def payments_match_invoices(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource, providers: ProvidersResource
 ) -> dg.AssetCheckResult:
-    """What providers took is what invoices say, once, for each paid invoice."""
+    """What providers took is what invoices say, once, for each paid; so is what went back."""
     month = context.partition_key
     with ledger.open() as books, providers.open() as configured:
         attempts = books.attempts(month)
         looked_at = attempts[:MOST_LOOKED_AT]
         payments = {attempt.id: _ask(attempt, configured) for attempt in looked_at}
         findings = payments_match(books.invoices(month), attempts, payments)
+        findings += went_back.findings(books, configured, month)
     told = {"attempts": len(attempts), "looked up at their providers": len(looked_at)}
     return metadata.verdict(findings, "payments match invoices", metadata=told)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -12,7 +12,9 @@ from payments.signatures import HEADER, verify
 from schemas.errors import Conflict, DependencyUnreachable, InvalidInput
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.ports import Clock
+from schemas.reversal import Reversal
 
+T = TypeVar("T")
 NAME = "sandbox"
 
 
@@ -82,6 +84,12 @@ class SandboxProvider:
             answer = self._send("GET", "/charges", params={"key": header_key(attempt.key)})
         return None if answer.status_code == 404 else self._payment(answer, accepted=(200,))
 
+    def reversals(self, payment: str | None = None, since_ms: int = 0) -> list[Reversal]:
+        """Refunds and disputes of a payment, or of all."""
+        named = {} if payment is None else {"payment": payment}
+        answer = self._send("GET", "/reversals", params={**named, "since_ms": since_ms})
+        return self._decoded(answer, list[Reversal], accepted=(200,))
+
     def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:
         """Check a webhook's signature and age, and read what it points to."""
         verify(self._secrets, headers.get(HEADER), raw, self._clock())
@@ -105,17 +113,20 @@ class SandboxProvider:
         return answer
 
     def _payment(self, answer: httpx.Response, accepted: tuple[int, ...]) -> ProviderPayment:
+        body = self._decoded(answer, PaymentBody, accepted)
+        return ProviderPayment(
+            body.reference, body.state, body.amount_minor, body.currency, body.failure
+        )
+
+    def _decoded(self, answer: httpx.Response, form: type[T], accepted: tuple[int, ...]) -> T:
         if answer.status_code not in accepted:
             raise InvalidInput(f"the payment sandbox at {self._url} refused: {_error_of(answer)}")
         try:
-            body = msgspec.json.decode(answer.content, type=PaymentBody)
+            return msgspec.json.decode(answer.content, type=form)
         except msgspec.MsgspecError as error:
             raise DependencyUnreachable(
                 f"{self._url} is not the payment sandbox: {error}"
             ) from None
-        return ProviderPayment(
-            body.reference, body.state, body.amount_minor, body.currency, body.failure
-        )
 
 
 def _error_of(answer: httpx.Response) -> str:

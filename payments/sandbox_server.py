@@ -6,7 +6,6 @@ signed webhooks that are repeated until they are taken, sometimes twice. Rules o
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,9 +21,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from payments.sandbox import now_ms
+from payments.sandbox_answers import body_of, refusal
+from payments.sandbox_desk import Desk
 from payments.sandbox_store import Charge, Delivery, SandboxStore
 from payments.signatures import HEADER, sign
-from schemas.errors import Conflict
+from schemas.errors import Conflict, InvalidInput
 from schemas.payment import AttemptState, ProviderPayment
 
 FIRST_RETRY_MS = 100
@@ -67,6 +69,7 @@ class Sandbox:
             Route("/charges", self.find),
             Route("/charges/{reference}", self.show),
             Route("/readyz", self.ready),
+            *Desk(self.store, self._wake.set).routes(),
         ]
         return Starlette(routes=routes, lifespan=self._lifespan)
 
@@ -74,31 +77,31 @@ class Sandbox:
         """Accept a charge; 402 for a card that the sandbox does not know, 409 for a reused key."""
         key = request.headers.get("idempotency-key")
         if not key:
-            return _error(400, "the Idempotency-Key header is missing")
+            return refusal(400, "the Idempotency-Key header is missing")
         try:
-            body = msgspec.json.decode(await request.body(), type=ChargeRequest)
-        except msgspec.MsgspecError as error:
-            return _error(422, str(error))
+            body = await body_of(request, ChargeRequest)
+        except InvalidInput as error:
+            return refusal(422, str(error))
         if body.amount_minor <= 0:
-            return _error(422, "amount_minor must be positive")
+            return refusal(422, "amount_minor must be positive")
         charge = Charge(key, body.amount_minor, body.currency, body.card)
-        decide_ms = _now_ms() + self.config.decides_after_ms
+        decide_ms = now_ms() + self.config.decides_after_ms
         try:
             payment = await run_in_threadpool(self.store.charge, charge, decide_ms)
         except Conflict as error:
-            return _error(409, str(error))
+            return refusal(409, str(error))
         self._wake.set()
         return _answer(payment, 402 if _is_refused(payment) else 201)
 
     async def find(self, request: Request) -> Response:
         """The payment of an idempotency key."""
         payment = self.store.by_key(request.query_params.get("key", ""))
-        return _answer(payment) if payment else _error(404, "no charge has this key")
+        return _answer(payment) if payment else refusal(404, "no charge has this key")
 
     async def show(self, request: Request) -> Response:
         """A payment by its reference."""
         payment = self.store.by_reference(request.path_params["reference"])
-        return _answer(payment) if payment else _error(404, "no charge has this reference")
+        return _answer(payment) if payment else refusal(404, "no charge has this reference")
 
     async def ready(self, _request: Request) -> Response:
         """Ready when the file answers."""
@@ -119,14 +122,14 @@ class Sandbox:
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             while True:
                 self._wake.clear()
-                await run_in_threadpool(self.store.decide, _now_ms())
-                owed = await run_in_threadpool(self.store.owed, _now_ms(), AT_ONCE)
+                await run_in_threadpool(self.store.decide, now_ms())
+                owed = await run_in_threadpool(self.store.owed, now_ms(), AT_ONCE)
                 await asyncio.gather(*(self._deliver(client, delivery) for delivery in owed))
                 await self._until_next_work()
 
     async def _until_next_work(self) -> None:
         due_ms = await run_in_threadpool(self.store.next_work_ms)
-        seconds = None if due_ms is None else max(0, due_ms - _now_ms()) / 1000
+        seconds = None if due_ms is None else max(0, due_ms - now_ms()) / 1000
         try:
             # not wait_for: before Python 3.12 it may lose a cancellation, and shutdown would hang
             async with asyncio.timeout(seconds):
@@ -137,7 +140,7 @@ class Sandbox:
     async def _deliver(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
         body = _body(delivery)
         headers = {
-            HEADER: sign(self.config.webhook_secret, body, _now_ms()),
+            HEADER: sign(self.config.webhook_secret, body, now_ms()),
             "content-type": "application/json",
         }
         try:
@@ -148,7 +151,7 @@ class Sandbox:
         if taken:
             await run_in_threadpool(self.store.delivered, delivery)
         else:
-            next_ms = _now_ms() + retry_delay_ms(delivery.tries)
+            next_ms = now_ms() + retry_delay_ms(delivery.tries)
             await run_in_threadpool(self.store.not_delivered, delivery, next_ms)
 
 
@@ -189,11 +192,3 @@ def _answer(payment: ProviderPayment, status: int = 200) -> Response:
         "failure": payment.failure,
     }
     return JSONResponse(body, status)
-
-
-def _error(status: int, text: str) -> Response:
-    return JSONResponse({"error": text}, status)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,49 +1,20 @@
 """The sandbox's memory: payments and the webhooks it owes, in an SQLite file of its own.
 
-Every method commits before it returns, so a kill -9 loses nothing that was answered. It decides
-nothing by the clock: instants are arguments.
+It decides nothing by the clock: instants are arguments.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
-from threading import RLock
 
 from payments.sandbox_cards import is_known, outcome, refusal
+from payments.sandbox_reversals import SandboxReversals
 from schemas.errors import Conflict
 from schemas.payment import AttemptState, ProviderPayment
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS payments (
-    reference    TEXT PRIMARY KEY,
-    key          TEXT NOT NULL UNIQUE,
-    amount_minor INTEGER NOT NULL,
-    currency     TEXT NOT NULL,
-    card         TEXT NOT NULL,
-    state        TEXT NOT NULL,
-    failure      TEXT,
-    decide_ms    INTEGER
-);
-CREATE INDEX IF NOT EXISTS undecided ON payments (decide_ms) WHERE decide_ms IS NOT NULL;
-CREATE TABLE IF NOT EXISTS deliveries (
-    ordinal      INTEGER PRIMARY KEY,
-    reference    TEXT NOT NULL,
-    kind         TEXT NOT NULL,
-    copies       INTEGER NOT NULL,
-    tries        INTEGER NOT NULL DEFAULT 0,
-    next_ms      INTEGER
-);
-CREATE INDEX IF NOT EXISTS undelivered ON deliveries (next_ms) WHERE next_ms IS NOT NULL;
-"""
 BY_KEY = "SELECT reference, state, amount_minor, currency, failure FROM payments WHERE key = ?"
 BY_REFERENCE = (
     "SELECT reference, state, amount_minor, currency, failure FROM payments WHERE reference = ?"
 )
-TWICE_EVERY = 10
-"""Every tenth webhook is sent twice, as real providers do now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +43,8 @@ class Delivery:
         return f"evt_{self.ordinal}"
 
 
-class SandboxStore:
-    """Payments and owed webhooks; safe to call from several threads of one process."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = RLock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
+class SandboxStore(SandboxReversals):
+    """Payments and owed webhooks, and what goes back; for several threads of one process."""
 
     def charge(self, charge: Charge, decide_ms: int) -> ProviderPayment:
         """Accept a charge; the payment of its key as it is now if the key is known.
@@ -194,26 +153,8 @@ class SandboxStore:
             "UPDATE payments SET state = ?, failure = ?, decide_ms = NULL WHERE reference = ?",
             (state.value, failure, reference),
         )
-        inserted = self._db.execute(
-            "INSERT INTO deliveries (reference, kind, copies, next_ms) VALUES (?, ?, 1, ?)",
-            (reference, f"payment.{state.value}", now_ms),
-        )
-        if (inserted.lastrowid or 0) % TWICE_EVERY == 0:
-            self._db.execute(
-                "UPDATE deliveries SET copies = 2 WHERE ordinal = ?", (inserted.lastrowid,)
-            )
+        self._owe(reference, f"payment.{state.value}", now_ms)
 
     def _payment(self, query: str, value: str) -> ProviderPayment | None:
         row = self._db.execute(query, (value,)).fetchone()
         return None if row is None else ProviderPayment(row[0], AttemptState(row[1]), *row[2:])
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")

@@ -4,7 +4,6 @@ Stripe sees the amount and our ids; what is owed is decided by the ledger alone.
 `card` is written `cus_…/pm_…`: the customer and the saved payment method.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,8 +12,10 @@ import stripe
 
 from payments.keys import header_key
 from payments.signatures import check_age
+from payments.stripe_calls import asking, listing
+from payments.stripe_reversals import reversals
 from schemas.card import SavedMethod, saved_method
-from schemas.errors import BillingError, Conflict, DependencyUnreachable, InvalidInput
+from schemas.errors import InvalidInput
 from schemas.payment import (
     REFUSED,
     AttemptState,
@@ -23,11 +24,10 @@ from schemas.payment import (
     ProviderPayment,
 )
 from schemas.ports import Clock
+from schemas.reversal import Reversal
 
 NAME = "stripe"
 HEADER = "stripe-signature"
-RATE_LIMIT_PAUSES = (1, 2, 4)
-"""Seconds before each new try of a call that Stripe refused for its rate: the library has none."""
 MISSING = "resource_missing"
 """Stripe's code for what it does not have."""
 
@@ -108,6 +108,10 @@ class StripeProvider:
             raise InvalidInput(f"Stripe does not say what became of it: {text}") from error
         return None if intent is None else _payment(intent)
 
+    def reversals(self, payment: str | None = None, since_ms: int = 0) -> Iterator[Reversal]:
+        """Refunds and disputes, as `payments.stripe_reversals` reads them."""
+        return reversals(self._client, payment, since_ms)
+
     def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:
         """Check a webhook by Stripe's library, and refuse one from the future as well."""
         header = headers.get(HEADER)
@@ -126,18 +130,14 @@ class StripeProvider:
 
     def _found(self, attempt: PaymentAttempt) -> Any | None:
         if attempt.reference is not None and not attempt.is_refused:
-            return _asking(self._client.v1.payment_intents.retrieve, attempt.reference)
+            return asking(self._client.v1.payment_intents.retrieve, attempt.reference)
         saved = saved_method(attempt.card)
         own = self._of(saved.customer) if saved else iter(())
         return next((it for it in own if _key_of(it) == attempt.key), None)
 
     def _of(self, customer: str) -> Iterator[Any]:
-        """A customer's PaymentIntents, the newest first; each page is asked for when it is due."""
-        params: Any = {"customer": customer, "limit": 100}
-        page = _asking(self._client.v1.payment_intents.list, params)
-        while not page.is_empty:
-            yield from page
-            page = _asking(page.next_page)
+        """A customer's PaymentIntents."""
+        return listing(self._client.v1.payment_intents.list, {"customer": customer})
 
     def _create(self, attempt: PaymentAttempt, saved: SavedMethod) -> Any:
         params: Any = {
@@ -151,32 +151,7 @@ class StripeProvider:
             "metadata": {"key": attempt.key, "invoice": attempt.invoice, "tenant": attempt.tenant},
         }
         options: Any = {"idempotency_key": header_key(attempt.key)}
-        return _asking(self._client.v1.payment_intents.create, params, options)
-
-
-def _asking(call: Any, *arguments: Any) -> Any:
-    """Make a call, and name what went wrong in our words; declines and refusals pass through."""
-    for pause in (*RATE_LIMIT_PAUSES, None):
-        try:
-            return call(*arguments)
-        except stripe.RateLimitError as error:
-            if pause is None:
-                raise DependencyUnreachable("Stripe's rate limit: collect again later") from error
-            time.sleep(pause)
-        except (stripe.CardError, stripe.InvalidRequestError):
-            raise
-        except stripe.StripeError as error:
-            raise _named(error) from error
-    raise AssertionError("unreachable")
-
-
-def _named(error: stripe.StripeError) -> BillingError:
-    text = error.user_message or str(error)
-    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        return InvalidInput(f"Stripe refuses the key: check COUNTINGHOUSE_STRIPE_API_KEY ({text})")
-    if isinstance(error, stripe.IdempotencyError):
-        return Conflict(f"Stripe knows this key with another charge: {text}")
-    return DependencyUnreachable(f"Stripe does not answer: {text}")
+        return asking(self._client.v1.payment_intents.create, params, options)
 
 
 def _key_of(intent: Any) -> str | None:

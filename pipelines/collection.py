@@ -1,28 +1,26 @@
 """Turning finalized invoices into payments: one attempt is one row is one key, whatever crashes.
 
 An attempt is stored as `submitting` before its provider is called, so that a run killed at any
-point is continued with the same key, never with a second charge. A webhook only wakes us: states
-are fetched from the provider and move forward only. Numbering and documents are not done here.
+point is continued with the same key, never with a second charge. Numbering and documents are not
+done here.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pipelines.charging import IN_A_ROW, Charging, Report
-from schemas.errors import BillingError, DependencyUnreachable
+from pipelines.charging import Charging, Report
+from pipelines.settling import AT_ONCE, OPEN
+from schemas.errors import DependencyUnreachable
 from schemas.invoice import Invoice, InvoiceState
 from schemas.ledger_ports import PaymentLedger
 from schemas.money import Money
-from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
+from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
 from schemas.ports import Clock, PaymentProvider
+from schemas.reversal import reversed_minor
 
 Pause = Callable[[], None]
 """Waits a moment; the caller decides how long."""
-
-OPEN = (AttemptState.SUBMITTING, AttemptState.PROCESSING)
-AT_ONCE = 8
-"""Charges under way at the same time, where nobody says otherwise: 21 a second of 0.3 s each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +30,6 @@ class Collected:
     succeeded: int
     failed: int
     open: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """An attempt whose outcome is not known, and why."""
-
-    attempt: PaymentAttempt
-    reason: str
 
 
 def collect(
@@ -85,26 +75,6 @@ def _resumed(charging: Charging, attempts: Iterable[PaymentAttempt], report: Rep
         return 0
 
 
-def settle(
-    ledger: PaymentLedger,
-    providers: Mapping[str, PaymentProvider],
-    clock: Clock,
-    month: str | None = None,
-) -> list[Unanswered]:
-    """Ask the providers what became of every attempt that is not final, and record it.
-
-    It never charges. An attempt that its provider has never received stays `submitting`, for the
-    next `collect` to continue.
-    """
-    unanswered = []
-    for attempt in ledger.attempts(month, OPEN):
-        try:
-            _look_up(attempt, ledger, providers, clock)
-        except BillingError as error:
-            unanswered.append(Unanswered(attempt, str(error)))
-    return unanswered
-
-
 def await_outcomes(ledger: PaymentLedger, month: str, pause: Pause, rounds: int) -> int:
     """Wait, at most so many pauses, until webhooks have decided the month's attempts.
 
@@ -117,39 +87,6 @@ def await_outcomes(ledger: PaymentLedger, month: str, pause: Pause, rounds: int)
     return len(ledger.attempts(month, OPEN))
 
 
-def handle_webhooks(
-    ledger: PaymentLedger,
-    providers: Mapping[str, PaymentProvider],
-    clock: Clock,
-    report: Report,
-    limit: int = 100,
-) -> int:
-    """Act on the stored webhooks, the oldest of each provider first; how many were finished.
-
-    One whose attempt's provider does not answer stays stored; after three unanswered in a row those
-    behind stay as well. A fault that asking again does not mend is reported, and its webhook
-    finished: `settle` asks about open attempts anyway. So is one that names none of our attempts:
-    others may charge by the same account, and theirs would wait for one of ours that is never
-    answered for.
-    """
-    finished = 0
-    unanswered: Counter[str] = Counter()
-    for event in ledger.pending_webhooks(limit):
-        if unanswered[event.provider] >= IN_A_ROW:
-            continue
-        try:
-            _act_on(event, ledger, providers, clock, report)
-            unanswered[event.provider] = 0
-        except DependencyUnreachable as error:
-            unanswered[event.provider] += 1
-            report(f"webhook {event.event_id}: {error}")
-            if ledger.attempt_of(event.provider, event.reference) is not None:
-                continue
-        ledger.finish_webhook(event.provider, event.event_id)
-        finished += 1
-    return finished
-
-
 def summarize(ledger: PaymentLedger, month: str) -> Collected:
     """Count the month's attempts by how they stand."""
     states = [attempt.state for attempt in ledger.attempts(month)]
@@ -158,6 +95,15 @@ def summarize(ledger: PaymentLedger, month: str) -> Collected:
         failed=states.count(AttemptState.FAILED) + states.count(AttemptState.CANCELED),
         open=sum(state in OPEN for state in states),
     )
+
+
+def received(ledger: PaymentLedger, month: str) -> dict[str, int]:
+    """What payments of the month brought, net of what went back, by currency in minor units."""
+    gone = ledger.reversals(month)
+    net: Counter[str] = Counter()
+    for attempt in ledger.attempts(month, (AttemptState.SUCCEEDED,)):
+        net[attempt.currency] += attempt.amount_minor - reversed_minor(gone.get(attempt.id, ()))
+    return dict(sorted(net.items()))
 
 
 def payments_match(
@@ -201,44 +147,3 @@ def _disagreement(attempt: PaymentAttempt, payment: ProviderPayment | None) -> s
 
 def _money_of(payment: PaymentAttempt | ProviderPayment) -> Money:
     return Money(payment.amount_minor, payment.currency)
-
-
-def _act_on(
-    event: ProviderEvent,
-    ledger: PaymentLedger,
-    providers: Mapping[str, PaymentProvider],
-    clock: Clock,
-    report: Report,
-) -> None:
-    """Ask about the attempts that a webhook wakes. Raises DependencyUnreachable."""
-    for attempt in _woken_by(event, ledger):
-        try:
-            _look_up(attempt, ledger, providers, clock)
-        except DependencyUnreachable:
-            raise
-        except BillingError as error:
-            report(f"webhook {event.event_id}: {attempt.id}: {error}")
-
-
-def _woken_by(event: ProviderEvent, ledger: PaymentLedger) -> list[PaymentAttempt]:
-    """The attempts to ask about.
-
-    A payment we have no reference of belongs to an attempt that is still `submitting` (its answer
-    is under way, or was lost in a crash), or to nothing of ours: so those are looked up by key.
-    """
-    attempt = ledger.attempt_of(event.provider, event.reference)
-    if attempt is not None:
-        return [] if attempt.state.is_final else [attempt]
-    submitting = ledger.attempts(None, (AttemptState.SUBMITTING,))
-    return [each for each in submitting if each.provider == event.provider]
-
-
-def _look_up(
-    attempt: PaymentAttempt,
-    ledger: PaymentLedger,
-    providers: Mapping[str, PaymentProvider],
-    clock: Clock,
-) -> None:
-    payment = providers[attempt.provider].fetch(attempt)
-    if payment is not None:
-        ledger.record_attempt(attempt.id, payment, clock())

@@ -101,7 +101,8 @@ class Invoice:
 
     `document` is canonical JSON, `document_hash` its SHA-256. `held` says why a draft is not
     finalized with the others. `corrects` is the id of the invoice that a note corrects;
-    `credited_minor` is what notes have taken off before it was paid.
+    `credited_minor` is what notes have taken off before it was paid, `reversed_minor` what went
+    back of what was paid, by refunds and disputes.
     """
 
     id: str
@@ -120,6 +121,7 @@ class Invoice:
     kind: InvoiceKind = "invoice"
     corrects: str | None = None
     credited_minor: int = 0
+    reversed_minor: int = 0
 
     @property
     def total_minor(self) -> int:

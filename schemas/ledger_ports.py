@@ -10,6 +10,7 @@ from schemas.invoice import Invoice, InvoiceState, MonthTotal
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.period import BillingPeriod
 from schemas.plan_change import Decide
+from schemas.reversal import Reversal
 from schemas.subscription import Subscription
 from schemas.tables import HEAD_COLUMNS, ArrowStream
 
@@ -239,6 +240,17 @@ class PaymentLedger(Protocol):
 
     def attempt_of(self, provider: str, reference: str) -> PaymentAttempt | None:
         """The attempt that a provider's reference belongs to."""
+
+    def record_reversals(self, attempt: str, told: Sequence[Reversal], now_ms: int) -> None:
+        """Move what went back of a payment forward (never back); its sum stands on the invoice."""
+
+    def paid_through(self, since_ms: int) -> list[str]:
+        """The providers through which something was paid since an instant."""
+
+    def reversals(
+        self, month: str | None = None, invoice: str | None = None
+    ) -> dict[str, tuple[Reversal, ...]]:
+        """What went back, by attempt: of a month's invoices, of one, or of all."""
 
     def receive_webhook(self, event: ProviderEvent, now_ms: int) -> bool:
         """Store a verified webhook; False if that event id is known already."""

@@ -6,6 +6,8 @@ One attempt is one row is one idempotency key; it is stored as `submitting` befo
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schemas.reversal import TELLING
+
 REFUSED = "refused:"
 """How the reference of a charge begins that was refused at once, and is no object of a provider."""
 
@@ -67,6 +69,11 @@ class ProviderEvent:
     kind: str
     reference: str
     raw: bytes
+
+    @property
+    def tells_of_reversal(self) -> bool:
+        """Does it point to a payment of which something went back, or came back?"""
+        return self.kind.startswith(TELLING)
 
 
 def attempt_id(invoice: str, ordinal: int) -> str:

@@ -14,6 +14,7 @@ from schemas.meter import Meter
 from schemas.payment import PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.period import BillingPeriod
 from schemas.repeats import RepeatedIds
+from schemas.reversal import Reversal
 from schemas.tables import ArrowStream
 from schemas.vector import Vector
 
@@ -107,6 +108,15 @@ class PaymentProvider(Protocol):
 
     def fetch(self, attempt: PaymentAttempt) -> ProviderPayment | None:
         """What became of the attempt, by its reference or else its key; None if never received."""
+
+    def reversals(self, payment: str | None = None, since_ms: int = 0) -> Iterable[Reversal]:
+        """Refunds and disputes of a payment, by its reference, or of all; made since an instant.
+
+        Each as it stands now. Payments of others may be among those of all.
+
+        Raises:
+            DependencyUnreachable, InvalidInput: it is not known; also while they are gone through.
+        """
 
     def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:
         """Check a webhook's signature and age. Raises InvalidInput."""

@@ -1,7 +1,6 @@
 """`countinghouse close MONTH`: from usage to invoices and money, through Dagster."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -67,7 +66,7 @@ def tell(result: "CloseResult", folder: str | None) -> None:
     if result.nothing_to_do:
         at = result.closed_at or "without invoices"
         typer.echo(f"nothing to do: {result.month} was closed {at}")
-    Console().print(result_table(result.invoices, result.totals_minor, asdict(result.collected)))
+    Console().print(result_table(result))
     for tenant, reason in result.held.items():
         typer.echo(f"held: {tenant}: {reason}")
     for warning in result.warnings:
@@ -76,16 +75,17 @@ def tell(result: "CloseResult", folder: str | None) -> None:
         typer.echo(f"bundle: {folder}")
 
 
-def result_table(
-    invoices: Mapping[str, int], totals_minor: Mapping[str, int], payments: Mapping[str, int]
-) -> Table:
+def result_table(result: "CloseResult") -> Table:
+    """Invoices by state, payments by outcome, and the money of both."""
     from schemas.money import Money
 
     table = Table("", "", box=None, show_header=False, pad_edge=False)
-    for state, count in invoices.items():
+    for state, count in result.invoices.items():
         table.add_row(f"invoices {state.replace('_', ' ')}", str(count))
-    for currency, amount_minor in totals_minor.items():
+    for currency, amount_minor in result.totals_minor.items():
         table.add_row("in all", str(Money(amount_minor, currency)))
-    for name, count in payments.items():
+    for name, count in asdict(result.collected).items():
         table.add_row(f"payments {name.replace('_', ' ')}", str(count))
+    for currency, amount_minor in result.received_minor.items():
+        table.add_row("received, net of what went back", str(Money(amount_minor, currency)))
     return table

@@ -22,12 +22,17 @@ from schemas.invoice import ADJUSTING_KINDS, Invoice, InvoiceState
 from schemas.money import format_minor, format_pico
 from schemas.period import BillingPeriod, format_instant
 from schemas.quantity import format_micro
+from schemas.reversal import Reversal
 
 if TYPE_CHECKING:
     from stores.ledger.invoices.overviews import InvoiceRow
 
-COLUMNS = ("number", "tenant", "month", "currency", "total", "state", "issued_at", "due_at", "held")
+COLUMNS = (
+    *("number", "tenant", "month", "currency", "total", "state", "issued_at", "due_at", "held"),
+    "reversed",
+)
 LINE_COLUMNS = ("kind", "description", "quantity", "unit_price", "amount")
+REVERSAL_COLUMNS = ("kind", "state", "amount", "made_at", "provider_id", "payment")
 
 invoices = typer.Typer(no_args_is_help=True, help="List, show or explain invoices.")
 
@@ -57,19 +62,24 @@ def list_invoices(
 
 @invoices.command("show")
 def show_invoice(number: NumberArgument, as_script: JsonOption = False) -> None:
-    """Show an invoice with its lines."""
-    invoice = _find(number)
+    """Show an invoice with its lines, and what went back of its payment."""
+    invoice, reversals = _find(number)
     lines = list(_lines(invoice))
     form = chosen_format(as_json=as_script, as_csv=False)
     if form is Format.JSON:
         named = [dict(zip(LINE_COLUMNS, line, strict=True)) for line in lines]
-        typer.echo(msgspec.json.encode(_summary(invoice) | _parts(invoice) | {"lines": named}))
+        back = [dict(zip(REVERSAL_COLUMNS, row, strict=True)) for row in reversals]
+        rows = {"lines": named, "reversals": back}
+        typer.echo(msgspec.json.encode(_summary(invoice) | _parts(invoice) | rows))
         return
     if form is Format.TABLE:
         typer.echo(_heading(invoice))
     show(LINE_COLUMNS, lines, form)
     if form is Format.TABLE and any(line.kind in ADJUSTING_KINDS for line in invoice.lines):
         typer.echo("\n" + ", ".join(f"{name} {it}" for name, it in _parts(invoice).items()))
+    if form is Format.TABLE and reversals:
+        typer.echo("\nwhat went back at the provider:")
+        show(REVERSAL_COLUMNS[:-1], [row[:-1] for row in reversals], form)
 
 
 invoices.command("explain")(explain)
@@ -110,12 +120,20 @@ def release(
     typer.echo(json.dumps(told) if as_script else f"{tenant}: {number}")
 
 
-def _find(number: str) -> Invoice:
+def _find(number: str) -> tuple[Invoice, list[tuple[str, ...]]]:
+    """An invoice and what went back of it, in the order of `REVERSAL_COLUMNS`."""
     from stores import ledger
 
     books = ledger.connect(Settings().ledger_url)
     with suggesting(number, books.invoice_numbers, "invoices list"):
-        return books.invoice(number)
+        invoice = books.invoice(number)
+    found = books.reversals(invoice=invoice.id).values()
+    return invoice, [_reversal(it) for own in found for it in own]
+
+
+def _reversal(it: Reversal) -> tuple[str, ...]:
+    amount = _amount(it.amount_minor, it.currency)
+    return str(it.kind), str(it.state), amount, format_instant(it.at_ms), it.reference, it.payment
 
 
 def _checked(month: str) -> str | None:
@@ -139,6 +157,7 @@ def _summary(invoice: "Invoice | InvoiceRow") -> dict[str, Any]:
         "issued_at": None if invoice.issued_ms is None else format_instant(invoice.issued_ms),
         "due_at": None if invoice.due_ms is None else format_instant(invoice.due_ms),
         "held": invoice.held,
+        "reversed": _amount(invoice.reversed_minor, invoice.currency),
     }
 
 
@@ -157,7 +176,9 @@ def _heading(invoice: Invoice) -> str:
     told = _summary(invoice)
     total = f"{invoice.currency} {format_minor(invoice.total_minor, invoice.currency)}"
     held = f", held: {invoice.held}" if invoice.held else ""
-    return f"{told['number']}, {invoice.tenant}, {invoice.month}: {total}, {told['state']}{held}\n"
+    back = f", {told['reversed']} went back" if invoice.reversed_minor else ""
+    name = f"{told['number']}, {invoice.tenant}, {invoice.month}"
+    return f"{name}: {total}, {told['state']}{back}{held}\n"
 
 
 def _lines(invoice: Invoice) -> Iterator[tuple[str | None, ...]]:

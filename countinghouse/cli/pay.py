@@ -28,4 +28,4 @@ def pay(
         return
     if result.nothing_to_do:
         typer.echo(f"nothing to do: nothing of {month} is owed")
-    Console().print(result_table(result.invoices, result.totals_minor, asdict(result.collected)))
+    Console().print(result_table(result))

@@ -58,6 +58,7 @@ def api(settings: Settings) -> None:
             port=settings.api_port,
             ledger_url=settings.ledger_url,
             providers=provider_settings(settings),
+            at_once=settings.charges_at_once,
         )
     )
 

@@ -19,6 +19,7 @@ from stores.ledger.invoices.review import Review
 from stores.ledger.months.closings import Closings
 from stores.ledger.outbox import Outbox
 from stores.ledger.payments.payments import Payments
+from stores.ledger.payments.reversals import Reversals
 from stores.ledger.payments.uncollected import Uncollected
 from stores.ledger.payments.webhooks import Webhooks
 from stores.ledger.subscriptions.plan_changes import PlanChanges
@@ -51,6 +52,7 @@ class Ledger(
     CreditNotes,
     Overviews,
     Payments,
+    Reversals,
     Uncollected,
     Webhooks,
     Outbox,

@@ -21,9 +21,10 @@ PRICE_DIGITS = 12
 
 
 class InvoiceRow(NamedTuple):
-    """An invoice as the ledger holds it; instants in epoch milliseconds, the total in minor units.
+    """An invoice as the ledger holds it; instants in epoch milliseconds, amounts in minor units.
 
-    `version` rises with every change of the invoice (its state, number, dates or hold).
+    `version` rises with every change of the invoice (its state, number, dates, hold, or what went
+    back of its payment).
     """
 
     invoice: str
@@ -38,6 +39,7 @@ class InvoiceRow(NamedTuple):
     due_ms: int | None
     held: str | None
     version: int
+    reversed_minor: int = 0
 
 
 class LineRow(NamedTuple):
@@ -139,6 +141,7 @@ INVOICE_COLUMNS = (
     "due_at",
     "held",
     "version",
+    "reversed_minor",
 )
 SUBSCRIPTION_COLUMNS = (
     "tenant",
@@ -155,7 +158,7 @@ SUBSCRIPTION_COLUMNS = (
 
 def _invoice(row: InvoiceRow) -> tuple[object, ...]:
     dates = (_moment(row.issued_ms), _moment(row.due_ms))
-    return (*row[:8], *dates, row.held, row.version)
+    return (*row[:8], *dates, row.held, row.version, row.reversed_minor)
 
 
 def _line(row: LineRow) -> tuple[object, ...]:

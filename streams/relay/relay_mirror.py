@@ -97,6 +97,7 @@ def _invoice_row(invoice: Invoice, version: int) -> InvoiceRow:
         due_ms=invoice.due_ms,
         held=invoice.held,
         version=version,
+        reversed_minor=invoice.reversed_minor,
     )
 
 

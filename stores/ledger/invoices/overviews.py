@@ -68,6 +68,7 @@ class InvoiceRow:
     month: str
     issued_ms: int | None
     due_ms: int | None
+    reversed_minor: int = 0
 
 
 class Overviews(LedgerPart):

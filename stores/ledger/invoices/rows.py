@@ -92,6 +92,7 @@ def _invoice(row: sa.Row[Any], lines: Iterable[InvoiceLine], document: bytes) ->
         kind=row.kind,
         corrects=row.corrects,
         credited_minor=row.credited_minor,
+        reversed_minor=row.reversed_minor,
     )
     if invoice.total_minor != row.total_minor:
         raise BillingError(

@@ -78,7 +78,7 @@ class Payments(LedgerPart):
             NotFound: no such attempt. Conflict: the provider tells of another payment.
         """
         with self._writing() as connection:
-            stored = _stored_attempt(connection, attempt)
+            stored = stored_attempt(connection, attempt)
             _check_same(stored, payment)
             if not _is_forward(stored.state, payment.state):
                 return
@@ -171,7 +171,8 @@ def _attempt(row: sa.Row[Any]) -> PaymentAttempt:
     return PaymentAttempt(**{**row._mapping, "state": AttemptState(row.state)})
 
 
-def _stored_attempt(connection: sa.Connection, attempt: str) -> PaymentAttempt:
+def stored_attempt(connection: sa.Connection, attempt: str) -> PaymentAttempt:
+    """An attempt, which nobody else moves until the transaction ends. Raises NotFound."""
     query = _attempts().where(payment_attempts.c.id == attempt).with_for_update()
     row = connection.execute(query).first()
     if row is None:

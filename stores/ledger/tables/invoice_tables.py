@@ -58,6 +58,8 @@ invoices = Table(
     # the id of the invoice that a note corrects, and what notes have taken off this one
     Column("corrects", TEXT),
     count("credited_minor"),
+    # what went back of what was paid, by refunds and disputes
+    count("reversed_minor"),
     PrimaryKeyConstraint("serial", name="pk_invoices_by_serial"),
     UniqueConstraint("id"),
     CheckConstraint("state IN ('draft', 'finalized', 'paid', 'past_due', 'void')", name="state"),

@@ -1,10 +1,11 @@
-"""The tables of payment attempts and of what providers send."""
+"""The tables of payment attempts, of what went back of them, and of what providers send."""
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     Table,
@@ -42,6 +43,24 @@ payment_attempts = Table(
         where="state IN ('submitting', 'processing', 'succeeded')",
         unique=True,
     ),
+)
+
+# Refunds and disputes, each by its provider's id; the currency is its payment's.
+payment_reversals = Table(
+    "payment_reversals",
+    metadata,
+    key("provider"),
+    key("reference"),
+    Column("attempt", TEXT, ForeignKey("payment_attempts.id"), nullable=False),
+    text_column("kind"),
+    text_column("state"),
+    big("amount_minor"),
+    big("at_ms"),
+    big("changed_ms"),
+    CheckConstraint("kind IN ('refund', 'dispute')", name="kind"),
+    CheckConstraint("state IN ('pending', 'settled', 'undone')", name="state"),
+    CheckConstraint("amount_minor > 0", name="amount"),
+    Index("ix_payment_reversals_attempt", "attempt"),
 )
 
 webhook_inbox = Table(

@@ -11,5 +11,6 @@ SELECT
     state,
     issued_at,
     due_at,
-    held
+    held,
+    reversed_minor
 FROM invoices_mirror FINAL

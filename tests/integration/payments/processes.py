@@ -18,6 +18,7 @@ from schemas.closing import Closing, Reconciliation
 from schemas.invoice import Invoice, InvoiceLine, invoice_id
 from schemas.vector import Vector
 from stores import ledger
+from stores.ledger import Ledger
 from tests.builders import OCTOBER, a_subscription, at, llm_tokens
 from tests.embedded import free_ports
 
@@ -82,19 +83,7 @@ class Street:
 
     def owe(self, cards: dict[str, str], amount_minor: int = 2736) -> None:
         """Finalize October's invoices of these tenants, who pay by these cards."""
-        document = llm_tokens().model_dump_json().encode()
-        version, _ = self.ledger.apply_catalog(document, 0)
-        wanted = [
-            a_subscription("pro 10-01", tenant, card=card, version=version)
-            for tenant, card in cards.items()
-        ]
-        self.ledger.save_subscriptions(wanted, 0, "test")
-        self.ledger.save_closing(Closing("2026-10", Vector(), version, "test", 0))
-        invoices = [an_invoice(tenant, amount_minor) for tenant in cards]
-        self.ledger.replace_drafts("2026-10", drafts_of(invoices))
-        rows = [Reconciliation(tenant, "tokens", 0, 0, 0, 0, 0, None) for tenant in cards]
-        self.ledger.record_reconciliation("2026-10", table_of_rows(rows))
-        assert self.ledger.finalize("2026-10", "seller", at("11-01"), at("11-15")) == len(cards)
+        owe(self.ledger, cards, amount_minor)
 
     def states(self) -> dict[str, str]:
         """How each tenant's invoice stands."""
@@ -118,6 +107,23 @@ def a_street(folder: Path) -> Iterator[Street]:
         yield street
     finally:
         street.close()
+
+
+def owe(ledger: Ledger, cards: dict[str, str], amount_minor: int = 2736) -> None:
+    """Finalize October's invoices of these tenants, who pay by these cards."""
+    document = llm_tokens().model_dump_json().encode()
+    version, _ = ledger.apply_catalog(document, 0)
+    wanted = [
+        a_subscription("pro 10-01", tenant, card=card, version=version)
+        for tenant, card in cards.items()
+    ]
+    ledger.save_subscriptions(wanted, 0, "test")
+    ledger.save_closing(Closing("2026-10", Vector(), version, "test", 0))
+    invoices = [an_invoice(tenant, amount_minor) for tenant in cards]
+    ledger.replace_drafts("2026-10", drafts_of(invoices))
+    rows = [Reconciliation(tenant, "tokens", 0, 0, 0, 0, 0, None) for tenant in cards]
+    ledger.record_reconciliation("2026-10", table_of_rows(rows))
+    assert ledger.finalize("2026-10", "seller", at("11-01"), at("11-15")) == len(cards)
 
 
 def an_invoice(tenant: str, amount_minor: int) -> Invoice:

@@ -1,4 +1,5 @@
-"""The endpoints of Stripe that we use, over real HTTP: PaymentIntents with idempotency keys.
+"""The endpoints of Stripe that we use, over real HTTP: PaymentIntents with idempotency keys,
+refunds and disputes.
 
 It answers as the documentation says; what to refuse next is said by `trouble`.
 """
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 MOST_KEY = 255
+CREATED = 1_793_600_000
+"""When all that nobody dates was made, in seconds."""
 FAULTS = {400: ("invalid_request_error", "Received unknown parameter: customer")}
 DECLINES = {"pm_declined": "insufficient_funds", "pm_3ds": "authentication_required"}
 
@@ -21,6 +24,8 @@ class StripeFake:
 
     def __init__(self) -> None:
         self.intents: dict[str, dict[str, Any]] = {}
+        self.refunds: dict[str, dict[str, Any]] = {}
+        self.disputes: dict[str, dict[str, Any]] = {}
         self.by_key: dict[str, tuple[dict[str, str], str]] = {}
         self.trouble: list[int] = []
         self.unknown: set[str] = set()
@@ -39,7 +44,7 @@ class StripeFake:
             return 400, _missing(f"No such customer: '{form['customer']}'")
         if method == "POST":
             return self._create(form, key)
-        if path == "/v1/payment_intents":
+        if path in self._lists:
             return 200, self._listed(path, form)
         intent = self.intents.get(path.rpartition("/")[2])
         return (200, intent) if intent else (404, _missing("No such payment_intent"))
@@ -50,10 +55,30 @@ class StripeFake:
         identity = f"pi_{len(self.intents) + 1}"
         self.intents[identity] = _intent(identity, form)
 
+    def refund(self, intent: str, amount: int, **own: Any) -> str:
+        """A refund, as somebody makes it at Stripe's dashboard; its id."""
+        return _went_back(self.refunds, f"re_{len(self.refunds) + 1}", intent, amount, own)
+
+    def dispute(self, intent: str, amount: int, status: str = "needs_response", **own: Any) -> str:
+        """A dispute, as a customer's bank makes it; its id."""
+        own = {"status": status, **own}
+        return _went_back(self.disputes, f"du_{len(self.disputes) + 1}", intent, amount, own)
+
+    @property
+    def _lists(self) -> dict[str, dict[str, dict[str, Any]]]:
+        return {
+            "/v1/payment_intents": self.intents,
+            "/v1/refunds": self.refunds,
+            "/v1/disputes": self.disputes,
+        }
+
     def _listed(self, path: str, form: dict[str, str]) -> dict[str, Any]:
-        """A page of the customer's, the newest first, after the one that is named."""
-        own = [i for i in reversed(self.intents.values()) if i["customer"] == form["customer"]]
-        names = [intent["id"] for intent in own]
+        """A page of those that are asked for, the newest first, after the one that is named."""
+        since = int(form.get("created[gte]", "0"))
+        asked = {name: form[name] for name in ("customer", "payment_intent") if name in form}
+        every = [it for it in reversed(self._lists[path].values()) if it["created"] >= since]
+        own = [it for it in every if asked.items() <= it.items()]
+        names = [it["id"] for it in own]
         start = names.index(form["starting_after"]) + 1 if "starting_after" in form else 0
         end = start + min(self.page, int(form["limit"]))
         return {
@@ -133,10 +158,20 @@ def _intent(identity: str, form: dict[str, str]) -> dict[str, Any]:
         "amount": int(form["amount"]),
         "currency": form["currency"],
         "customer": form["customer"],
+        "created": CREATED,
         "status": "requires_payment_method" if code else "succeeded",
         "last_payment_error": error if code else None,
         "metadata": {n[9:-1]: v for n, v in form.items() if n.startswith("metadata[")},
     }
+
+
+def _went_back(
+    kept: dict[str, dict[str, Any]], identity: str, intent: str, amount: int, own: dict[str, Any]
+) -> str:
+    usual = {"currency": "usd", "status": "succeeded", "created": CREATED}
+    named = {"id": identity, "payment_intent": intent, "amount": amount}
+    kept[identity] = usual | named | own
+    return identity
 
 
 def _missing(message: str) -> dict[str, Any]:

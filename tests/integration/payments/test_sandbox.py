@@ -13,7 +13,8 @@ import pytest
 from payments.sandbox import SandboxProvider
 from payments.sandbox_store import SandboxStore
 from payments.signatures import HEADER, sign
-from pipelines.collection import collect, settle
+from pipelines.collection import collect
+from pipelines.settling import settle
 from schemas.errors import DependencyUnreachable
 from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
 from schemas.subscription import GOOD_CARD

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import stripe
 
-from payments import stripe as ours
+from payments import stripe_calls as ours
 from payments.stripe import StripeProvider
 from pipelines.collection import collect
 from schemas.errors import Conflict, DependencyUnreachable, InvalidInput

@@ -18,7 +18,8 @@ COLUMNS = {
     "usage_daily": "day tenant meter model quantity events",
     "usage_by_day": "day tenant meter model quantity events filled",
     "invoices": (
-        "invoice tenant subscription month number currency total_minor state issued_at due_at held"
+        "invoice tenant subscription month number currency total_minor state issued_at due_at held "
+        "reversed_minor"
     ),
     "invoice_lines": (
         "invoice ordinal tenant month kind meter plan quantity unit_price amount_minor currency "
@@ -115,10 +116,12 @@ def test_mirrored_invoices_show_their_newest_version_once(warehouse: Client) -> 
     mirror = Mirror(warehouse)
     issued_ms = parse_instant("2026-11-01T02:00:00Z")
     paid = INVOICE._replace(number="2026-10-000001", state="paid", issued_ms=issued_ms, held=None)
+    paid = paid._replace(reversed_minor=500)
     for version, invoice in ((2, paid), (1, INVOICE), (2, paid)):
         mirror.write_invoices([invoice._replace(version=version)], [LINE, TAX])
-    found = rows(warehouse, "SELECT number, state, total_minor, held FROM invoices")
-    assert found == [("2026-10-000001", "paid", 2736, None)]
+    columns = "number, state, total_minor, held, reversed_minor"
+    found = rows(warehouse, f"SELECT {columns} FROM invoices")
+    assert found == [("2026-10-000001", "paid", 2736, None, 500)]
     lines = rows(
         warehouse,
         "SELECT meter, quantity, unit_price, amount_minor FROM invoice_lines WHERE ordinal = 1",

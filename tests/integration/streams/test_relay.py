@@ -25,6 +25,7 @@ from tests.unit.stores.ledger.builders import (
     NOW,
     a_draft,
     a_payment,
+    a_refund,
     a_subscription,
     at,
     finalized,
@@ -222,15 +223,33 @@ def test_billing_events_say_what_happened(house: House) -> None:
     attempt = house.ledger.open_attempt(invoice, "sandbox", NOW)
     assert attempt is not None
     house.ledger.record_attempt(attempt.id, a_payment(attempt, "succeeded"), NOW)
+    house.ledger.record_reversals(attempt.id, [a_refund(attempt)], NOW)
     publish_all(house.config)
     records = house.records(house.config.billing_events_topic)
     told = [msgspec.json.decode(value) for _, value, _ in records]
     assert [(each["type"], each["tenant"], each["at"]) for each in told] == [
         ("invoice.finalized", "acme", "2026-11-01T02:00:00Z"),
         ("payment.received", "acme", "2026-11-01T02:00:00Z"),
+        ("payment.reversal", "acme", "2026-11-01T02:00:00Z"),
     ]
     assert {each["data"]["number"] for each in told} == {"2026-10-000001"}
     assert {key for key, _, _ in records} == {"acme"}
+
+
+def test_what_went_back_is_copied_into_the_warehouse_with_its_invoice(
+    house: House, warehouse: tuple[Client, str]
+) -> None:
+    client, url = warehouse
+    [invoice] = finalized(house.ledger, a_draft("acme", 4999))
+    attempt = house.ledger.open_attempt(invoice, "sandbox", NOW)
+    assert attempt is not None
+    house.ledger.record_attempt(attempt.id, a_payment(attempt, "succeeded"), NOW)
+    with house.running(replace(house.config, clickhouse_url=url)):
+        wait_until(lambda: house.ledger.mirror_behind() == 0)
+        house.ledger.record_reversals(attempt.id, [a_refund(attempt)], NOW)
+        wait_until(lambda: house.ledger.mirror_behind() == 0)
+    rows = client.query("SELECT state, total_minor, reversed_minor FROM invoices").result_rows
+    assert rows == [("paid", 4999, 2000)]
 
 
 def test_the_running_relay_follows_changes_and_copies_into_the_warehouse(

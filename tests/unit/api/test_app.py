@@ -24,6 +24,8 @@ from tests.unit.payments.fakes import (
     an_invoice,
 )
 
+QUIET = Rhythm(look=60, ask=10**10, look_back=10**10)
+
 
 @dataclass
 class SigningProvider(ProviderInMemory):
@@ -40,10 +42,11 @@ class Door:
 
     ledger: LedgerInMemory = field(default_factory=LedgerInMemory)
     provider: SigningProvider = field(default_factory=SigningProvider)
+    rhythm: Rhythm = QUIET
 
     def client(self) -> AbstractContextManager[AppClient]:
         providers = Providers({self.provider.name: self.provider})
-        return serving(build(self.ledger, providers, a_clock, Rhythm(look=60, ask=10**9)))
+        return serving(build(self.ledger, providers, a_clock, self.rhythm))
 
 
 @pytest.fixture
@@ -126,6 +129,19 @@ def test_what_was_stored_before_a_crash_is_acted_on_at_start(door: Door) -> None
     door.ledger.receive_webhook(ProviderEvent("sandbox", "evt", "payment", "pay_x", b""), 0)
     with door.client():
         eventually(lambda: door.ledger.pending_webhooks(1) == [])
+
+
+def test_what_went_back_is_asked_for_at_start_though_no_webhook_came() -> None:
+    door = Door(rhythm=Rhythm(look=60, ask=10**10))
+    door.ledger.add(an_invoice())
+    attempt = door.ledger.open_attempt(an_invoice(), "sandbox", 0)
+    assert attempt is not None
+    door.provider.charge(attempt)
+    door.provider.decide()
+    door.ledger.record_attempt(attempt.id, door.provider.payments[attempt.key], 0)
+    door.provider.take_back(f"acme:{MONTH}", "re_1")
+    with door.client():
+        eventually(lambda: door.ledger.reversals() != {})
 
 
 def test_it_is_not_ready_while_the_ledger_does_not_answer(door: Door, client: AppClient) -> None:

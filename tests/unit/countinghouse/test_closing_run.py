@@ -20,6 +20,7 @@ from countinghouse.closing_run import (
 )
 from countinghouse.dagster_runs import PROCESS_TAG, RunRequest, run_job
 from countinghouse.settings import Settings
+from payments.registry import Providers
 from pipelines.collection import Collected
 from schemas.errors import (
     BillingError,
@@ -29,6 +30,7 @@ from schemas.errors import (
     PeriodNotOver,
     ReconciliationFailed,
 )
+from schemas.reversal import Reversal, ReversalKind, ReversalState
 from schemas.vector import Vector
 from tests.builders import at, units
 from tests.fake_warehouse import Used
@@ -88,7 +90,7 @@ def test_what_is_worth_a_look_is_told_at_the_end_with_its_command(
         f"see `countinghouse usage unbilled {MONTH}`",
     )
     collected = Collected(0, 0, 0)
-    tell(CloseResult(MONTH, False, None, {}, {}, {}, collected, (), ended.warnings), None)
+    tell(CloseResult(MONTH, False, None, {}, {}, {}, collected, {}, (), ended.warnings), None)
     assert f"worth a look: {ended.warnings[0]}" in capsys.readouterr().out
 
 
@@ -156,7 +158,24 @@ def test_a_closed_month_is_left_alone_and_shown(settings: Settings, month: Month
     assert result.totals_minor == {"USD": 17897}
     assert (result.collected.succeeded, result.collected.open) == (2, 0)
     assert month.contents() == before
-    assert pay_month(settings, MONTH, print).nothing_to_do
+    assert result.received_minor == {"USD": 17897}
+
+
+def test_paying_where_nothing_is_owed_asks_what_went_back(
+    settings: Settings, month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(settings, month, "close_month")
+    run(settings, month, "finalize_and_collect")
+    said: list[str] = []
+    first = pay_month(settings, MONTH, said.append)
+    assert (first.nothing_to_do, first.received_minor) == (True, {"USD": 17897})
+    assert said[0].startswith("what went back at sandbox is not known: the payment sandbox at")
+    attempt = month.ledger.attempts(MONTH)[0]
+    told = ("re_1", ReversalKind.REFUND, ReversalState.SETTLED, 1000, "USD", 2**42)
+    month.provider.went_back["re_1"] = Reversal(attempt.reference or "", *told)
+    configured = Providers({"sandbox": month.provider})
+    monkeypatch.setattr(Providers, "from_settings", lambda _: configured)
+    assert pay_month(settings, MONTH, print).received_minor == {"USD": 16897}
 
 
 def test_killed_while_it_collects_it_goes_on_with_the_same_charge(

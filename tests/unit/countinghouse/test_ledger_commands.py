@@ -12,8 +12,9 @@ from countinghouse.cli.nearest import nearest
 from countinghouse.init import DEFAULT_CATALOG
 from countinghouse.settings import Settings
 from schemas.errors import BillingError, DependencyUnreachable, InvalidInput, NotFound
+from schemas.reversal import Reversal, ReversalKind, ReversalState
 from stores.ledger import Ledger, connect
-from tests.unit.stores.ledger.builders import a_draft, finalized
+from tests.unit.stores.ledger.builders import NOW, a_draft, a_payment, finalized
 
 SUBSCRIPTIONS = """\
 tenant,plan,starts_at
@@ -158,6 +159,30 @@ def test_invoices_are_listed_and_shown(subscribed: Path) -> None:
     shown = run_json("invoices", "show", "2026-10-000001")
     assert [line["amount"] for line in shown["lines"]] == ["1234.56", "-0.56"]
     assert run("invoices", "show", "2026-10-000001").splitlines()[1].endswith(",1234.56")
+
+
+def test_what_went_back_is_shown_with_its_invoice(subscribed: Path) -> None:
+    books = ledger()
+    [invoice] = finalized(books, a_draft("acme", 5000))
+    attempt = books.open_attempt(invoice, "sandbox", NOW)
+    assert attempt is not None
+    books.record_attempt(attempt.id, a_payment(attempt, "succeeded", reference="pay_1"), NOW)
+    refund = ("pay_1", "re_1", ReversalKind.REFUND, ReversalState.SETTLED, 2000, "USD", NOW)
+    books.record_reversals(attempt.id, [Reversal(*refund)], NOW)
+    shown = run_json("invoices", "show", "2026-10-000001")
+    assert (shown["state"], shown["reversed"], shown["due"]) == ("paid", "20.00", "50.00")
+    assert shown["reversals"] == [
+        {
+            "kind": "refund",
+            "state": "settled",
+            "amount": "20.00",
+            "made_at": "2026-11-01T02:00:00Z",
+            "provider_id": "re_1",
+            "payment": "pay_1",
+        }
+    ]
+    [listed] = run_json("invoices", "list", "--state", "paid")
+    assert (listed["total"], listed["reversed"]) == ("50.00", "20.00")
 
 
 def test_an_invoice_is_explained(subscribed: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pipelines.invoices.draft_tables import drafts_of
 from schemas.closing import ClosingState
 from schemas.invoice import InvoiceState
+from schemas.reversal import Reversal, ReversalKind, ReversalState
 from schemas.vector import Vector
 from tests.builders import at
 from tests.unit.dagster_project.months import (
@@ -197,6 +198,48 @@ def test_a_declined_card_is_no_failure_of_the_run(month: Month) -> None:
     assert check_of(collected, "payments_match_invoices").passed
     shown = metadata_of(collected, "payment_collection")
     assert (shown["succeeded"], shown["failed"]) == (1, 1)
+
+
+def test_what_went_back_is_asked_for_by_the_next_run_and_shown_net(month: Month) -> None:
+    month.provider.decides_at_once = True
+    month.run(*CLOSE)
+    shown = metadata_of(month.run(*COLLECT), "payment_collection")
+    assert (shown["received_usd"], shown["went back"]) == ("USD 178.97", "none")
+    [invoice, _] = month.ledger.invoices(MONTH)
+    attempt = month.ledger.attempts(MONTH)[0]
+    refund = Reversal(
+        payment=attempt.reference or "",
+        reference="re_1",
+        kind=ReversalKind.REFUND,
+        state=ReversalState.SETTLED,
+        amount_minor=1000,
+        currency="USD",
+        at_ms=2**42,
+    )
+    month.provider.went_back["re_1"] = refund
+    collected = month.run(*COLLECT)
+    shown = metadata_of(collected, "payment_collection")
+    assert (shown["received_usd"], shown["received_usd_minor"]) == ("USD 168.97", 16897)
+    [row] = [record.data for record in shown["went back"].records]
+    assert (row["tenant"], row["kind"], row["amount"]) == (invoice.tenant, "refund", "USD 10.00")
+    assert check_of(collected, "payments_match_invoices").passed
+    assert [i.state for i in month.ledger.invoices(MONTH)] == ["paid", "paid"]
+    assert len(month.provider.calls) == 2
+
+
+def test_what_went_back_and_is_not_in_the_ledger_is_a_finding(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dagster_project.went_back.follow_all", lambda *_: None)
+    month.provider.decides_at_once = True
+    month.run(*CLOSE)
+    month.run(*COLLECT)
+    attempt = month.ledger.attempts(MONTH)[0]
+    told = ("re_1", ReversalKind.REFUND, ReversalState.SETTLED, 1000, "USD", 2**42)
+    month.provider.went_back["re_1"] = Reversal(attempt.reference or "", *told)
+    check = check_of(month.run(*COLLECT), "payments_match_invoices")
+    assert not check.passed
+    assert "sandbox says USD 10.00 went back, the ledger USD 0.00" in (check.description or "")
 
 
 def test_a_preview_writes_nothing(month: Month) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import Any
 
 from schemas.errors import BillingError, Conflict, DependencyUnreachable
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
@@ -14,6 +15,7 @@ from schemas.payment import (
     attempt_id,
 )
 from schemas.period import BillingPeriod
+from schemas.reversal import Reversal, ReversalKind, ReversalState
 from schemas.subscription import GOOD_CARD
 
 MONTH = "2026-10"
@@ -60,6 +62,7 @@ class LedgerInMemory:
     inbox: dict[tuple[str, str], ProviderEvent] = field(default_factory=dict)
     done: set[tuple[str, str]] = field(default_factory=set)
     cards: dict[str, str] = field(default_factory=dict)
+    went_back: dict[str, dict[str, Reversal]] = field(default_factory=dict)
 
     def add(self, *invoices: Invoice) -> None:
         """Put finalized invoices in."""
@@ -112,6 +115,23 @@ class LedgerInMemory:
         rows = self.rows.values()
         return next((r for r in rows if (r.provider, r.reference) == (provider, reference)), None)
 
+    def record_reversals(self, attempt: str, told: Sequence[Reversal], now_ms: int) -> None:
+        own = self.went_back.setdefault(attempt, {})
+        for each in told:
+            if each.currency != self.rows[attempt].currency:
+                raise Conflict(f"{attempt}: {each.reference} is in {each.currency}")
+            if each.reference not in own or each.state.is_after(own[each.reference].state):
+                own[each.reference] = each
+
+    def paid_through(self, since_ms: int) -> list[str]:
+        paid = [row for row in self.rows.values() if row.state is AttemptState.SUCCEEDED]
+        return sorted({row.provider for row in paid})
+
+    def reversals(
+        self, month: str | None = None, invoice: str | None = None
+    ) -> dict[str, tuple[Reversal, ...]]:
+        return {attempt: tuple(own.values()) for attempt, own in self.went_back.items() if own}
+
     def receive_webhook(self, event: ProviderEvent, now_ms: int) -> bool:
         key = (event.provider, event.event_id)
         return self.inbox.setdefault(key, event) is event
@@ -152,6 +172,7 @@ class ProviderInMemory:
     trouble: BaseException | None = None
     faults: Mapping[str, BillingError] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
+    went_back: dict[str, Reversal] = field(default_factory=dict)
 
     def charge(self, attempt: PaymentAttempt) -> ProviderPayment:
         with self.lock:
@@ -177,6 +198,29 @@ class ProviderInMemory:
         if self.decides_at_once:
             self.decide()
         return self.payments.get(attempt.key)
+
+    def reversals(self, payment: str | None = None, since_ms: int = 0) -> list[Reversal]:
+        if self.is_down:
+            raise DependencyUnreachable("the provider does not answer")
+        recent = [it for it in self.went_back.values() if it.at_ms >= since_ms]
+        return [it for it in recent if payment in (None, it.payment)]
+
+    def take_back(self, invoice: str, reference: str, **changes: Any) -> ProviderEvent:
+        """A refund or dispute of an invoice's payment, or a change of it; the webhook of it."""
+        [payment] = [it for key, it in self.payments.items() if key == f"key-{invoice}-1"]
+        new = Reversal(
+            payment=payment.reference,
+            reference=reference,
+            kind=ReversalKind.DISPUTE if reference.startswith("dp") else ReversalKind.REFUND,
+            state=ReversalState.SETTLED,
+            amount_minor=1000,
+            currency="USD",
+            at_ms=NOW_MS,
+        )
+        told = replace(self.went_back.get(reference, new), **changes)
+        self.went_back[reference] = told
+        event = f"evt_{reference}_{told.state}"
+        return ProviderEvent(self.name, event, f"{told.kind}.{told.state}", payment.reference, b"")
 
     def verify_webhook(self, headers: Mapping[str, str], raw: bytes) -> ProviderEvent:
         raise NotImplementedError

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from pipelines.collection import collect, handle_webhooks, settle
+from pipelines.collection import collect
+from pipelines.payment_webhooks import handle_webhooks
+from pipelines.settling import settle
 from schemas.payment import ProviderEvent
 from tests.unit.payments.fakes import (
     MONTH,

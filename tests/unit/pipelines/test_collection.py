@@ -9,11 +9,11 @@ from pipelines.collection import (
     Collected,
     await_outcomes,
     collect,
-    handle_webhooks,
     payments_match,
-    settle,
     summarize,
 )
+from pipelines.payment_webhooks import handle_webhooks
+from pipelines.settling import settle
 from schemas.errors import (
     BillingError,
     Conflict,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from schemas.closing import Closing
 from schemas.invoice import Invoice, InvoiceLine, LineKind, invoice_id
 from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
 from schemas.period import BillingPeriod, parse_instant
+from schemas.reversal import Reversal, ReversalKind, ReversalState
 from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
 from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS, RECONCILIATION_COLUMNS, USAGE_COLUMNS
 from schemas.vector import Vector
@@ -99,6 +101,20 @@ def a_payment(attempt: PaymentAttempt, state: str, **changes: Any) -> ProviderPa
     own = {"reference": f"pay_{attempt.id}", "failure": None, **changes}
     amount = {"amount_minor": attempt.amount_minor, "currency": attempt.currency}
     return ProviderPayment(state=AttemptState(state), **{**amount, **own})
+
+
+def a_refund(attempt: PaymentAttempt, **changes: Any) -> Reversal:
+    """20.00 of what `a_payment` paid, gone."""
+    refund = Reversal(
+        payment=f"pay_{attempt.id}",
+        reference="re_1",
+        kind=ReversalKind.REFUND,
+        state=ReversalState.SETTLED,
+        amount_minor=2000,
+        currency=attempt.currency,
+        at_ms=NOW,
+    )
+    return replace(refund, **changes)
 
 
 def usage_table(*rows: tuple[str, str, int, int, int]) -> pa.Table:

@@ -84,6 +84,7 @@ def test_invoices_keep_their_lines_documents_and_numbers(empty_url: str) -> None
         ("credit_applied", -2),
     ]
     assert [line.amount_minor for line in bolt.lines] == [7]
+    assert (acme.reversed_minor, ledger.reversals()) == (0, {})
     with ledger._reading() as connection:
         counted = connection.execute(sa.text("SELECT name, amount_minor FROM counted_lines")).all()
     assert [tuple(row) for row in counted] == [("pay_1", -2)]
