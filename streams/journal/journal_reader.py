@@ -61,7 +61,7 @@ class JournalReader:
         self.entitlements_position = 0
         self.position: StatePosition | None = None
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=config.kafka_servers,
+            **config.kafka.aiokafka(),
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
