@@ -45,10 +45,14 @@ class Settings(BaseSettings, KafkaSettings):
         Path(".countinghouse"), description="Data, logs and run files; delete it to start afresh."
     )
     clickhouse: str = Field(
-        "", description="URL of your ClickHouse, http://user:password@host:8123/database."
+        "",
+        description="URL of your ClickHouse, http://user:password@host:8123/database, or https; "
+        "?ca_cert=FILE for an authority of your own.",
     )
     ledger: str = Field(
-        "", description="SQLAlchemy URL of the ledger; empty: SQLite in the home folder."
+        "",
+        description="SQLAlchemy URL of the ledger; empty: SQLite in the home folder. "
+        "For Postgres by TLS ?sslmode=verify-full&sslrootcert=FILE.",
     )
 
     host: str = Field("127.0.0.1", description="Address that our HTTP processes listen on.")

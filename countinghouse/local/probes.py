@@ -80,12 +80,6 @@ def _post_json(host: str, port: int, path: str, body: object) -> Any:
         wire.close()
 
 
-def clickhouse_probe(url: str) -> Probe:
-    """Reachable when its /ping answers."""
-    parts = urlsplit(url)
-    return http_probe(parts.hostname or "", parts.port or 8123, "/ping")
-
-
 def tcp_probe(url: str, default_port: int) -> Probe:
     """Reachable when something accepts a connection at the URL's host and port."""
     parts = urlsplit(url)
