@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
     AdminClient,
+    ResourcePatternType,
+    ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialUpsertion,
@@ -22,6 +27,7 @@ from tests.embedded import free_ports, running_broker
 USER, PASSWORD = "counting", "a password = with, signs"
 LISTENERS = "TEST_LISTENERS"
 SCRAM = ScramMechanism.SCRAM_SHA_512
+PREFIXED, ALLOW = ResourcePatternType.PREFIXED, AclPermissionType.ALLOW
 
 # Of two lines with one name Kafka takes the last; these stand below the product's own.
 PROPERTIES = """
@@ -40,12 +46,26 @@ listener.name.signed.scram-sha-512.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.signed.plain.sasl.jaas.config=\
 org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
 """
+
+ON_TOPICS = "CREATE DESCRIBE READ WRITE DESCRIBE_CONFIGS ALTER_CONFIGS"
+TOPICS = ("usage.", "quota.", "entitlements", "billing.")
+RIGHTS = [
+    *((ResourceType.TOPIC, name, ON_TOPICS) for name in TOPICS),
+    (ResourceType.GROUP, "countinghouse-", "DESCRIBE READ"),
+    (ResourceType.TRANSACTIONAL_ID, "countinghouse-", "DESCRIBE WRITE"),
+]
+"""What docs/production.md says that our user needs, by the beginnings of names."""
 
 
 @dataclass(frozen=True)
 class Secured:
-    """A running broker: `signed` wants a password, `mutual` a certificate, `inside` nothing."""
+    """A running broker: `signed` wants a password, `mutual` a certificate, `inside` nothing.
+
+    Who signs in has the rights that our user needs, and who shows a certificate none.
+    """
 
     authority: Authority
     signed: str
@@ -100,7 +120,13 @@ def _let_in(servers: str) -> None:
     admin = AdminClient({"bootstrap.servers": servers})  # it must outlive the answer
     credential = ScramCredentialInfo(SCRAM, 4096)
     known = UserScramCredentialUpsertion(USER, credential, PASSWORD.encode())
-    for answer in admin.alter_user_scram_credentials([known]).values():
+    rights = [
+        AclBinding(kind, name, PREFIXED, f"User:{USER}", "*", AclOperation[one], ALLOW)
+        for kind, name, operations in RIGHTS
+        for one in operations.split()
+    ]
+    made = admin.alter_user_scram_credentials([known]), admin.create_acls(rights)
+    for answer in (answer for answers in made for answer in answers.values()):
         answer.result()
 
 

@@ -20,6 +20,7 @@ from schemas.errors import DependencyUnreachable
 from schemas.topics import USAGE_EVENTS
 from stores.kafka import KafkaAccess
 from stores.kafka_trouble import trouble
+from stores.log import topic_id
 from streams.topics import partition_counts
 from tests.plants import Plant, announced, plant_beside, used, wait_for, wait_until_counted
 from tests.secured import PASSWORD, Secured, secured_broker
@@ -67,18 +68,17 @@ def test_usage_is_sent_counted_announced_and_landed(plant: Plant) -> None:
 
 
 def test_a_password_may_be_sent_as_it_is(plant: Plant) -> None:
-    assert_lets_in(replace(plant.settings.kafka_access, sasl_mechanism="PLAIN"), plant)
+    as_it_is = replace(plant.settings.kafka_access, sasl_mechanism="PLAIN")
+    assert USAGE_EVENTS in partition_counts(as_it_is)
+    assert USAGE_EVENTS in asyncio.run(topics_by_aiokafka(as_it_is))
 
 
-def test_a_certificate_is_enough_where_that_is_asked_for(broker: Secured, plant: Plant) -> None:
-    assert_lets_in(Settings(**broker.by_certificate()).kafka_access, plant)
-
-
-def assert_lets_in(access: KafkaAccess, plant: Plant) -> None:
-    """Both libraries see the topics."""
-    known = partition_counts(plant.settings.kafka_access)
-    assert partition_counts(access) == known
-    assert USAGE_EVENTS in asyncio.run(topics_by_aiokafka(access)) <= known.keys()
+def test_a_certificate_lets_in_and_without_rights_the_remedy_is_said(broker: Secured) -> None:
+    by_certificate = Settings(**broker.by_certificate()).kafka_access
+    assert trouble(by_certificate) is None
+    assert asyncio.run(topics_by_aiokafka(by_certificate)) == set()
+    with pytest.raises(DependencyUnreachable, match=r"authorization failed.*production\.md"):
+        topic_id(by_certificate)
 
 
 async def topics_by_aiokafka(access: KafkaAccess) -> set[str]:
