@@ -16,6 +16,8 @@ from aiokafka import AIOKafkaConsumer
 from countinghouse.client import UsageProducer
 from countinghouse.gate import Gate
 from countinghouse.settings import Settings
+from countinghouse.wiring import usage_log
+from dagster_project.resources import LedgerResource, LogResource
 from schemas.errors import DependencyUnreachable
 from schemas.topics import USAGE_EVENTS
 from stores.kafka import KafkaAccess
@@ -65,6 +67,15 @@ def test_usage_is_sent_counted_announced_and_landed(plant: Plant) -> None:
     assert landed == [(2,)]
     for log in plant.settings.home.glob("*.log"):
         assert PASSWORD not in log.read_text()
+
+
+def test_dagsters_processes_get_in_by_the_same_variables(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in plant.environment.items():
+        monkeypatch.setenv(name, value)
+    with LedgerResource().open() as books, LogResource().open(books) as log:
+        assert log.ends() == usage_log(plant.settings).ends()
 
 
 def test_a_password_may_be_sent_as_it_is(plant: Plant) -> None:
