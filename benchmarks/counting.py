@@ -29,6 +29,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from benchmarks.plain_faust import read_by_table
 from schemas.catalog import Catalog
+from stores.kafka import KafkaAccess
 from streams.counting.shard import Shard
 from streams.worker.app import CountersConfig, CounterTopics, build
 from streams.worker.collector import calm_collector
@@ -68,7 +69,7 @@ def config_of(
         free.bind(("127.0.0.1", 0))
         web_port = free.getsockname()[1]
     return CountersConfig(
-        kafka_servers=servers,
+        kafka=KafkaAccess(servers),
         epoch=1,
         catalog_version=1,
         catalog=catalog,
@@ -170,7 +171,7 @@ async def read_bare(config: CountersConfig, load: Load, *, count: bool) -> dict[
     missing = load.events // load.batch
     watch = Stopwatch()
     async with AIOKafkaConsumer(
-        bootstrap_servers=config.kafka_servers,
+        **config.kafka.aiokafka(),
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=4 * 1024 * 1024,

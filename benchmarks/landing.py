@@ -25,6 +25,7 @@ from countinghouse.client import PRODUCER_CONFIG
 from schemas.catalog import Catalog
 from schemas.errors import DependencyUnreachable
 from schemas.topics import SENT_AT_HEADER, USAGE_EVENTS
+from stores.kafka import KafkaAccess
 from stores.log import KafkaLog
 from stores.warehouse.client import connect, migrate
 from streams.landing.landing import Landing
@@ -147,10 +148,11 @@ def landing(servers: str, url: str, group: str, watch: Stopwatch, records: int) 
     """Landing as it is: admission, three meters, exact decimals, a transaction a batch."""
     with connect(url) as client:
         migrate(client)
+    kafka = KafkaAccess(servers)
     config = LandingConfig(
-        servers, url, 1, 1, CATALOG, PARTITIONS, None, None, 65_536, BATCH, port=0, group=group
+        kafka, url, 1, 1, CATALOG, PARTITIONS, None, None, 65_536, BATCH, port=0, group=group
     )
-    stop, log = threading.Event(), KafkaLog(servers, 1, group)
+    stop, log = threading.Event(), KafkaLog(kafka, 1, group)
     before, ends = sum(log.landed().values()), sum(log.ends().values())
     running = Landing(config)
     thread = threading.Thread(target=running.run, args=(stop,))
@@ -246,8 +248,8 @@ def main() -> None:
     if asked.way:
         measure(asked.way, asked)
         return
-    ensure_topics(asked.kafka, partitions=PARTITIONS, replication=1)
-    log = KafkaLog(asked.kafka, 1)
+    ensure_topics(KafkaAccess(asked.kafka), partitions=PARTITIONS, replication=1)
+    log = KafkaLog(KafkaAccess(asked.kafka), 1)
     for per_message in SHAPES:
         start = json.dumps(ends_of(log))
         fill(asked.kafka, asked.events, per_message)

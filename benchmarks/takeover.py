@@ -74,7 +74,7 @@ async def read_state(config: CountersConfig) -> tuple[int, float]:
     partitions = [TopicPartition(config.topics.state, n) for n in range(PARTITIONS)]
     began, records = time.perf_counter(), 0
     async with AIOKafkaConsumer(
-        bootstrap_servers=config.kafka_servers,
+        **config.kafka.aiokafka(),
         isolation_level="read_committed",
         auto_offset_reset="earliest",
     ) as consumer:

@@ -94,7 +94,8 @@ class Gate:
             self.close()
             raise DependencyUnreachable(
                 f"{state_topic} of Kafka at {kafka_servers} was not read within {load_seconds:g} "
-                "s: check the address, or start the local stack with `countinghouse up`"
+                "s: check the address and what `config` signs in with, or start the local stack "
+                "with `countinghouse up`"
             )
 
     def decide(self, tenant: str, meter: str, now_ms: int | None = None) -> Decision:

@@ -71,14 +71,14 @@ def grow(settings: Settings, partitions: int) -> Epoch:
             f"{live.topic} has {live.partitions} partitions already; name a greater number"
         )
     generation = live.generation + 1
-    known = partition_counts(settings.kafka_servers).get(TopicNames.of(generation).usage)
+    known = partition_counts(settings.kafka_access).get(TopicNames.of(generation).usage)
     if known not in (None, partitions):
         raise Conflict(
             f"{TopicNames.of(generation).usage} was made with {known} partitions; switch to it, or "
             "delete the topics of that generation and grow again"
         )
     ensure_topics(
-        settings.kafka_servers,
+        settings.kafka_access,
         partitions=partitions,
         replication=settings.replication,
         generation=generation,
@@ -97,7 +97,7 @@ def switch(settings: Settings, pause: Pause, report: Report) -> Switched:
     live = live_epoch(settings)
     following = _next(settings, live)
     _await_no_transaction(usage_log(settings))
-    seal(settings.kafka_servers, live.topic)
+    seal(settings.kafka_access, live.topic)
     report(f"{live.topic} is sealed: what producers still send to it comes back to them")
     ends = _drain(settings)
     report(f"{sum(ends.values()):,} records of {live.topic} are counted and landed")
@@ -114,12 +114,12 @@ def switch(settings: Settings, pause: Pause, report: Report) -> Switched:
 
 def _next(settings: Settings, live: Epoch) -> Epoch:
     topic = TopicNames.of(live.generation + 1).usage
-    partitions = partition_counts(settings.kafka_servers).get(topic)
+    partitions = partition_counts(settings.kafka_access).get(topic)
     if partitions is None:
         raise NotFound(
             f"there is no {topic} to switch to: run `countinghouse topics grow --partitions N`"
         )
-    found = log.topic_id(settings.kafka_servers, topic)
+    found = log.topic_id(settings.kafka_access, topic)
     return Epoch(live.number + 1, found, topic, partitions, now_ms())
 
 
@@ -167,7 +167,7 @@ def _final_ends(usage_topic: KafkaLog) -> Vector:
 def _require_no_counters(settings: Settings, live: Epoch) -> None:
     """What an owner would announce from here on would not be known in the new topics."""
     group = named(COUNTERS_GROUP, live.generation)
-    members = group_members(settings.kafka_servers, group)
+    members = group_members(settings.kafka_access, group)
     if members:
         raise Conflict(
             f"{members} workers of counters still run and {live.topic} is drained: stop them, then "
@@ -204,4 +204,4 @@ def _publish(settings: Settings, following: Epoch, old: list[JournalRows]) -> No
         for journal in old
         for tenant, entitlements in journal.published.items()
     }
-    Outlet(settings.kafka_servers, topic).send(list(published.items())).check()
+    Outlet(settings.kafka_access, topic).send(list(published.items())).check()

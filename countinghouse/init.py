@@ -38,15 +38,15 @@ def prepare(settings: Settings) -> None:
     live = books.live_epoch()
     generation = 1 if live is None else live.generation
     ensure_topics(
-        settings.kafka_servers,
+        settings.kafka_access,
         partitions=settings.partitions if live is None else live.partitions,
         replication=settings.replication,
         generation=generation,
     )
     warehouse.migrate(warehouse.connect(settings.clickhouse_url))
     usage = TopicNames.of(generation).usage
-    found = log.topic_id(settings.kafka_servers, usage)
-    partitions = log.KafkaLog(settings.kafka_servers, 0, topic=usage).partitions()
+    found = log.topic_id(settings.kafka_access, usage)
+    partitions = log.KafkaLog(settings.kafka_access, 0, topic=usage).partitions()
     books.open_epoch(found, usage, partitions, now_ms())
 
 

@@ -18,6 +18,8 @@ from countinghouse.replay_file import ReplaySource
 from countinghouse.replay_plan import Extras, ReplayPlan, malformed_event, plan_replay
 from schemas.errors import Conflict, DependencyUnreachable
 from schemas.topics import SENT_AT_HEADER, USAGE_EVENTS
+from stores.kafka import KafkaAccess
+from stores.kafka_trouble import unreachable
 from stores.warehouse.client import ask
 
 LOOK_SECONDS = 0.05
@@ -40,7 +42,7 @@ Progress = Callable[[int, int], None]
 class ReplayTarget:
     """Where to replay to, and the counters' window that repeats are placed by."""
 
-    kafka_servers: str
+    kafka: KafkaAccess
     partitions: int
     dedupe_window: int
     topic: str = USAGE_EVENTS
@@ -197,9 +199,8 @@ class _Sender:
 
     def __init__(self, target: ReplayTarget, watch: _Watch) -> None:
         config = {"linger.ms": 5, "queue.buffering.max.messages": RECORDS_UNDER_WAY}
-        servers = {"bootstrap.servers": target.kafka_servers}
-        self._producer = Producer({**PRODUCER_CONFIG, **config, **servers})
-        self._servers = target.kafka_servers
+        self._producer = Producer({**PRODUCER_CONFIG, **config, **target.kafka.confluent()})
+        self._kafka = target.kafka
         self._topic = target.topic
         self._watch = watch
         self._done = 0
@@ -271,11 +272,8 @@ class _Sender:
             raise self._unreachable(self._failure)
 
     def _unreachable(self, failure: KafkaError) -> DependencyUnreachable:
-        return DependencyUnreachable(
-            f"Kafka at {self._servers} did not take the events ({failure.str()}): start the local "
-            "stack with `countinghouse up`, or set COUNTINGHOUSE_KAFKA; then replay again, "
-            "it goes on where it stopped"
-        )
+        then = "; then replay again, it goes on where it stopped"
+        return unreachable(self._kafka, failure, "did not take the events", then)
 
 
 def _never() -> float:

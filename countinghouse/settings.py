@@ -1,7 +1,8 @@
 """Every knob of countinghouse, in one place: environment, settings file, defaults, in that order.
 
-Owns names, types and defaults of settings and the addresses that follow from them. It opens
-nothing: a wrong address is reported by the part that uses it.
+Owns names, types and defaults of settings and the addresses that follow from them; those of Kafka
+are in `stores.kafka_settings`, as Dagster's processes need them, too. It opens nothing: a wrong
+address is reported by the part that uses it.
 """
 
 from datetime import timedelta
@@ -17,6 +18,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from stores.kafka_settings import KafkaSettings
+
 SETTINGS_FILE = "countinghouse.toml"
 
 
@@ -27,7 +30,7 @@ def _off_means_none(value: Any) -> Any:
 Limit = Annotated[timedelta | None, BeforeValidator(_off_means_none)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, KafkaSettings):
     """Settings by `COUNTINGHOUSE_<NAME>`, else from `countinghouse.toml`, else as given here.
 
     Durations are written as pydantic reads them (`P35D`, `PT1H`, or seconds); the two event
@@ -41,18 +44,18 @@ class Settings(BaseSettings):
     home: Path = Field(
         Path(".countinghouse"), description="Data, logs and run files; delete it to start afresh."
     )
-    kafka: str = Field(
-        "", description="Bootstrap servers of your Kafka; empty: the embedded broker."
-    )
     clickhouse: str = Field(
-        "", description="URL of your ClickHouse, http://user:password@host:8123/database."
+        "",
+        description="URL of your ClickHouse, http://user:password@host:8123/database, or https; "
+        "?ca_cert=FILE for an authority of your own.",
     )
     ledger: str = Field(
-        "", description="SQLAlchemy URL of the ledger; empty: SQLite in the home folder."
+        "",
+        description="SQLAlchemy URL of the ledger; empty: SQLite in the home folder. "
+        "For Postgres by TLS ?sslmode=verify-full&sslrootcert=FILE.",
     )
 
     host: str = Field("127.0.0.1", description="Address that our HTTP processes listen on.")
-    kafka_port: int = 19092
     kafka_controller_port: int = 19093
     warehouse_port: int = 18123
     api_port: int = 18080
@@ -149,11 +152,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the settings file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
-    @cached_property
-    def kafka_servers(self) -> str:
-        """Bootstrap servers in force."""
-        return self.kafka or f"127.0.0.1:{self.kafka_port}"
 
     @cached_property
     def clickhouse_url(self) -> str:

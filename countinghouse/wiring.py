@@ -31,7 +31,7 @@ def live_epoch(settings: Settings) -> Epoch:
         Conflict: it was never opened, so no process of ours has run yet.
     """
     live = ledger.connect(settings.ledger_url).live_epoch()
-    if live is None or live.topic_id != log.topic_id(settings.kafka_servers, live.topic):
+    if live is None or live.topic_id != log.topic_id(settings.kafka_access, live.topic):
         name = USAGE_EVENTS if live is None else live.topic
         raise Conflict(f"{name} has no epoch yet: run `countinghouse up`")
     return live
@@ -39,7 +39,7 @@ def live_epoch(settings: Settings) -> Epoch:
 
 def usage_log(settings: Settings) -> KafkaLog:
     """How far the log reaches and has been landed."""
-    return log.live_log(ledger.connect(settings.ledger_url), settings.kafka_servers)
+    return log.live_log(ledger.connect(settings.ledger_url), settings.kafka_access)
 
 
 def await_landing(settings: Settings) -> None:
@@ -65,7 +65,7 @@ def usage_reader(
 def replay_target(settings: Settings) -> ReplayTarget:
     """Where usage is replayed to: the live topic."""
     live = live_epoch(settings)
-    return ReplayTarget(settings.kafka_servers, live.partitions, settings.dedupe_window, live.topic)
+    return ReplayTarget(settings.kafka_access, live.partitions, settings.dedupe_window, live.topic)
 
 
 def provider_settings(settings: Settings) -> ProviderSettings:
@@ -83,7 +83,7 @@ def counters_config(settings: Settings, live: Epoch | None = None) -> CountersCo
     version, catalog = ledger.connect(settings.ledger_url).catalog()
     live = live or live_epoch(settings)
     return CountersConfig(
-        kafka_servers=settings.kafka_servers,
+        kafka=settings.kafka_access,
         epoch=live.number,
         catalog_version=version,
         catalog=catalog,
@@ -106,7 +106,7 @@ def landing_config(settings: Settings) -> LandingConfig:
     live = live_epoch(settings)
     names = TopicNames.of(live.generation)
     return LandingConfig(
-        kafka_servers=settings.kafka_servers,
+        kafka=settings.kafka_access,
         clickhouse_url=settings.clickhouse_url,
         epoch=live.number,
         catalog_version=version,
@@ -133,7 +133,7 @@ def relay_config(settings: Settings) -> RelayConfig:
     names = TopicNames.of(1 if live is None else live.generation)
     return RelayConfig(
         ledger_url=settings.ledger_url,
-        kafka_servers=settings.kafka_servers,
+        kafka=settings.kafka_access,
         clickhouse_url=settings.clickhouse_url,
         port=settings.relay_port,
         entitlements_topic=names.entitlements,

@@ -12,11 +12,12 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payments.registry import ProviderSettings
+from stores.kafka_settings import KafkaSettings
 
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class Environment(BaseSettings):
+class Environment(BaseSettings, KafkaSettings):
     """`COUNTINGHOUSE_…` variables; an empty address means the part of the local stack."""
 
     model_config = SettingsConfigDict(
@@ -24,8 +25,6 @@ class Environment(BaseSettings):
     )
 
     home: Path = Path(".countinghouse")
-    kafka: str = ""
-    kafka_port: int = 19092
     clickhouse: str = ""
     warehouse_port: int = 18123
     ledger: str = ""
@@ -44,11 +43,6 @@ class Environment(BaseSettings):
     charges_at_once: int = Field(8, ge=1)
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
-
-    @property
-    def kafka_servers(self) -> str:
-        """Bootstrap servers in force."""
-        return self.kafka or f"127.0.0.1:{self.kafka_port}"
 
     @property
     def clickhouse_url(self) -> str:

@@ -7,6 +7,7 @@ every Dagster process loads and keeps in its snapshots, hold no address and no s
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import dagster as dg
@@ -77,7 +78,9 @@ class LogResource(dg.ConfigurableResource[None]):
     @contextmanager
     def open(self, books: Ledger) -> Iterator[Log]:
         """The log of the ledger's live topic. Raises Conflict: it has none yet."""
-        yield log.live_log(books, self.kafka_servers or Environment().kafka_servers)
+        found = Environment().kafka_access
+        servers = self.kafka_servers or found.servers
+        yield log.live_log(books, replace(found, servers=servers))
 
 
 class ProvidersResource(dg.ConfigurableResource[None]):

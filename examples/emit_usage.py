@@ -1,4 +1,7 @@
-"""Report usage from a service: run it beside `countinghouse up`."""
+"""Report usage from a service: run it beside `countinghouse up`.
+
+A Kafka that wants TLS or a password is told so by `config`, in librdkafka's words: docs/events.md.
+"""
 
 from countinghouse.client import UsageProducer
 

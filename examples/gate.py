@@ -1,21 +1,25 @@
 """Ask whether a tenant may go on, from memory: run it beside `countinghouse up`.
 
 python examples/gate.py tenant-42 tokens --watch
+
+It connects as countinghouse itself does, by the settings COUNTINGHOUSE_KAFKA….
 """
 
 import argparse
 import time
 
 from countinghouse.gate import Gate
+from countinghouse.settings import Settings
 
 parser = argparse.ArgumentParser(description="Allow, warn or deny, without a network call.")
 parser.add_argument("tenant")
 parser.add_argument("meter")
-parser.add_argument("--servers", default="127.0.0.1:19092", help="bootstrap servers of Kafka")
 parser.add_argument("--watch", action="store_true", help="tell every change until Ctrl-C")
 arguments = parser.parse_args()
 
-with Gate(arguments.servers) as gate:
+kafka = Settings().kafka_access
+
+with Gate(kafka.servers, config=kafka.confluent()) as gate:
     told = None
     while told is None or arguments.watch:
         age = gate.staleness()

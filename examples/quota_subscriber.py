@@ -1,13 +1,17 @@
-"""Act when a tenant reaches its hard limit: run it beside `countinghouse up`."""
+"""Act when a tenant reaches its hard limit: run it beside `countinghouse up`.
+
+It connects as countinghouse itself does, by the settings COUNTINGHOUSE_KAFKA….
+"""
 
 import msgspec
 from confluent_kafka import Consumer
 
+from countinghouse.settings import Settings
 from schemas.quota import QuotaExceeded
 
 consumer = Consumer(
     {
-        "bootstrap.servers": "127.0.0.1:19092",
+        **Settings().kafka_access.confluent(),
         "group.id": "my-service",
         "isolation.level": "read_committed",  # each fact once; without it, aborted ones as well
         "auto.offset.reset": "earliest",

@@ -12,9 +12,11 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from schemas.errors import Conflict, DependencyUnreachable
+from schemas.errors import Conflict
 from schemas.topics import USAGE_EVENTS
 from schemas.vector import Vector
+from stores.kafka import KafkaAccess
+from stores.kafka_trouble import unreachable
 from stores.ledger import Ledger
 
 LANDING_GROUP = "countinghouse-landing"
@@ -35,18 +37,18 @@ class KafkaLog:
 
     def __init__(
         self,
-        kafka_servers: str,
+        kafka: KafkaAccess,
         epoch: int,
         group: str = LANDING_GROUP,
         *,
         topic: str = USAGE_EVENTS,
         drained: Vector | None = None,
     ) -> None:
-        self._servers = kafka_servers
+        self._kafka = kafka
         self._topic = topic
         self._drained = drained or Vector()
-        self._admin = _admin(kafka_servers)
-        self._reader = _reader(kafka_servers, group)
+        self._admin = _admin(kafka)
+        self._reader = _reader(kafka, group)
         self._epoch = epoch
 
     def partitions(self) -> int:
@@ -58,7 +60,7 @@ class KafkaLog:
         try:
             return len(self._places())
         except KafkaException as failure:
-            raise _unreachable(self._servers, failure) from failure
+            raise unreachable(self._kafka, failure.args[0]) from failure
 
     def ends(self, *, committed: bool = True) -> Vector:
         """End offset of each partition, up to which a committed reader can read, or any reader.
@@ -75,7 +77,7 @@ class KafkaLog:
             )
             found = {place.partition: answer.result().offset for place, answer in answers.items()}
         except KafkaException as failure:
-            raise _unreachable(self._servers, failure) from failure
+            raise unreachable(self._kafka, failure.args[0]) from failure
         return self._vector(found)
 
     def landed(self) -> Vector:
@@ -87,7 +89,7 @@ class KafkaLog:
         try:
             places = self._committed(self._places())
         except KafkaException as failure:
-            raise _unreachable(self._servers, failure) from failure
+            raise unreachable(self._kafka, failure.args[0]) from failure
         live = self._vector({place.partition: place.offset for place in places})
         return Vector({**self._drained, **live})
 
@@ -119,7 +121,7 @@ class KafkaLog:
         return Vector(known)
 
 
-def live_log(books: Ledger, kafka_servers: str) -> KafkaLog:
+def live_log(books: Ledger, kafka: KafkaAccess) -> KafkaLog:
     """The log as the ledger's newest epoch has it.
 
     Raises:
@@ -127,50 +129,48 @@ def live_log(books: Ledger, kafka_servers: str) -> KafkaLog:
         DependencyUnreachable: the broker does not answer.
     """
     live = books.live_epoch()
-    if live is None or live.topic_id != topic_id(kafka_servers, live.topic):
+    if live is None or live.topic_id != topic_id(kafka, live.topic):
         name = USAGE_EVENTS if live is None else live.topic
         raise Conflict(f"{name} has no epoch yet: run `countinghouse up`")
-    return KafkaLog(kafka_servers, live.number, topic=live.topic, drained=books.drained())
+    return KafkaLog(kafka, live.number, topic=live.topic, drained=books.drained())
 
 
-def group_members(kafka_servers: str, group: str) -> int:
+def group_members(kafka: KafkaAccess, group: str) -> int:
     """How many members a consumer group has; none when it never was.
 
     Raises:
         DependencyUnreachable: the broker does not answer.
     """
-    admin = _admin(kafka_servers)
+    admin = _admin(kafka)
     try:
         answers = admin.describe_consumer_groups([group], request_timeout=KAFKA_SECONDS)
         return len(answers[group].result().members)
     except KafkaException as failure:
         if failure.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
             return 0
-        raise _unreachable(kafka_servers, failure) from failure
+        raise unreachable(kafka, failure.args[0]) from failure
 
 
-def topic_id(kafka_servers: str, topic: str = USAGE_EVENTS) -> str:
+def topic_id(kafka: KafkaAccess, topic: str = USAGE_EVENTS) -> str:
     """Kafka's own id of a topic: a topic that was deleted and made again has another.
 
     Raises:
         DependencyUnreachable: the broker does not answer, or has no such topic.
     """
-    admin = _admin(kafka_servers)  # it must outlive the answer
+    admin = _admin(kafka)  # it must outlive the answer
     try:
         wanted = TopicCollection([topic])
         answers = admin.describe_topics(wanted, request_timeout=KAFKA_SECONDS)
         return str(answers[topic].result().topic_id)
     except KafkaException as failure:
-        raise _unreachable(kafka_servers, failure) from failure
+        raise unreachable(kafka, failure.args[0]) from failure
 
 
-def _admin(kafka_servers: str) -> AdminClient:
-    return AdminClient(
-        {"bootstrap.servers": kafka_servers, "socket.timeout.ms": 10_000, "log_level": 0}
-    )
+def _admin(kafka: KafkaAccess) -> AdminClient:
+    return AdminClient({**kafka.confluent(), "socket.timeout.ms": 10_000, "log_level": 0})
 
 
-def _reader(kafka_servers: str, group: str) -> Consumer:
+def _reader(kafka: KafkaAccess, group: str) -> Consumer:
     """A consumer that only asks for the group's offsets and never joins it.
 
     The admin client has a call for that, but librdkafka 2.x ends the process in it when the group's
@@ -178,17 +178,10 @@ def _reader(kafka_servers: str, group: str) -> Consumer:
     """
     return Consumer(
         {
-            "bootstrap.servers": kafka_servers,
+            **kafka.confluent(),
             "group.id": group,
             "isolation.level": "read_committed",  # waits for offsets of a transaction under way
             "enable.auto.commit": False,
             "log_level": 0,
         }
-    )
-
-
-def _unreachable(kafka_servers: str, failure: KafkaException) -> DependencyUnreachable:
-    return DependencyUnreachable(
-        f"Kafka at {kafka_servers} does not answer ({failure.args[0].str()}): start the local "
-        "stack with `countinghouse up`, or set COUNTINGHOUSE_KAFKA"
     )

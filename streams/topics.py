@@ -18,15 +18,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     TopicMetadata,
 )
 
-from schemas.errors import Conflict, DependencyUnreachable
+from schemas.errors import Conflict
 from schemas.topics import COMPACTION, TOPICS, Topic, topics_of
+from stores.kafka import KafkaAccess
+from stores.kafka_trouble import unreachable
 
 KAFKA_SECONDS = 10
 POLL_SECONDS = 0.05
 
 
 def ensure_topics(
-    kafka_servers: str, *, partitions: int, replication: int, generation: int = 1
+    kafka: KafkaAccess, *, partitions: int, replication: int, generation: int = 1
 ) -> list[str]:
     """Create a generation's topics that are missing and check all; returns what was created.
 
@@ -36,7 +38,7 @@ def ensure_topics(
         DependencyUnreachable: no broker answers.
         Conflict: a topic exists whose partitions or clock cannot be worked with.
     """
-    admin = _admin(kafka_servers)
+    admin = _admin(kafka)
     topics = topics_of(generation)
     try:
         existing = _existing(admin)
@@ -48,23 +50,23 @@ def ensure_topics(
         check_clocks({name: _values(found) for name, found in described.items()}, topics)
         _set(admin, unchosen(described, topics))
     except KafkaException as failure:
-        raise _unreachable(kafka_servers, "make the topics", failure) from failure
+        raise unreachable(kafka, failure.args[0], "did not make the topics") from failure
     return [topic.name for topic in missing]
 
 
-def partition_counts(kafka_servers: str) -> dict[str, int]:
+def partition_counts(kafka: KafkaAccess) -> dict[str, int]:
     """How many partitions each topic has.
 
     Raises:
         DependencyUnreachable: no broker answers.
     """
     try:
-        return _existing(_admin(kafka_servers))
+        return _existing(_admin(kafka))
     except KafkaException as failure:
-        raise _unreachable(kafka_servers, "tell its topics", failure) from failure
+        raise unreachable(kafka, failure.args[0], "did not tell its topics") from failure
 
 
-def seal(kafka_servers: str, topic: str) -> None:
+def seal(kafka: KafkaAccess, topic: str) -> None:
     """Let the broker refuse every further record of a topic; what is there can still be read.
 
     A producer that still writes to it gets an error and keeps its events.
@@ -74,9 +76,9 @@ def seal(kafka_servers: str, topic: str) -> None:
     """
     nothing_fits = {"max.message.bytes": "1"}
     try:
-        _set(_admin(kafka_servers), {topic: nothing_fits})
+        _set(_admin(kafka), {topic: nothing_fits})
     except KafkaException as failure:
-        raise _unreachable(kafka_servers, f"seal {topic}", failure) from failure
+        raise unreachable(kafka, failure.args[0], f"did not seal {topic}") from failure
 
 
 def check_partitions(existing: Mapping[str, int], topics: Sequence[Topic] = TOPICS) -> None:
@@ -124,17 +126,8 @@ def _is_chosen(entry: ConfigEntry) -> bool:
     return ConfigSource(entry.source) is ConfigSource.DYNAMIC_TOPIC_CONFIG
 
 
-def _admin(kafka_servers: str) -> AdminClient:
-    return AdminClient(
-        {"bootstrap.servers": kafka_servers, "socket.timeout.ms": 10_000, "log_level": 0}
-    )
-
-
-def _unreachable(kafka_servers: str, what: str, failure: KafkaException) -> DependencyUnreachable:
-    return DependencyUnreachable(
-        f"Kafka at {kafka_servers} did not {what} ({failure.args[0].str()}): start the local stack "
-        "with `countinghouse up`, or set COUNTINGHOUSE_KAFKA"
-    )
+def _admin(kafka: KafkaAccess) -> AdminClient:
+    return AdminClient({**kafka.confluent(), "socket.timeout.ms": 10_000, "log_level": 0})
 
 
 def _create(

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -74,16 +74,19 @@ def _is_free(port: int) -> bool:
 
 
 @contextmanager
-def running_broker(home: Path) -> Iterator[BrokerProcess]:
-    """An embedded broker on the folder of a home."""
+def running_broker(
+    home: Path, module: str = "countinghouse.local.kafka", changes: Mapping[str, str] = {}
+) -> Iterator[BrokerProcess]:
+    """An embedded broker on the folder of a home; `module` runs it."""
     port, controller_port = free_ports(2)
     environment = {
+        **changes,
         "COUNTINGHOUSE_HOME": str(home),
         "COUNTINGHOUSE_KAFKA_PORT": str(port),
         "COUNTINGHOUSE_KAFKA_CONTROLLER_PORT": str(controller_port),
     }
     servers = f"127.0.0.1:{port}"
-    with running("countinghouse.local.kafka", environment, home / "kafka.log") as process:
+    with running(module, environment, home / "kafka.log") as process:
         admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
         wait_until(lambda: _answers(admin), process, home / "kafka.log")
         yield BrokerProcess(servers, process)

@@ -18,6 +18,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, To
 
 from countinghouse.client import PRODUCER_CONFIG
 from schemas.topics import USAGE_EVENTS, USAGE_REJECTED
+from stores.kafka import KafkaAccess
 from stores.log import KafkaLog
 from streams.landing.landing import Landing, run
 from streams.landing.landing_config import LandingConfig
@@ -31,7 +32,7 @@ PARTITIONS = 3
 def a_landing(kafka_servers: str, warehouse_url: str, **changes: Any) -> LandingConfig:
     """Landing's configuration, with a group of its own: it reads the topics from the beginning."""
     config: dict[str, Any] = {
-        "kafka_servers": kafka_servers,
+        "kafka": KafkaAccess(kafka_servers),
         "clickhouse_url": warehouse_url,
         "epoch": 1,
         "catalog_version": 1,
@@ -48,7 +49,7 @@ def a_landing(kafka_servers: str, warehouse_url: str, **changes: Any) -> Landing
 
 def usage_log(config: LandingConfig) -> KafkaLog:
     """The log as this landing's group has read it."""
-    return KafkaLog(config.kafka_servers, config.epoch, config.group)
+    return KafkaLog(config.kafka, config.epoch, config.group)
 
 
 @contextmanager
@@ -171,4 +172,6 @@ def tokens(client: Client, source: str) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    run(LandingConfig(**json.loads(sys.argv[1]), catalog=CATALOG))
+    told = json.loads(sys.argv[1])
+    told["kafka"] = KafkaAccess(**told["kafka"])
+    run(LandingConfig(**told, catalog=CATALOG))

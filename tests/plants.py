@@ -112,9 +112,19 @@ class Plant:
 @contextmanager
 def running_plant(home: Path, catalog: str = CATALOG, **settings: Any) -> Iterator[Plant]:
     """Broker, warehouse and ledger of a home, prepared with a price list."""
-    with running_broker(home) as broker, running_front(home) as front:
+    with (
+        running_broker(home) as broker,
+        plant_beside(home, catalog, **{"kafka": broker.servers, **settings}) as plant,
+    ):
+        yield plant
+
+
+@contextmanager
+def plant_beside(home: Path, catalog: str = CATALOG, **settings: Any) -> Iterator[Plant]:
+    """Warehouse and ledger of a home beside a broker that the settings name."""
+    with running_front(home) as front:
         chosen = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-        stores = {"kafka": broker.servers, "clickhouse": front.url, "home": home}
+        stores = {"clickhouse": front.url, "home": home}
         made = Settings(**{"partitions": 3, "dedupe_window": 100, **chosen, **stores, **settings})
         ours = {"PYTHONPATH": str(ROOT), **settings_environment(made)}
         plant = Plant(made, {**os.environ, **ours})
@@ -142,9 +152,8 @@ class Traffic:
 
     def __post_init__(self) -> None:
         self._random = random.Random(11)  # noqa: S311  the same usage every time
-        self._producer = Producer(
-            {**PRODUCER_CONFIG, "bootstrap.servers": self.plant.settings.kafka_servers}
-        )
+        access = self.plant.settings.kafka_access
+        self._producer = Producer({**PRODUCER_CONFIG, **access.confluent()})
 
     def send(self, events: int) -> None:
         """Send new events; every twentieth is followed by an earlier one."""
@@ -220,7 +229,7 @@ def records(plant: Plant, topic: str) -> Iterator[tuple[int, bytes, bytes | None
     """What a committed reader finds on a topic, to its end: partition, key and value."""
     consumer = Consumer(
         {
-            "bootstrap.servers": plant.settings.kafka_servers,
+            **plant.settings.kafka_access.confluent(),
             "group.id": "a-test",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,

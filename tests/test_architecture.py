@@ -1,6 +1,7 @@
 """The import arrows, the exactness and the purity that the design promises; crossing one fails."""
 
 import ast
+import re
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -117,6 +118,21 @@ def test_the_producer_client_needs_schemas_and_kafka_only() -> None:
     names = {name.split(".")[0] for name in _imports(ROOT / "countinghouse/client.py")}
     assert not names & ours
     assert names & set(packages_distributions()) <= {"schemas", "confluent_kafka", "msgspec"}
+
+
+def test_every_kafka_client_takes_its_address_from_one_place() -> None:
+    """One that named its servers itself would speak in plain text where all others sign in.
+
+    What services make gets the options of librdkafka from them.
+    """
+    exempt = {"stores/kafka.py", "countinghouse/client.py", "countinghouse/gate.py"}
+    paths = [path for folder in (*PACKAGES, "countinghouse") for path in _modules(folder)]
+    naming = {
+        str(path.relative_to(ROOT))
+        for path in paths
+        if re.search(r"bootstrap[._]servers", path.read_text())
+    }
+    assert naming == exempt
 
 
 @pytest.mark.parametrize("package", THIRD_PARTY)

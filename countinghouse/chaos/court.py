@@ -66,7 +66,7 @@ class Court:
 
     def _read(self, topic: str) -> list[Read]:
         settings = self.town.settings
-        return read_all(settings.kafka_servers, topic, settings.partitions)
+        return read_all(settings.kafka_access, topic, settings.partitions)
 
 
 def _letter(record: Read) -> tuple[Place, str, bytes]:

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from countinghouse.chaos.topics import ASK_SECONDS, Ends, StateReading, TopicReader
 from schemas.errors import DependencyUnreachable
 from schemas.topics import ENTITLEMENTS, QUOTA_STATE, USAGE_EVENTS
+from stores.kafka import KafkaAccess
 from stores.log import LANDING_GROUP
 
 SAMPLE_SECONDS = 0.5
@@ -28,11 +29,11 @@ LANDED_TOPICS = (USAGE_EVENTS, QUOTA_STATE)
 class Landed:
     """What landing has committed, waited for where a transaction decides about it."""
 
-    def __init__(self, servers: str, partitions: int) -> None:
+    def __init__(self, kafka: KafkaAccess, partitions: int) -> None:
         self._partitions = range(partitions)
         self._consumer = Consumer(
             {
-                "bootstrap.servers": servers,
+                **kafka.confluent(),
                 "group.id": LANDING_GROUP,
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
@@ -59,8 +60,8 @@ class Landed:
 class LandingWatch:
     """Notes the longest time in which landing committed nothing while usage was flowing."""
 
-    def __init__(self, servers: str, partitions: int) -> None:
-        self._landed = Landed(servers, partitions)
+    def __init__(self, kafka: KafkaAccess, partitions: int) -> None:
+        self._landed = Landed(kafka, partitions)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="chaos-landing-watch", daemon=True)
         self.longest_ms = 0
@@ -100,7 +101,7 @@ class Behind(NamedTuple):
 class Settling:
     """Waits until all that was sent is counted and landed."""
 
-    servers: str
+    kafka: KafkaAccess
     partitions: int
     on_tick: Callable[[], object]
     report: Callable[[str], None]
@@ -108,9 +109,9 @@ class Settling:
     def run(self) -> StateReading:
         """What `quota.state` holds once nothing is left to do, or nothing moves any more."""
         with (
-            closing(TopicReader(self.servers, QUOTA_STATE, self.partitions)) as reader,
-            closing(Ends(self.servers, self.partitions)) as ends,
-            closing(Landed(self.servers, self.partitions)) as landed,
+            closing(TopicReader(self.kafka, QUOTA_STATE, self.partitions)) as reader,
+            closing(Ends(self.kafka, self.partitions)) as ends,
+            closing(Landed(self.kafka, self.partitions)) as landed,
         ):
             state = StateReading()
             last: Behind | None = None

@@ -103,11 +103,11 @@ class ChaosRun:
 
     def _besiege(self, plans: Plans) -> tuple[Siege, Traffic, int]:
         """Traffic and faults; how long landing stood still at the longest (milliseconds)."""
-        options, servers = self._options, self._town.settings.kafka_servers
+        options, kafka = self._options, self._town.settings.kafka_access
         traffic = Traffic(
-            servers, self._tenants, options.partitions, options.rate, options.seed, self._truth
+            kafka, self._tenants, options.partitions, options.rate, options.seed, self._truth
         )
-        watch = LandingWatch(servers, options.partitions)
+        watch = LandingWatch(kafka, options.partitions)
         traffic.start()
         watch.start()
         siege = Siege(self._town, traffic, plans, self._on_fault)
@@ -124,7 +124,7 @@ class ChaosRun:
         self._await_relay(plans)
         settings = self._town.settings
         return Settling(
-            settings.kafka_servers, settings.partitions, self._town.look, self._report
+            settings.kafka_access, settings.partitions, self._town.look, self._report
         ).run()
 
     def _await_relay(self, plans: Plans) -> None:

@@ -19,6 +19,7 @@ from confluent_kafka import (
 from countinghouse.chaos.traffic import NUMBER_HEADER
 from countinghouse.chaos.truth import CounterKey, Fact
 from schemas.errors import DependencyUnreachable
+from stores.kafka import KafkaAccess
 
 POLL_SECONDS = 45
 """Longer than a transaction may stay open behind the back of a process that died."""
@@ -41,12 +42,12 @@ class Read(NamedTuple):
 class TopicReader:
     """Reads a topic from its beginning; `news` gives what was committed since the last time."""
 
-    def __init__(self, servers: str, topic: str, partitions: int) -> None:
+    def __init__(self, kafka: KafkaAccess, topic: str, partitions: int) -> None:
         self._topic = topic
-        self._ends = Ends(servers, partitions)
+        self._ends = Ends(kafka, partitions)
         self._consumer = Consumer(
             {
-                "bootstrap.servers": servers,
+                **kafka.confluent(),
                 "group.id": f"chaos-{uuid4()}",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
@@ -90,11 +91,11 @@ class TopicReader:
 class Ends:
     """The end offsets of topics, open transactions included."""
 
-    def __init__(self, servers: str, partitions: int) -> None:
+    def __init__(self, kafka: KafkaAccess, partitions: int) -> None:
         self._partitions = range(partitions)
         self._consumer = Consumer(
             {
-                "bootstrap.servers": servers,
+                **kafka.confluent(),
                 "group.id": f"chaos-{uuid4()}",
                 "isolation.level": "read_uncommitted",
                 "log_level": 0,
@@ -133,9 +134,9 @@ def _read(message: Any) -> Read:
     )
 
 
-def read_all(servers: str, topic: str, partitions: int) -> list[Read]:
+def read_all(kafka: KafkaAccess, topic: str, partitions: int) -> list[Read]:
     """Every committed record of a topic."""
-    reader = TopicReader(servers, topic, partitions)
+    reader = TopicReader(kafka, topic, partitions)
     try:
         return list(reader.news())
     finally:

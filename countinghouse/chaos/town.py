@@ -23,6 +23,7 @@ from countinghouse.local.jars import cache_folder, ensure_jars
 from countinghouse.local.probes import Probe, http_probe, kafka_probe
 from countinghouse.settings import Settings
 from schemas.errors import BillingError
+from stores.kafka_settings import KafkaSettings
 from stores.ledger import Ledger
 
 PORTS = range(20_000, 32_000)
@@ -61,12 +62,12 @@ class Town:
     def at(cls, home: Path, partitions: int) -> "Town":
         """A town in a folder of its own, on ports that are free now."""
         ports = free_ports()
+        embedded = {**dict(KafkaSettings()), "kafka_port": next(ports)}
         settings = Settings(
             home=home,
-            kafka="",
+            **embedded,
             clickhouse="",
             ledger="",
-            kafka_port=next(ports),
             kafka_controller_port=next(ports),
             warehouse_port=next(ports),
             relay_port=next(ports),
@@ -170,11 +171,10 @@ class Town:
 
     def _role(self, role: str) -> tuple[tuple[str, ...], str, Probe]:
         settings = self.settings
-        servers = settings.kafka_servers
         front = http_probe("127.0.0.1", settings.warehouse_port, "/ping")
         relay = http_probe("127.0.0.1", settings.relay_port, "/readyz")
         return {
-            BROKER: (("countinghouse.local.kafka",), "", kafka_probe(servers)),
+            BROKER: (("countinghouse.local.kafka",), "", kafka_probe(settings.kafka_access)),
             FRONT: (("countinghouse.local.front",), "", front),
             RELAY: (("countinghouse", "worker", "relay"), "", relay),
             COUNTERS: (("countinghouse", "worker", COUNTERS), "COUNTINGHOUSE_COUNTERS_PORT", relay),

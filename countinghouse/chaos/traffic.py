@@ -21,6 +21,7 @@ from countinghouse.chaos.messages import Element, Malformed, Sent
 from countinghouse.chaos.truth import Truth
 from countinghouse.client import PRODUCER_CONFIG
 from schemas.topics import SENT_AT_HEADER, USAGE_EVENTS
+from stores.kafka import KafkaAccess
 
 NUMBER_HEADER = "chaos-number"
 DEDUPE_WINDOW = 400
@@ -52,7 +53,7 @@ class Traffic:
 
     def __init__(
         self,
-        servers: str,
+        kafka: KafkaAccess,
         tenants: Sequence[str],
         partitions: int,
         rate: int,
@@ -74,7 +75,7 @@ class Traffic:
         self._producer = Producer(
             {
                 **PRODUCER_CONFIG,
-                "bootstrap.servers": servers,
+                **kafka.confluent(),
                 "linger.ms": 5,
                 "delivery.timeout.ms": 900_000,
                 "delivery.report.only.error": False,

@@ -37,7 +37,9 @@ def send_late(settings: Settings, demo: DemoInput, books: Ledger) -> str | None:
         return tenant
     period = BillingPeriod.month(demo.month)
     topic = live_epoch(settings).topic
-    with UsageProducer(settings.kafka_servers, source="demo", topic=topic) as usage:
+    kafka = settings.kafka_access
+    sign_in = kafka.confluent()
+    with UsageProducer(kafka.servers, source="demo", topic=topic, config=sign_in) as usage:
         when = from_ms(period.end_ms - _HOUR_MS)
         usage.record(tenant, EVENT_TYPE, {"model": "late", **TOKENS}, event_id="late", time=when)
     await_landing(settings)

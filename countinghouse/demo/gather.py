@@ -84,7 +84,7 @@ def gather(
             (_breach(seen) for seen in observed),
             key=lambda breach: (breach.tenant, breach.meter, breach.threshold_percent),
         ),
-        alerts=count_alerts(settings.kafka_servers),
+        alerts=count_alerts(settings.kafka_access),
         reconciled=rows_of_table(books.reconciliation(demo.month)),
         payments=[_payment(attempt) for attempt in books.attempts(demo.month)],
         late=late_usage(settings, demo, books),

@@ -65,7 +65,7 @@ def run(settings: Settings, demo: DemoInput, console: Console) -> Report:
     planned = [] if demo.plan_changes is None else read_changes(demo.plan_changes)
     _change_plans(planned, books, console)
     notes = settings.home / "demo-breaches.jsonl"
-    with BreachSubscriber(settings.kafka_servers, notes, _announcer(console)) as breaches:
+    with BreachSubscriber(settings.kafka_access, notes, _announcer(console)) as breaches:
         source = read_source(demo.usage, demo.limit)
         replayed = _replay(settings, source, console, timed)
         _catch_up(settings, timed)
@@ -170,7 +170,7 @@ def _catch_up(settings: Settings, timed: Timed) -> None:
 
 def _hear_all(settings: Settings, breaches: BreachSubscriber) -> None:
     """Returns when the subscriber has read all that the topic holds."""
-    announced = len(read_all(settings.kafka_servers, QUOTA_EXCEEDED))
+    announced = len(read_all(settings.kafka_access, QUOTA_EXCEEDED))
     wait_until(
         lambda: len(breaches.observed()) >= announced,
         "the subscriber of quota.exceeded",

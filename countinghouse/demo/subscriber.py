@@ -17,6 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 
 from schemas.quota import QuotaExceeded, UsageAlert
 from schemas.topics import QUOTA_EXCEEDED, USAGE_ALERTS
+from stores.kafka import KafkaAccess
 
 Announced = QuotaExceeded | UsageAlert
 
@@ -29,10 +30,10 @@ class Observed:
     latency_ms: float | None
 
 
-def _consumer(servers: str, topic: str) -> Consumer:
+def _consumer(kafka: KafkaAccess, topic: str) -> Consumer:
     consumer = Consumer(
         {
-            "bootstrap.servers": servers,
+            **kafka.confluent(),
             "group.id": f"countinghouse-demo-{uuid4()}",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -45,15 +46,15 @@ def _consumer(servers: str, topic: str) -> Consumer:
     return consumer
 
 
-def read_all(servers: str, topic: str) -> list[bytes]:
+def read_all(kafka: KafkaAccess, topic: str) -> list[bytes]:
     """Every committed record that the topic holds now."""
-    consumer = _consumer(servers, topic)
+    consumer = _consumer(kafka, topic)
     unfinished = len(consumer.assignment())
     values = []
     while unfinished:
         message = consumer.poll(10)
         if message is None:
-            raise TimeoutError(f"{topic} on {servers} did not answer for 10 s")
+            raise TimeoutError(f"{topic} on {kafka.servers} did not answer for 10 s")
         problem = message.error()
         if problem is None:
             values.append(bytes(message.value() or b""))
@@ -63,10 +64,10 @@ def read_all(servers: str, topic: str) -> list[bytes]:
     return values
 
 
-def count_alerts(servers: str) -> dict[str, int]:
+def count_alerts(kafka: KafkaAccess) -> dict[str, int]:
     """Usage alerts on the topic, by threshold in per cent."""
     counts: dict[int, int] = {}
-    for value in read_all(servers, USAGE_ALERTS):
+    for value in read_all(kafka, USAGE_ALERTS):
         percent = msgspec.json.decode(value, type=UsageAlert).threshold_percent
         counts[percent] = counts.get(percent, 0) + 1
     return {str(percent): counts[percent] for percent in sorted(counts)}
@@ -75,8 +76,10 @@ def count_alerts(servers: str) -> dict[str, int]:
 class BreachSubscriber:
     """Listens in a thread while the demo runs; `with` starts and stops it."""
 
-    def __init__(self, servers: str, notes: Path, on_breach: Callable[[Observed], None]) -> None:
-        self._consumer = _consumer(servers, QUOTA_EXCEEDED)
+    def __init__(
+        self, kafka: KafkaAccess, notes: Path, on_breach: Callable[[Observed], None]
+    ) -> None:
+        self._consumer = _consumer(kafka, QUOTA_EXCEEDED)
         self._notes = notes
         self._on_breach = on_breach
         self._known = self._read_notes()

@@ -18,13 +18,16 @@ import psutil
 
 from countinghouse.local.jars import KAFKA_VERSION, cache_folder, missing_jars
 from countinghouse.local.kafka import java
-from countinghouse.local.probes import clickhouse_probe, kafka_probe, tcp_probe
+from countinghouse.local.probes import tcp_probe
 from countinghouse.local.processes import Process, stack_processes
 from countinghouse.settings import Settings
+from schemas.errors import BillingError, InvalidInput
+from stores.kafka_trouble import trouble
+from stores.warehouse import client
 
 DISK_BYTES = 2 * 10**9
 MEMORY_BYTES = 3 * 10**9
-TRIES = 3
+KAFKA_SECONDS = 6
 LETTING_GO_SECONDS = 2
 
 
@@ -185,17 +188,39 @@ def port_owner(port: int) -> str:
 
 def address_checks(settings: Settings) -> Iterator[Check]:
     """External Kafka, ClickHouse and Postgres answer."""
-    if settings.kafka:
-        answers = any(kafka_probe(settings.kafka)() for _ in range(TRIES))
-        yield _address_check("kafka", "COUNTINGHOUSE_KAFKA", settings.kafka, answers)
+    yield from kafka_checks(settings)
     if settings.clickhouse:
-        answers = clickhouse_probe(settings.clickhouse)()
-        shown = settings.clickhouse.rpartition("@")[2]  # without the password
-        yield _address_check("clickhouse", "COUNTINGHOUSE_CLICKHOUSE", shown, answers)
+        yield _warehouse_check(settings.clickhouse)
     if settings.ledger and not settings.ledger.startswith("sqlite"):
         answers = tcp_probe(settings.ledger, 5432)()
         shown = settings.ledger.rpartition("@")[2]
         yield _address_check("ledger", "COUNTINGHOUSE_LEDGER", shown, answers)
+
+
+def kafka_checks(settings: Settings) -> Iterator[Check]:
+    """Kafka's settings do not contradict each other, and one of your own answers to them."""
+    try:
+        access = settings.kafka_access
+    except InvalidInput as contradiction:
+        yield Check("kafka", False, "Kafka cannot be reached so", str(contradiction))
+        return
+    if settings.kafka:
+        found = trouble(access, KAFKA_SECONDS)
+        what = f"COUNTINGHOUSE_KAFKA at {settings.kafka}"
+        if found is None:
+            yield Check("kafka", True, f"{what} answers")
+        else:
+            yield Check("kafka", False, f"{what}: {found.reason}", found.remedy)
+
+
+def _warehouse_check(url: str) -> Check:
+    shown = url.rpartition("@")[2].partition("?")[0]  # without the password
+    found = f"COUNTINGHOUSE_CLICKHOUSE at {shown}"
+    try:
+        client.connect(url).close()
+    except BillingError as problem:
+        return Check("clickhouse", False, found, str(problem))
+    return Check("clickhouse", True, f"{found} answers")
 
 
 def _address_check(name: str, variable: str, address: str, answers: bool) -> Check:

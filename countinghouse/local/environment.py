@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from countinghouse.settings import Settings
 
 # Marks every process of a stack, and what those start: how a later command finds what was left.
@@ -16,6 +18,7 @@ def settings_environment(settings: Settings) -> dict[str, str]:
     An event limit that is off is written `off`; the home folder is absolute.
     """
     values = settings.model_dump(mode="json") | {"home": str(settings.home.absolute())}
+    values |= {n: v.get_secret_value() for n, v in settings if isinstance(v, SecretStr)}
     return {f"COUNTINGHOUSE_{name.upper()}": _text(value) for name, value in values.items()}
 
 

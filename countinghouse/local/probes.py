@@ -11,6 +11,8 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
+from stores.kafka import KafkaAccess
+
 Probe = Callable[[], bool]
 HEARTBEAT_SECONDS = 120  # four of Dagster's intervals
 _DAEMON_HEALTH = (
@@ -34,19 +36,13 @@ def http_probe(host: str, port: int, path: str) -> Probe:
     return probe
 
 
-def kafka_probe(servers: str) -> Probe:
+def kafka_probe(access: KafkaAccess) -> Probe:
     """Ready when a broker tells its topics."""
 
     def probe() -> bool:
-        from confluent_kafka import KafkaException
-        from confluent_kafka.admin import AdminClient
+        from stores.kafka_trouble import trouble
 
-        # Its complaints about a broker that is not there yet would go to the terminal.
-        admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
-        try:
-            return bool(admin.list_topics(timeout=2).brokers)
-        except KafkaException:
-            return False
+        return trouble(access) is None
 
     return probe
 
@@ -82,12 +78,6 @@ def _post_json(host: str, port: int, path: str, body: object) -> Any:
         return None
     finally:
         wire.close()
-
-
-def clickhouse_probe(url: str) -> Probe:
-    """Reachable when its /ping answers."""
-    parts = urlsplit(url)
-    return http_probe(parts.hostname or "", parts.port or 8123, "/ping")
 
 
 def tcp_probe(url: str, default_port: int) -> Probe:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from countinghouse.local.probes import Probe, dagster_daemon_probe, http_probe, kafka_probe
 from countinghouse.settings import Settings
+from stores.kafka import KafkaAccess
 
 STORES = "stores"
 WORKERS = "workers"
@@ -63,7 +64,7 @@ def _kafka(settings: Settings) -> Process:
         argv=_module("countinghouse.local.kafka"),
         port_settings=("kafka_port", "kafka_controller_port"),
         ports=(settings.kafka_port, settings.kafka_controller_port),
-        is_ready=kafka_probe(settings.kafka_servers),
+        is_ready=kafka_probe(KafkaAccess(settings.kafka_servers)),
     )
 
 

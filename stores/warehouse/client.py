@@ -20,6 +20,8 @@ from schemas.errors import DependencyUnreachable, InvalidInput
 
 CONNECT_SECONDS = 5
 QUERY_SECONDS = 600
+SILENT = "start the local stack with `countinghouse up`, or set COUNTINGHOUSE_CLICKHOUSE"
+UNTRUSTED = "end COUNTINGHOUSE_CLICKHOUSE with ?ca_cert= and the file of its authority"
 
 # Whatever fails is raised, and told by whom it concerns.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
@@ -30,13 +32,17 @@ Rows = Sequence[Sequence[Any]]
 def connect(url: str) -> Client:
     """A client of the warehouse at an HTTP URL; its datetimes are aware. Close it after use.
 
+    What stands behind `?` are options of clickhouse-connect: `ca_cert` is a file with the authority
+    of an https server's certificate, where the system does not know it.
+
     One client serves one thread at a time.
 
     Raises:
         InvalidInput: not a URL that clickhouse-connect knows.
         DependencyUnreachable: nothing answers there, or it refuses the user.
     """
-    if urlsplit(url).scheme not in {"http", "https", "chdb"}:
+    scheme = urlsplit(url).scheme
+    if scheme not in {"http", "https", "chdb"}:
         raise InvalidInput(
             f"{address(url)!r} is not a ClickHouse URL: set COUNTINGHOUSE_CLICKHOUSE to one like "
             "http://user:password@host:8123/database"
@@ -44,6 +50,7 @@ def connect(url: str) -> Client:
     with reachable(url):
         return clickhouse_connect.get_client(
             dsn=url,
+            secure=scheme == "https",  # else it goes by the port, and in plain text at most of them
             tz_mode="aware",
             autogenerate_session_id=False,
             connect_timeout=CONNECT_SECONDS,
@@ -126,7 +133,7 @@ def _unreachable(url: str, error: Exception) -> DependencyUnreachable:
         cause = deeper  # "connection refused" says more than all that the libraries make of it
     said = str(cause).strip() or type(cause).__name__
     reason = (said.partition("DB::Exception: ")[2] or said).splitlines()[0][:200]
+    remedy = UNTRUSTED if "certificate verify failed" in reason else SILENT
     return DependencyUnreachable(
-        f"ClickHouse at {address(url)} does not answer ({reason}): start the local stack with "
-        "`countinghouse up`, or set COUNTINGHOUSE_CLICKHOUSE"
+        f"ClickHouse at {address(url)} does not answer ({reason}): {remedy}"
     )

@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 from pipelines.admission.admission import Admission
 from schemas import topics
 from schemas.catalog import Catalog
+from stores.kafka import KafkaAccess
 from streams.counting.shard import Shard
 
 
@@ -30,7 +31,7 @@ class CountersConfig:
     `max_age_ms` and `max_lead_ms` None are no limit. Offsets in `dedupe_window` are a partition's.
     """
 
-    kafka_servers: str
+    kafka: KafkaAccess
     epoch: int
     catalog_version: int
     catalog: Catalog

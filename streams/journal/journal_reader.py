@@ -63,7 +63,7 @@ class JournalReader:
         self.position: StatePosition | None = None
         self.state_end = 0
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=config.kafka_servers,
+            **config.kafka.aiokafka(),
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,

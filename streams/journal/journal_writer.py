@@ -45,7 +45,7 @@ class JournalWriter:
         self._topics = config.topics
         self._partition = partition
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=config.kafka_servers,
+            **config.kafka.aiokafka(),
             transactional_id=config.transactional_id(partition),
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             max_batch_size=BATCH_BYTES,

@@ -19,7 +19,7 @@ class UsageFeed:
         odd_headers.install()
         self._place = config.usage(partition)
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=config.kafka_servers,
+            **config.kafka.aiokafka(),
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,

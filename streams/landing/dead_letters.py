@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from schemas.errors import BillingError
 from schemas.topics import USAGE_EVENTS, USAGE_REJECTED
+from stores.kafka import KafkaAccess
 from streams.landing.batches import RejectedElement
 
 OPEN_SECONDS = 4
@@ -35,9 +36,9 @@ class NotCommitted(BillingError):
 class DeadLetters:
     """Sends rejections of a topic and commits offsets, both or neither. For one thread."""
 
-    def __init__(self, kafka_servers: str, group: str, topic: str = USAGE_EVENTS) -> None:
+    def __init__(self, kafka: KafkaAccess, group: str, topic: str = USAGE_EVENTS) -> None:
         self._config = {
-            "bootstrap.servers": kafka_servers,
+            **kafka.confluent(),
             "partitioner": "murmur2_random",
             "compression.type": "zstd",
             "linger.ms": 5,

@@ -73,7 +73,7 @@ class Landing:
         )
         self._rules = Rules(config.catalog, admission, config.epoch, config.usage_topic)
         self._sink = WarehouseSink(config.clickhouse_url)
-        self._letters = DeadLetters(config.kafka_servers, config.group, config.usage_topic)
+        self._letters = DeadLetters(config.kafka, config.group, config.usage_topic)
         self._consumer = Consumer({**config.of_consumer(), "logger": _log})
         self._batch = Batch(self._rules)
         self._left: Sequence[Record] = ()

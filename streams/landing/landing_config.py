@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from schemas.catalog import Catalog
 from schemas.topics import QUOTA_STATE, USAGE_EVENTS
+from stores.kafka import KafkaAccess
 
 GROUP = "countinghouse-landing"
 
@@ -12,7 +13,7 @@ GROUP = "countinghouse-landing"
 class LandingConfig:
     """What landing needs. `epoch` and `partitions` are the live topic's, limits milliseconds."""
 
-    kafka_servers: str
+    kafka: KafkaAccess
     clickhouse_url: str
     epoch: int
     catalog_version: int
@@ -30,7 +31,7 @@ class LandingConfig:
     def of_consumer(self) -> dict[str, object]:
         """The Kafka client's settings: only what was committed is read; we commit ourselves."""
         return {
-            "bootstrap.servers": self.kafka_servers,
+            **self.kafka.confluent(),
             "group.id": self.group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,

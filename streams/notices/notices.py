@@ -65,7 +65,7 @@ class NoticeIntake(Service):
         """Join the receiver's group."""
         config = self._config
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=config.kafka_servers,
+            **config.kafka.aiokafka(),
             group_id=f"{config.group_id}-{self._receiver.group}",
             isolation_level="read_committed",
             enable_auto_commit=False,

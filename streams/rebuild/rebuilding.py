@@ -85,7 +85,7 @@ def _given_up(plan: RebuildPlan, partition: int, last: KafkaError | Fenced) -> E
             "meanwhile"
         )
     return DependencyUnreachable(
-        f"Kafka at {plan.remaking.config.kafka_servers} did not take the counters of partition "
+        f"Kafka at {plan.remaking.config.kafka.servers} did not take the counters of partition "
         f"{partition} ({last!r}): check the broker, then rebuild again; partitions done stay done"
     )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from schemas.errors import BillingError
 from schemas.ports import Clock
 from schemas.topics import BILLING_EVENTS, ENTITLEMENTS
+from stores.kafka import KafkaAccess
 from stores.ledger import Ledger, connect, system_clock
 from streams.health.health import serving
 from streams.relay.relay_duties import BillingEventsDuty, Duty, EntitlementsDuty, Outlet
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 class RelayConfig:
     """What the relay needs. `clock` decides which month is the running one."""
 
-    kafka_servers: str
+    kafka: KafkaAccess
     ledger_url: str
     clickhouse_url: str
     port: int
@@ -93,12 +94,11 @@ def publish_all(config: RelayConfig) -> PublishedCounts:
 
 
 def _kafka_duties(config: RelayConfig, ledger: Ledger) -> Sequence[Duty]:
-    servers = config.kafka_servers
     return (
         EntitlementsDuty(
-            ledger, Outlet(servers, config.entitlements_topic), config.clock, config.batch
+            ledger, Outlet(config.kafka, config.entitlements_topic), config.clock, config.batch
         ),
-        BillingEventsDuty(ledger, Outlet(servers, config.billing_events_topic), config.batch),
+        BillingEventsDuty(ledger, Outlet(config.kafka, config.billing_events_topic), config.batch),
     )
 
 

@@ -14,9 +14,10 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from pipelines.rating.entitlements import timeline
 from schemas.catalog import Catalog
 from schemas.entitlement import Entitlements
-from schemas.errors import DependencyUnreachable
 from schemas.period import BillingPeriod, format_instant
 from schemas.ports import Clock
+from stores.kafka import KafkaAccess
+from stores.kafka_trouble import unreachable
 from stores.ledger import BillingEvent, Ledger, SubscribedTenant
 
 DELIVERY_SECONDS = 10
@@ -38,12 +39,12 @@ class Duty(Protocol):
 class Outlet:
     """A topic that records are sent to and acknowledged on."""
 
-    def __init__(self, kafka_servers: str, topic: str) -> None:
-        self._servers = kafka_servers
+    def __init__(self, kafka: KafkaAccess, topic: str) -> None:
+        self._kafka = kafka
         self._topic = topic
         self._producer = Producer(
             {
-                "bootstrap.servers": kafka_servers,
+                **kafka.confluent(),
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",
                 "compression.type": "zstd",
@@ -54,7 +55,7 @@ class Outlet:
 
     def send(self, records: Sequence[tuple[str, bytes]]) -> "Delivery":
         """Send key and value of each record and wait for the broker's word on all of them."""
-        delivery = Delivery(f"Kafka at {self._servers} did not take {self._topic}")
+        delivery = Delivery(self._kafka, self._topic)
         for number, (key, value) in enumerate(records):
             self._produce(key.encode(), value, delivery, number)
         self._producer.flush()
@@ -79,9 +80,9 @@ class Outlet:
 class Delivery:
     """What became of a batch of records."""
 
-    def __init__(self, complaint: str) -> None:
+    def __init__(self, kafka: KafkaAccess, topic: str) -> None:
         self.acknowledged: list[int] = []
-        self._complaint = complaint
+        self._kafka, self._topic = kafka, topic
         self._error: KafkaError | None = None
 
     def told(self, number: int, error: KafkaError | None) -> None:
@@ -94,10 +95,8 @@ class Delivery:
     def check(self) -> None:
         """Raise DependencyUnreachable if any record was not taken."""
         if self._error is not None:
-            raise DependencyUnreachable(
-                f"{self._complaint} ({self._error.str()}): it is sent again; "
-                "check the broker, or set COUNTINGHOUSE_KAFKA"
-            )
+            what = f"did not take {self._topic}"
+            raise unreachable(self._kafka, self._error, what, then="; it is sent again")
 
 
 class EntitlementsDuty:

@@ -84,7 +84,7 @@ def build(config: CountersConfig, notify: NotifyConfig = NOBODY) -> CountersApp:
     odd_headers.install()
     app = CountersApp(
         config.group_id,
-        broker=f"kafka://{config.kafka_servers}",
+        broker=f"kafka://{config.kafka.servers}",  # a name: Faust itself connects to nothing
         datadir=config.data_dir,
         web_bind="127.0.0.1",
         web_host="127.0.0.1",

@@ -63,7 +63,7 @@ class Intake(Service):
         """Join the group; partitions come by `take`."""
         config = self._config
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=config.kafka_servers,
+            **config.kafka.aiokafka(),
             group_id=config.group_id,
             isolation_level="read_committed",
             enable_auto_commit=False,

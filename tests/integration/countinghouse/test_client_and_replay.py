@@ -18,6 +18,7 @@ from countinghouse.replay_file import ReplaySource, read_source
 from countinghouse.replay_plan import Extras
 from schemas.errors import Conflict
 from schemas.topics import SENT_AT_HEADER, USAGE_EVENTS
+from stores.kafka import KafkaAccess
 from streams.topics import ensure_topics
 from tests.embedded import running_broker
 from tests.landings import a_landing, land_all
@@ -34,7 +35,7 @@ EXTRAS = Extras(resend_share=0.05, resend_beyond=10, malformed=5)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A broker of this module's own, with all topics."""
     with running_broker(tmp_path_factory.mktemp("replay-kafka")) as broker:
-        ensure_topics(broker.servers, partitions=PARTITIONS, replication=1)
+        ensure_topics(KafkaAccess(broker.servers), partitions=PARTITIONS, replication=1)
         yield broker.servers
 
 
@@ -98,7 +99,7 @@ def test_a_replay_counts_what_it_sends_and_finds_it_again(
     servers: str, warehouse: tuple[Client, str], source: ReplaySource
 ) -> None:
     client, url = warehouse
-    target = ReplayTarget(servers, PARTITIONS, WINDOW)
+    target = ReplayTarget(KafkaAccess(servers), PARTITIONS, WINDOW)
     assert not find_sent(client, source).landed.any()
     first = replay(source, target, extras=EXTRAS)
     assert (first.sent, first.beyond, first.malformed) == (2000, 10, 5)
@@ -116,7 +117,7 @@ def test_a_replay_that_was_stopped_goes_on_with_what_is_missing(
     servers: str, warehouse: tuple[Client, str], source: ReplaySource
 ) -> None:
     client, url = warehouse
-    target = ReplayTarget(servers, PARTITIONS, WINDOW)
+    target = ReplayTarget(KafkaAccess(servers), PARTITIONS, WINDOW)
     half = replace(source, rows=source.rows.slice(0, 800))
     replay(half, target, extras=replace(EXTRAS, resend_beyond=0, malformed=0))
     land_all(a_landing(servers, url, partitions=PARTITIONS))
@@ -130,7 +131,7 @@ def test_another_file_of_the_same_name_is_told_apart(
     servers: str, warehouse: tuple[Client, str], source: ReplaySource
 ) -> None:
     client, url = warehouse
-    replay(source, ReplayTarget(servers, PARTITIONS, WINDOW))
+    replay(source, ReplayTarget(KafkaAccess(servers), PARTITIONS, WINDOW))
     land_all(a_landing(servers, url, partitions=PARTITIONS))
     other = replace(source, rows=source.rows.slice(1))
     with pytest.raises(Conflict, match="give this file a name of its own"):
@@ -144,7 +145,7 @@ def test_a_replay_waits_for_counters_that_lag(servers: str, source: ReplaySource
     done: list[int] = []
     result = replay(
         source,
-        ReplayTarget(servers, PARTITIONS, WINDOW),
+        ReplayTarget(KafkaAccess(servers), PARTITIONS, WINDOW),
         throttle=lambda: next(lags, 0.0),
         progress=lambda rows, _: done.append(rows),
         look_seconds=0,

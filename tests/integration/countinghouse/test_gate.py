@@ -1,6 +1,7 @@
 """The gate beside real counters on a real broker: it follows them, and knows how old it is."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from schemas.entitlement import MeterEntitlement, Threshold
 from schemas.errors import DependencyUnreachable
 from schemas.period import format_instant, parse_instant
 from schemas.quota import POSITION_KEY, state_key
+from stores.kafka import KafkaAccess
 from streams.health.metrics import CounterMetrics
 from streams.journal.journal import Journal
 from tests.embedded import ROOT, free_ports, running_broker
@@ -192,8 +194,9 @@ def test_a_gate_that_finds_no_broker_says_so() -> None:
 def test_the_example_prints_decision_and_age(kafka_servers: str) -> None:
     from streams.topics import ensure_topics
 
-    ensure_topics(kafka_servers, partitions=2, replication=1)
-    argv = [sys.executable, "examples/gate.py", "tenant-42", "tokens", "--servers", kafka_servers]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    ensure_topics(KafkaAccess(kafka_servers), partitions=2, replication=1)
+    argv = [sys.executable, "examples/gate.py", "tenant-42", "tokens"]
+    ours = {**os.environ, "PYTHONPATH": str(ROOT), "COUNTINGHOUSE_KAFKA": kafka_servers}
+    done = subprocess.run(argv, cwd=ROOT, env=ours, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("allow: all of ")
     assert "0 records were not counted then" in done.stdout

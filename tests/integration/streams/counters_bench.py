@@ -23,6 +23,7 @@ from schemas.entitlement import Entitlements
 from schemas.quantity import format_micro, to_micro
 from schemas.quota import POSITION_KEY, QuotaExceeded, QuotaState, StatePosition, UsageAlert
 from schemas.topics import SENT_AT_HEADER
+from stores.kafka import KafkaAccess
 from streams.journal.counters import CountersConfig, CounterTopics
 from tests.embedded import ROOT, free_ports
 from tests.unit.streams.builders import a_catalog, an_event
@@ -44,7 +45,7 @@ def config_of(
 ) -> CountersConfig:
     """A worker's settings on the topics of this name."""
     return CountersConfig(
-        kafka_servers=servers,
+        kafka=KafkaAccess(servers),
         epoch=1,
         catalog_version=1,
         catalog=a_catalog(),

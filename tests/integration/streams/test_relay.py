@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from schemas.entitlement import Entitlements
 from schemas.errors import Conflict, DependencyUnreachable
+from stores.kafka import KafkaAccess
 from stores.ledger import Ledger, connect, migrate
 from streams.relay.relay import PublishedCounts, RelayConfig, publish_all, relay
 from tests.embedded import free_ports
@@ -54,7 +55,7 @@ class House:
         """Key, value and partition of everything on a topic."""
         consumer = Consumer(
             {
-                "bootstrap.servers": self.config.kafka_servers,
+                "bootstrap.servers": self.config.kafka.servers,
                 "group.id": uuid4().hex,
                 "enable.partition.eof": True,
             }
@@ -118,7 +119,7 @@ def house(kafka_servers: str, tmp_path: Path) -> Iterator[House]:
     ledger = connect(url, clock=lambda: NOW)
     ledger.apply_catalog(CATALOG, NOW)
     config = RelayConfig(
-        kafka_servers=kafka_servers,
+        kafka=KafkaAccess(kafka_servers),
         ledger_url=url,
         clickhouse_url=NOWHERE,
         port=free_ports(1)[0],

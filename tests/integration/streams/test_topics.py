@@ -9,6 +9,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from schemas.topics import COMPACTION, TopicNames
+from stores.kafka import KafkaAccess
 from streams.topics import ensure_topics
 from tests.integration.streams.counters_bench import wait_for
 
@@ -26,6 +27,7 @@ def settings_of(admin: AdminClient, topic: str) -> dict[str, str]:
 def test_topics_of_an_earlier_version_are_compacted_sooner_unless_somebody_chose(
     kafka_servers: str,
 ) -> None:
+    kafka = KafkaAccess(kafka_servers)
     admin, names = AdminClient({"bootstrap.servers": kafka_servers}), TopicNames.of(70)
     slower = {"segment.ms": "7200000"}
     older = [
@@ -36,7 +38,7 @@ def test_topics_of_an_earlier_version_are_compacted_sooner_unless_somebody_chose
         made.result()
     expected = [COMPACTION, COMPACTION | slower]
     for again in (False, True):
-        missing = ensure_topics(kafka_servers, partitions=2, replication=1, generation=70)
+        missing = ensure_topics(kafka, partitions=2, replication=1, generation=70)
         assert names.state not in missing
         assert (names.usage in missing) != again
         wait_for(
@@ -46,6 +48,7 @@ def test_topics_of_an_earlier_version_are_compacted_sooner_unless_somebody_chose
 
 
 def test_topics_that_are_made_are_compacted_as_described(kafka_servers: str) -> None:
+    kafka = KafkaAccess(kafka_servers)
     admin, names = AdminClient({"bootstrap.servers": kafka_servers}), TopicNames.of(71)
-    assert names.state in ensure_topics(kafka_servers, partitions=2, replication=1, generation=71)
+    assert names.state in ensure_topics(kafka, partitions=2, replication=1, generation=71)
     assert settings_of(admin, names.state) == COMPACTION

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from countinghouse.cli.worker import WORKERS
 from countinghouse.local.processes import stack_processes
 from countinghouse.settings import Settings
+from stores.kafka_settings import KafkaSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = ROOT / "compose.yaml"
@@ -57,7 +59,20 @@ def test_what_is_embedded_has_an_address_in_production(services: dict[str, Any])
     environment = services["landing"]["environment"]
     for name in ("KAFKA", "CLICKHOUSE", "LEDGER"):
         assert environment[f"COUNTINGHOUSE_{name}"]
-    assert environment["COUNTINGHOUSE_KAFKA"].split(":")[0] in services
+    ours = environment["COUNTINGHOUSE_KAFKA"].removeprefix("${KAFKA:-")
+    assert ours.split(":")[0] in services
+
+
+def test_a_kafka_of_your_own_is_reached_by_every_setting_that_there_is(
+    services: dict[str, Any],
+) -> None:
+    passed_on = services["landing"]["environment"]
+    for name, field in KafkaSettings.model_fields.items():
+        if name.startswith("kafka_") and name != "kafka_port":
+            secret = isinstance(field.default, SecretStr)
+            default = field.default.get_secret_value() if secret else field.default
+            variable = f"COUNTINGHOUSE_{name.upper()}"
+            assert passed_on[variable] == f"${{{name.upper()}:-{default}}}", variable
 
 
 def test_kafka_is_the_version_that_the_local_stack_runs(services: dict[str, Any]) -> None:

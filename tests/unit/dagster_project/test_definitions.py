@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
+from pydantic import SecretStr
 
 from countinghouse.local.environment import settings_environment
 from countinghouse.settings import Settings
@@ -100,6 +101,10 @@ def test_a_fresh_process_loads_them_and_its_snapshot_holds_no_secret() -> None:
         Settings(
             home=Path("/tmp/elsewhere"),
             kafka="broker:9092",
+            kafka_security_protocol="SASL_SSL",
+            kafka_sasl_mechanism="SCRAM-SHA-256",
+            kafka_username="user",
+            kafka_password=SecretStr("password"),
             clickhouse="http://user:password@host:8123/usage",
             ledger="postgresql://user@host/name",
             warehouse_port=1,
@@ -127,7 +132,7 @@ def test_the_environment_of_a_run_is_that_of_the_settings(
         for name, value in settings_environment(settings).items():
             monkeypatch.setenv(name, value)
     read = Environment()
-    same = ("kafka_servers", "clickhouse_url", "ledger_url", "dedupe_window", "close_grace")
+    same = ("kafka_access", "clickhouse_url", "ledger_url", "dedupe_window", "close_grace")
     told = ("alert_url", "notify_secret", "charges_at_once")
     for name in (*same, *told, "draft_period", "approval", "max_held", "seller", "production"):
         assert getattr(read, name) == getattr(settings, name), name

@@ -106,5 +106,27 @@ def test_a_ledger_that_listens_answers(busy_port: int) -> None:
     assert check.ok
 
 
+def test_settings_of_kafka_that_contradict_each_other_are_named() -> None:
+    (check,) = address_checks(Settings(kafka="127.0.0.1:1", kafka_security_protocol="SASL_SSL"))
+    assert not check.ok
+    assert "COUNTINGHOUSE_KAFKA_USERNAME is not set" in str(check)
+
+
+def test_the_embedded_broker_speaks_plain_text_alone() -> None:
+    (check,) = address_checks(Settings(kafka_security_protocol="SSL"))
+    assert not check.ok
+    assert "set COUNTINGHOUSE_KAFKA, or unset COUNTINGHOUSE_KAFKA_SECURITY_PROTOCOL" in str(check)
+
+
+def test_a_kafka_that_does_not_answer_is_named_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checks, "KAFKA_SECONDS", 1)
+    (check,) = address_checks(Settings(kafka="127.0.0.1:1"))
+    assert not check.ok
+    assert "COUNTINGHOUSE_KAFKA at 127.0.0.1:1: Connect to" in check.found
+    assert "refused" in check.found
+
+
 def test_the_embedded_stores_need_no_address() -> None:
     assert list(address_checks(Settings())) == []

@@ -12,6 +12,7 @@ from schemas.catalog import Catalog
 from schemas.entitlement import EntitlementEntry, Entitlements, MeterEntitlement, Threshold
 from schemas.period import parse_instant
 from schemas.quota import QuotaState, UsageAlert
+from stores.kafka import KafkaAccess
 from streams.counting.crossings import Crossing
 from streams.counting.shard import Shard
 from streams.journal.counters import CountersConfig
@@ -81,7 +82,7 @@ def a_wide_catalog(*, anniversary: bool = False) -> Catalog:
 def a_config(folder: Path) -> CountersConfig:
     """Counters of a small price list, of a broker that nobody asks."""
     return CountersConfig(
-        kafka_servers="unused:9092",
+        kafka=KafkaAccess("unused:9092"),
         epoch=1,
         catalog_version=1,
         catalog=a_catalog(),

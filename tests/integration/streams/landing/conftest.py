@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from stores.kafka import KafkaAccess
 from streams.topics import ensure_topics
 from tests.embedded import running_broker
 from tests.landings import PARTITIONS
@@ -16,7 +17,7 @@ from tests.warehouses import own_warehouse
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A broker of this module's own, with all topics."""
     with running_broker(tmp_path_factory.mktemp("landing-kafka")) as broker:
-        ensure_topics(broker.servers, partitions=PARTITIONS, replication=1)
+        ensure_topics(KafkaAccess(broker.servers), partitions=PARTITIONS, replication=1)
         yield broker.servers
 
 

@@ -148,7 +148,7 @@ def partition_counts(config: LandingConfig) -> list[int]:
     """The members' shares of the partitions, by Kafka's group coordinator."""
     from confluent_kafka.admin import AdminClient
 
-    admin = AdminClient({"bootstrap.servers": config.kafka_servers, "log_level": 0})
+    admin = AdminClient({"bootstrap.servers": config.kafka.servers, "log_level": 0})
     group = admin.describe_consumer_groups([config.group])[config.group].result()
     return sorted(
         sum(place.topic == USAGE_EVENTS for place in member.assignment.topic_partitions)

@@ -1,7 +1,9 @@
 """Reaching the ledger: addresses, versions of its tables, transactions, failures."""
 
 import multiprocessing
+import socket
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,9 @@ from stores.ledger.connection import open_engine, reading, writing
 from stores.ledger.tables.subscription_tables import epochs
 from stores.ledger.tables.tables import VERSION_TABLE, metadata
 from tests.unit.stores.ledger.builders import NOW
+
+ASKS_FOR_TLS = bytes.fromhex("00000008 04d2162f")
+"""The first message of a client of Postgres that wants TLS."""
 
 
 def test_migrations_make_exactly_the_tables_that_the_code_knows(ledger: Ledger) -> None:
@@ -97,6 +102,23 @@ def test_a_postgres_that_does_not_answer_is_one_line_without_the_password() -> N
         connect("postgresql://user:secret@127.0.0.1:1/billing?connect_timeout=2")
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_postgres_without_tls_is_refused_where_the_url_wants_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(_refuse_tls, server)
+        url = f"postgresql://user:secret@127.0.0.1:{server.getsockname()[1]}/billing"
+        with pytest.raises(DependencyUnreachable, match="SSL"):
+            connect(f"{url}?sslmode=require")
+        assert asked.result(10) == ASKS_FOR_TLS
+
+
+def _refuse_tls(server: socket.socket) -> bytes:
+    wire, _ = server.accept()
+    with wire:
+        asked = wire.recv(8)
+        wire.sendall(b"N")
+    return asked
 
 
 def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
