@@ -54,6 +54,7 @@ def invoice_page(
         facts=list(_facts(invoice, period)),
         sections=list(_sections(invoice, period)),
         totals=list(_totals(invoice)),
+        due=_due(invoice),
         explanation=explanation.rstrip(),
         evidence=evidence,
     )
@@ -111,7 +112,7 @@ def _row(place: int, line: InvoiceLine, period: BillingPeriod, currency: str) ->
 
 
 def _totals(invoice: Invoice) -> Iterator[tuple[str, str]]:
-    """What the lines come to; subtotal, tax and credits only where they say something more."""
+    """What the lines come to, and what became of it; each only where it says something more."""
     currency, total_minor = invoice.currency, invoice.total_minor
     if (invoice.tax_minor, invoice.credits_minor) != (0, 0):
         yield "Subtotal", _amount(invoice.subtotal_minor, currency)
@@ -120,10 +121,12 @@ def _totals(invoice: Invoice) -> Iterator[tuple[str, str]]:
     if invoice.credited_minor:
         yield "Total", _amount(total_minor, currency)
         yield "Credited since", _amount(-invoice.credited_minor, currency)
-    yield _last(invoice), _amount(_owed_minor(invoice), currency)
+    yield _due(invoice), _amount(_owed_minor(invoice), currency)
+    if invoice.reversed_minor:
+        yield "Refunded or disputed since", _amount(-invoice.reversed_minor, currency)
 
 
-def _last(invoice: Invoice) -> str:
+def _due(invoice: Invoice) -> str:
     names = {InvoiceState.VOID: "Void: nothing is owed", InvoiceState.PAID: "Paid"}
     return names.get(invoice.state, "Total" if invoice.kind == "note" else "Amount due")
 

@@ -58,6 +58,8 @@ def test_the_totals_lead_to_what_is_due() -> None:
     assert parts in shown(INVOICE)
     credited = replace(INVOICE, credited_minor=8_19)
     assert "Total 58.19 Credited since −8.19 Amount due 50.00" in shown(credited)
+    refunded = replace(INVOICE, state=InvoiceState.PAID, reversed_minor=5_00)
+    assert "Paid 58.19 Refunded or disputed since −5.00" in shown(refunded)
     plain = replace(INVOICE, lines=LINES[:1])
     assert "Usage" not in shown(plain)
     assert "49.99 Amount due 49.99" in shown(plain)
