@@ -100,6 +100,11 @@ class Catalog(Closed):
         }
         return tuple(name for name in self.meters if name in pooled)
 
+    def uncounted(self, plan: Plan) -> list[str]:
+        """The meters by which another price list's plan bills, and which this one does not have."""
+        billed = (meter for meter, card in plan.meters.items() if card.included is not None)
+        return [meter for meter in billed if meter not in self.meters]
+
     def sells(self, plan: str, interval: Interval, currency: str) -> bool:
         """Can a plan be paid for by the interval, in the currency?"""
         offered = self.plans.get(plan)

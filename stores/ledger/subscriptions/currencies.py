@@ -3,7 +3,7 @@
 It may be another as long as nothing of a tenant is in it: amounts are never converted.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import sqlalchemy as sa
 
@@ -12,6 +12,7 @@ from schemas.errors import Conflict
 from schemas.invoice import InvoiceState
 from stores.ledger.catalogs import catalogs_of
 from stores.ledger.part import IN_CHUNK, LedgerPart, chunks
+from stores.ledger.subscriptions.subscription_rows import BeforeAfter
 from stores.ledger.tables.closing_tables import closings
 from stores.ledger.tables.extras_tables import (
     booked_add_ons,
@@ -43,6 +44,15 @@ class Currencies(LedgerPart):
             for chunk in chunks(sorted(named), IN_CHUNK):
                 found |= why_they_stay(connection, chunk)
         return found
+
+
+def other_currencies(changed: Iterable[BeforeAfter]) -> dict[str, tuple[str, str]]:
+    """Whose currency is another: what it was, and what it is."""
+    return {
+        after.tenant: (before.currency, after.currency)
+        for before, after in changed
+        if before is not None and before.currency != after.currency
+    }
 
 
 def lock_currencies(connection: sa.Connection, named: Collection[str]) -> None:

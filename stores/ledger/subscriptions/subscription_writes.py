@@ -23,7 +23,12 @@ from stores.ledger.extras.keeping import send_back_plans
 from stores.ledger.outbox import BillingEvent, announce, as_json, audit
 from stores.ledger.part import insert_all
 from stores.ledger.subscriptions.change_rows import Change, announce_states, record, transition
-from stores.ledger.subscriptions.currencies import check_currencies, lock_currencies
+from stores.ledger.subscriptions.counted import check_counted
+from stores.ledger.subscriptions.currencies import (
+    check_currencies,
+    lock_currencies,
+    other_currencies,
+)
 from stores.ledger.subscriptions.subscription_rows import description, segment_rows
 from stores.ledger.tables.closing_tables import closings
 from stores.ledger.tables.subscription_tables import subscription_segments, subscriptions, tenants
@@ -67,12 +72,15 @@ def write(
     Raises:
         PeriodClosed: one changes before the end of a closed month, and that is not allowed.
         NotFound: a price list version was never applied. Conflict: another currency is wanted for
-        a tenant of whom something is in the one it has.
+        a tenant of whom something is in the one it has, or the newest price list does not count
+            what begins.
     """
     changed = [each for each in written if each.is_changed]
     segments = (segment for each in changed for segment in each.after.segments)
     check_catalog_versions(connection, {segment.catalog_version for segment in segments})
-    moved = _other_currencies(changed)
+    both = [(each.before, each.after) for each in changed]
+    check_counted(connection, both)
+    moved = other_currencies(both)
     lock_currencies(connection, moved)
     # First, for it waits for whoever is finalizing: then a month that is open stays open.
     _send_back(connection, changed)
@@ -87,16 +95,6 @@ def write(
     record(connection, rows)
     announce_states(connection, rows)
     _tell(connection, changed, now_ms)
-
-
-def _other_currencies(changed: Sequence[Written]) -> dict[str, tuple[str, str]]:
-    """Whose currency is another: what it was, and what it is."""
-    both = ((each.before, each.after) for each in changed if each.before is not None)
-    return {
-        after.tenant: (before.currency, after.currency)
-        for before, after in both
-        if before.currency != after.currency
-    }
 
 
 def _send_back(connection: sa.Connection, changed: Sequence[Written]) -> None:

@@ -105,12 +105,6 @@ class Subscriptions(LedgerPart):
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
 
-    def first_anchored(self) -> str | None:
-        """The first tenant whose billing periods begin on another day than the first, if any."""
-        query = sa.select(sa.func.min(subscriptions.c.tenant))
-        with self._reading() as connection:
-            return connection.execute(query.where(subscriptions.c.anchor_day != 1)).scalar()
-
 
 def _of(named: Collection[str], condition: sa.ColumnElement[bool]) -> list[sa.ColumnElement[bool]]:
     """The condition for some tenants alone, a list of keys at a time."""
