@@ -42,6 +42,25 @@ def test_a_held_invoice_is_released_by_name_and_reason_with_the_next_number() ->
         letting_go.release_held(MONTH, "upgrade", world.ledger, world.clock, **word)
 
 
+def test_who_was_let_go_for_one_difference_is_held_for_another() -> None:
+    world = World(max_held=0.5)
+    world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
+    world.open()
+    draft(world)
+    world.ledger.override(MONTH, "upgrade", "billing", "checked by hand")
+    world.warehouse.events += used("upgrade", "10-22", 1, 4, counted=False)
+    assert world.close()[-1].counts == {"finalized": 2, "held": 1}
+
+
+def draft(world: World) -> None:
+    """Up to drafts that were compared."""
+    closing.aggregate_usage(MONTH, world.ledger, world.warehouse)
+    closing.rate_charges(MONTH, world.ledger)
+    closing.prorate_fees(MONTH, world.ledger)
+    closing.draft_invoices(MONTH, world.ledger)
+    closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=world.max_held)
+
+
 def test_who_was_let_go_after_the_month_was_closed_is_finalized_by_closing_again() -> None:
     world = World(max_held=0.5)
     world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
