@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.closing import ClosingState
+from schemas.entitlement import made_for
 from schemas.errors import PeriodClosed
 from schemas.period import BillingPeriod, format_instant, from_ms
 from schemas.plan_change import CLOCK, PlanEntry
@@ -152,7 +153,7 @@ def _closed(tenant: str, differs_ms: int, open_from_ms: int, closed: BillingPeri
 
 
 def _create(connection: sa.Connection, created: Sequence[Written], now_ms: int) -> None:
-    month = BillingPeriod.month_of(now_ms).key
+    month = made_for(BillingPeriod.month_of(now_ms).key)
     new = [each.after for each in created]
     profiles = [
         {
@@ -197,7 +198,7 @@ def _replace(connection: sa.Connection, changed: Sequence[Subscription], now_ms:
             currency=sa.bindparam("new_currency"),
             card=sa.bindparam("new_card"),
             version=tenants.c.version + 1,
-            month=BillingPeriod.month_of(now_ms).key,
+            month=made_for(BillingPeriod.month_of(now_ms).key),
         ),
         profiles,
     )
