@@ -246,16 +246,18 @@ DEAR = (
 
 @pytest.mark.parametrize("price", DEAR)
 @pytest.mark.parametrize("plans", ["pro 09-01", "pro 09-01, enterprise 10-11", "pro 10-02"])
-@pytest.mark.parametrize("micro", [units(10**12), 2**63 - 1])
+@pytest.mark.parametrize("micro", [units(10**11), units(10**12), 2**63 - 1])
 def test_an_amount_of_more_than_a_line_says_is_said_to_be_the_most(
     price: dict[str, Any], plans: str, micro: int
 ) -> None:
     body = llm_tokens().model_dump(mode="json")
-    body["meters"]["tokens"] |= {"dimensions": ["model"], "priced_by": "model"}
+    value = "large" if price.get("model") == "matrix" else ""
+    if value:
+        body["meters"]["tokens"] |= {"dimensions": ["model"], "priced_by": "model"}
     for name in ("pro", "enterprise"):
         terms = {"included": 0, "overage": price}
         body["plans"][name]["meters"]["tokens"] = terms
-    usage = {("tokens", segment, "large"): micro for segment in (1, 2)}
+    usage = {("tokens", segment, value): micro for segment in (1, 2)}
     found = _same(a_subscription(plans), {1: Catalog.model_validate(body)}, usage)
     assert max(line.amount_minor for line in found) == MOST_MINOR
 
