@@ -4,14 +4,15 @@ Every step may be repeated; a second run changes nothing.
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from countinghouse.settings import Settings
 from pipelines.catalog import catalog_file
-from pipelines.catalog.catalog_succession import InUse, ensure_follows
-from schemas.closing import ClosingState
+from pipelines.catalog.catalog_succession import ensure_follows
+from schemas.catalog import Catalog
+from schemas.catalog_use import InUse
 from schemas.errors import InvalidInput, NotFound
-from schemas.period import BillingPeriod
 from schemas.topics import TopicNames
 from stores import ledger, log
 from stores.ledger import Ledger
@@ -79,15 +80,11 @@ def apply_catalog(books: Ledger, path: Path) -> tuple[int, bool]:
             in use would no longer be counted; see `pipelines.catalog.catalog_succession`.
     """
     catalog = catalog_file.parse(read_text(path), str(path))
-    ensure_follows(catalog, books.catalogs(), _in_use(books))
-    return books.apply_catalog(catalog_file.canonical(catalog), now_ms())
 
+    def judge(known: Mapping[int, Catalog], in_use: InUse) -> None:
+        ensure_follows(catalog, known, in_use)
 
-def _in_use(books: Ledger) -> InUse:
-    """What ended before the newest closed month is billed; that month may have late usage."""
-    closed = [it.month for it in books.opened_closings() if it.state is ClosingState.CLOSED]
-    since_ms = BillingPeriod.month(max(closed)).start_ms if closed else 0
-    return InUse(books.holders(since_ms).keys(), books.first_anchored())
+    return books.apply_catalog(catalog_file.canonical(catalog), now_ms(), judge)
 
 
 def read_text(path: Path) -> str:

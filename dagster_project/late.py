@@ -14,15 +14,14 @@ from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource
+from pipelines.corrections.late_listing import late_rows
 from pipelines.corrections.late_usage import corrections
 from pipelines.invoices.books import Books
 from schemas.closing import Closing, ClosingState
 from schemas.errors import BillingError
 from schemas.late_usage import Correction, LateRow
 from schemas.money import Money
-from schemas.period import BillingPeriod, format_instant
-from schemas.ports import UsageReader
-from schemas.vector import Vector
+from schemas.period import format_instant
 
 MONTHS_LOOKED_AT = 3
 """Closed months that the sensor asks for: what is older than an event may be is not admitted."""
@@ -50,7 +49,7 @@ def late_usage(
     month = context.partition_key
     with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
         closing, landed = Books(month, books).closing, usage_log.landed()
-        rows = rows_beyond(closing, usage, landed)
+        rows = late_rows(closing, books, usage, landed)
         made = {each.month for each in books.opened_closings()}
         is_closed = closing.state is ClosingState.CLOSED
         owed = corrections([closing], made, landed, books, usage) if is_closed else []
@@ -87,19 +86,12 @@ def usage_came_late(
             closed = [c for c in books.opened_closings() if c.state is ClosingState.CLOSED]
             latest = sorted(closed, key=lambda each: each.month)[-MONTHS_LOOKED_AT:]
             landed = usage_log.landed()
-            asked = [_request(it, rows_beyond(it, usage, landed)) for it in latest]
+            asked = [_request(it, late_rows(it, books, usage, landed)) for it in latest]
     except BillingError as reason:
         return dg.SkipReason(str(reason))
     found = [request for request in asked if request]
     months = ", ".join(each.month for each in latest) or "no month is closed"
     return found or dg.SkipReason(f"nothing has come late: {months}")
-
-
-def rows_beyond(closing: Closing, usage: UsageReader, landed: Vector) -> list[LateRow]:
-    """The month's usage in the log beyond its cut, by tenant and meter."""
-    period = BillingPeriod.month(closing.month)
-    tenants = usage.late(period, closing.vector, landed)
-    return usage.late_rows(period, closing.vector, landed, tenants) if tenants else []
 
 
 def _request(closing: Closing, rows: Sequence[LateRow]) -> dg.RunRequest | None:

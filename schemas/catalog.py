@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from schemas.late_usage import LateUsagePolicy
 from schemas.meter import Meter, Name
 from schemas.money import parse_minor
-from schemas.offers import AddOn, Coupon, CouponName, broken_commitment, broken_offers
+from schemas.offers import AddOn, Coupon, CouponName, broken_commitment, broken_offers, unpayable
 from schemas.plan_reach import Reach, broken_reach
 from schemas.price_terms import Closed, Currency, Price, Problem, tell
 from schemas.prices import Matrix, missing_currencies
@@ -33,15 +33,8 @@ class Plan(Reach):
 
     @model_validator(mode="after")
     def _fees_are_amounts(self) -> Self:
-        tell([(("base_fee", currency), text) for currency, text in self._unpayable()])
+        tell([(("base_fee", currency), text) for currency, text in unpayable(self.base_fee)])
         return self
-
-    def _unpayable(self) -> Iterator[tuple[str, str]]:
-        for currency, text in self.base_fee.items():
-            try:
-                parse_minor(text, currency)
-            except ValueError as problem:
-                yield currency, f"{problem}, the smallest amount of {currency}"
 
     def quotas(self) -> Iterator[tuple[str, WindowKind]]:
         """Meters and kinds of windows that have a limit beside the pool."""
@@ -106,6 +99,11 @@ class Catalog(Closed):
             m for plan in plans for m, card in plan.meters.items() if card.included is not None
         }
         return tuple(name for name in self.meters if name in pooled)
+
+    def uncounted(self, plan: Plan) -> list[str]:
+        """The meters by which another price list's plan bills, and which this one does not have."""
+        billed = (meter for meter, card in plan.meters.items() if card.included is not None)
+        return [meter for meter in billed if meter not in self.meters]
 
     def sells(self, plan: str, interval: Interval, currency: str) -> bool:
         """Can a plan be paid for by the interval, in the currency?"""

@@ -16,6 +16,19 @@ LONGEST_GRACE_S = 366 * 86_400
 """Longer than any window lasts: what lies beyond is no time that anybody meant."""
 
 
+MADE_BY = 2
+"""The revision of `pipelines.rating.entitlements`: it rises where other timelines are made of the
+same plans. The relay then publishes everybody's once more, as it does when a month begins."""
+
+
+def made_for(month: str) -> str:
+    """The mark of timelines made for a running month by this revision: "2026-10" → "2026-10.002".
+
+    Marks rise with months and, within one, with revisions; those of the first have a month alone.
+    """
+    return f"{month}.{MADE_BY:03}"
+
+
 class Threshold(msgspec.Struct, frozen=True):
     """A percentage of the pool and the quantity (decimal text) that it stands for."""
 

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from schemas.catalog import Catalog
 from schemas.closing import Closing
-from schemas.extras import Extras
+from schemas.extras import Extras, Kept
 from schemas.invoice import Invoice, InvoiceState, MonthTotal
 from schemas.payment import AttemptState, PaymentAttempt, ProviderEvent, ProviderPayment
 from schemas.period import BillingPeriod
@@ -180,12 +180,12 @@ class CorrectionLedger(ClosingLedger, Protocol):
 
     def issue_credit_note(
         self, note: Invoice, who: str, why: str, seller: str, dates: tuple[int, int]
-    ) -> Invoice:
-        """Finalize a note that credits an invoice; a note of the same id is issued once.
+    ) -> tuple[Invoice, Kept]:
+        """Finalize a note that credits an invoice; one of the same id is `unchanged` from then on.
 
         Raises:
             NotFound: no such invoice. Conflict: it is a draft or void, less than that is left of
-                it, or a payment of it is under way.
+                it, a payment of it is under way, or the note of the id credits something else.
         """
 
 

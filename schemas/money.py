@@ -15,6 +15,14 @@ MINOR_DIGITS = {"USD": 2, "CNY": 2, "JPY": 0}
 """Digits behind the point of each supported currency (ISO 4217)."""
 
 
+MOST_MINOR = 10**15
+"""The most minor units that a line of usage is said to cost; what is beyond is said to be as much.
+
+It holds its tenant. So far below 64 bits that sums of thousands of such lines fit them. Whatever
+else is billed is entered by somebody, and refused beyond it.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """An amount in minor units; it never travels without its currency."""
@@ -24,6 +32,11 @@ class Money:
 
     def __str__(self) -> str:
         return f"{self.currency} {format_minor(self.amount_minor, self.currency)}"
+
+
+def at_most(amount_minor: int) -> int:
+    """An amount, or the nearest that a line of usage can say."""
+    return max(-MOST_MINOR, min(MOST_MINOR, amount_minor))
 
 
 def divide_half_away(numerator: int, denominator: int) -> int:
@@ -86,3 +99,7 @@ def format_pico(price_pico: int) -> str:
     """Write a unit price without trailing zeros: 8_000_000 → "0.000008"."""
     text = f"{Decimal(price_pico).scaleb(-12):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+TOO_DEAR = f"an amount of {MOST_MINOR:,} minor units or more cannot be billed"
+"""Why a tenant is held, or late usage carried on, whose usage of a meter reaches the most."""

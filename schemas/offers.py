@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from schemas.meter import Name
-from schemas.money import format_minor, parse_minor
+from schemas.money import MOST_MINOR, format_minor, parse_minor
 from schemas.plan_policies import USUAL, Policies, broken_policies
 from schemas.price_terms import Amounts, Closed, Problem, tell
 from schemas.prices import PPM, Rate
@@ -36,7 +36,8 @@ def unpayable(amounts: Amounts) -> Iterator[tuple[str, str]]:
     """Amounts by currency that nobody can pay, such as 0.001 USD, and why."""
     for currency, text in amounts.items():
         try:
-            parse_minor(text, currency)
+            if parse_minor(text, currency) > MOST_MINOR:
+                yield currency, f"{text} is more than can be billed"
         except ValueError as problem:
             yield currency, f"{problem}, the smallest amount of {currency}"
 

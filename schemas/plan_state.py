@@ -77,12 +77,12 @@ def next_bound(subscription: Subscription, now_ms: int) -> int | None:
 def first_difference(before: Subscription | None, after: Subscription) -> int | None:
     """The earliest instant from which the two are not the same life, None if they never differ.
 
-    Another day on which periods begin is a difference from the beginning on.
+    Another currency, or another day on which periods begin, is a difference from the beginning on.
     """
     if before is None:
         return next(iter(bounds(after)), None)
     instants = sorted({*bounds(before), *bounds(after)})
-    if before.anchor_day != after.anchor_day:
+    if (before.anchor_day, before.currency) != (after.anchor_day, after.currency):
         return next(iter(instants), None)
     return next((at for at in instants if _facts(before, at) != _facts(after, at)), None)
 

@@ -70,6 +70,8 @@ class FakeLedger:
     _invoices: dict[str, Invoice] = field(default_factory=dict)
     _reconciled: dict[str, pa.Table] = field(default_factory=dict)
     overrides: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    _overridden: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    """The reasons that overrides are of."""
     has: dict[str, list[tuple[Any, ...]]] = field(
         default_factory=lambda: {name: [] for name in EXTRAS}
     )
@@ -210,6 +212,8 @@ class FakeLedger:
             raise NotFound(f"tenant {tenant!r} has no draft in {month}")
         self._write("override")
         self.overrides[month, tenant] = (who, why)
+        [draft] = self.invoices(month, [InvoiceState.DRAFT], tenant)
+        self._overridden[month, tenant] = draft.held
 
     def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
         if not self.compared(month) and self.invoices(month):
@@ -217,7 +221,7 @@ class FakeLedger:
         self._write("finalize")
         reconciled = {row.tenant for row in self.compared(month)}
         drafts = self.invoices(month, [InvoiceState.DRAFT])
-        overridden = {tenant for at, tenant in self.overrides if at == month}
+        overridden = {i.tenant for i in drafts if i.held == self._overridden.get((month, i.tenant))}
         passing = {i.tenant for i in drafts if i.held is None} & reconciled | overridden
         ready = [i for i in drafts if i.tenant in passing]
         numbered = sum(i.month == month and i.number is not None for i in self._invoices.values())

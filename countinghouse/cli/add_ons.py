@@ -16,7 +16,10 @@ from countinghouse.cli.beside import (
 )
 from countinghouse.cli.instants import instant
 from countinghouse.cli.options import JsonOption
+from schemas.errors import InvalidInput
 from schemas.extras import BookedAddOn
+from schemas.money import MOST_MINOR
+from schemas.offers import AddOn
 from schemas.period import format_instant
 
 COLUMNS = ("tenant", "key", "add_on", "quantity", "starts_at", "ends_at", "catalog_version")
@@ -49,6 +52,7 @@ def book(
         if not known:
             whose = books.subscribed(tenant).subscription
             check_priced(add_on, catalog.add_ons[add_on].fee, whose)
+            _check_payable(catalog.add_ons[add_on], quantity)
         starts_ms = instant(starts, "--from") if starts else now_ms()
         ends_ms = instant(ends, "--until") if ends else None
         wanted = BookedAddOn(tenant, name, add_on, version, quantity, starts_ms, ends_ms)
@@ -91,6 +95,12 @@ def list_add_ons(tenant: TenantOption = "", as_script: JsonOption = False) -> No
         for each in found
     ]
     table(COLUMNS, rows, as_script=as_script)
+
+
+def _check_payable(offer: AddOn, quantity: int) -> None:
+    """Raise InvalidInput where so many cost more than a line says."""
+    if any(offer.fee_minor(currency) * quantity > MOST_MINOR for currency in offer.fee):
+        raise InvalidInput(f"--quantity: {quantity} cost more than can be billed")
 
 
 def _is_same(known: BookedAddOn, wanted: BookedAddOn, has_times: bool) -> bool:

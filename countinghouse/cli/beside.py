@@ -12,7 +12,7 @@ from countinghouse.cli.nearest import suggesting
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
-from schemas.money import Money, parse_minor
+from schemas.money import MOST_MINOR, Money, parse_minor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +53,8 @@ def amount(text: str, currency: str, place: str) -> int:
         raise InvalidInput(f"{place}: {problem}") from None
     if minor <= 0:
         raise InvalidInput(f"{place}: {text} is not more than 0")
+    if minor > MOST_MINOR:
+        raise InvalidInput(f"{place}: {text} is more than can be billed")
     return minor
 
 

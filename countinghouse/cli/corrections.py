@@ -68,7 +68,7 @@ def credit_one(
 
     settings = Settings()
     with closing(ledger.connect(settings.ledger_url)) as books:
-        made = credit(
+        made, kept = credit(
             number,
             books,
             Word(by, reason, now_ms()),
@@ -77,7 +77,8 @@ def credit_one(
             line=line or None,
             key=key,
         )
-    _tell(made, f"{made.number} credits {number}", as_script)
+    how = f" (issued before, {made.state} now)" if kept == "unchanged" else ""
+    _tell(made, f"{made.number} credits {number}", as_script, how, result=kept)
 
 
 def _minor(amount: str, currency: str) -> int:
@@ -87,7 +88,7 @@ def _minor(amount: str, currency: str) -> int:
         raise InvalidInput(f"--amount: {problem}") from None
 
 
-def _tell(made: Invoice, line: str, as_script: bool) -> None:
+def _tell(made: Invoice, line: str, as_script: bool, how: str = "", **more: str) -> None:
     total = Money(made.total_minor, made.currency)
     told = {"number": made.number, "total_minor": made.total_minor, "currency": made.currency}
-    typer.echo(json.dumps(told) if as_script else f"{line}: {total}")
+    typer.echo(json.dumps(told | more) if as_script else f"{line}: {total}{how}")

@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,10 @@ from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
 from schemas.period import BillingPeriod, format_instant
 from stores.ledger import SubscribedTenant
+
+if TYPE_CHECKING:
+    from pipelines.plans.file_currencies import Currencies
+    from stores.ledger import Ledger
 
 PLAN_COMMANDS = (
     "countinghouse.cli.plan_orders",
@@ -61,8 +65,9 @@ def apply(
 
     books = ledger.connect(Settings().ledger_url)
     version, catalog = books.catalog()
-    text, currencies = read_text(file), books.currencies()
-    wanted = subscription_file.parse(text, str(file), version, catalog, currencies)
+    text = read_text(file)
+    known = _known_currencies(text, books)
+    wanted = subscription_file.parse(text, str(file), version, catalog, known)
     saved = books.save_subscriptions(
         wanted, now_ms(), getpass.getuser(), in_closed_months=in_closed_months
     )
@@ -70,6 +75,16 @@ def apply(
         typer.echo(json.dumps(asdict(saved)))
     else:
         typer.echo(f"{saved.created} created, {saved.changed} changed, {saved.unchanged} unchanged")
+
+
+def _known_currencies(text: str, books: "Ledger") -> "Currencies":
+    """What the tenants of a file are billed in, and why it stays where it says another."""
+    from pipelines.plans.file_currencies import Currencies, said_currencies
+
+    said = said_currencies(text)
+    known = books.currencies(said)
+    other = [tenant for tenant, own in known.items() if said[tenant] not in ("", own)]
+    return Currencies(known, books.why_currencies_stay(other))
 
 
 @subscriptions.command("list")

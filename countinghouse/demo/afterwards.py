@@ -12,6 +12,7 @@ from countinghouse.init import read_text
 from countinghouse.settings import Settings
 from countinghouse.wiring import await_landing, live_epoch, usage_log, usage_reader
 from pipelines.catalog import catalog_file
+from pipelines.corrections.late_listing import late_rows
 from pipelines.corrections.late_usage import corrections, reach
 from pipelines.invoices.descriptions import describe
 from pipelines.reports.movements import summarize
@@ -77,7 +78,7 @@ def late_usage(settings: Settings, demo: DemoInput, books: Ledger) -> list[repor
         made = {each.month for each in books.opened_closings()}
         found = corrections([closing], made, landed, books, usage)
         tenants = [each.tenant for each in found]
-        rows = usage.late_rows(BillingPeriod.month(demo.month), closing.vector, landed, tenants)
+        rows = late_rows(closing, books, usage, landed)
     events = {it: sum(row.own_events for row in rows if row.tenant == it) for it in tenants}
     return [_late(each, events[each.tenant]) for each in found]
 

@@ -31,6 +31,7 @@ def verify_sql(tables: dict[str, pa.Table]) -> str:
         _text("parts") + ";",
         _text("cost") + ";",
         _text("clamped") + ";",
+        _text("rounded") + ";",
         _text("splits" if _are_usual(tables) else "splits_by_policy") + ";",
         charges,
         _text("verify/fees"),

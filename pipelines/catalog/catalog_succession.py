@@ -4,21 +4,12 @@ Counters and landing run the newest price list alone, for the plans of all versi
 nothing, and knows who subscribes to what because it is told.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from schemas.catalog import Catalog
+from schemas.catalog_use import InUse
 from schemas.errors import Conflict
 from schemas.meter import Meter
-
-
-@dataclass(frozen=True, slots=True)
-class InUse:
-    """Plans that are held or not billed to their end yet, by (plan, version), and a tenant whose
-    billing periods begin on another day than the first, if there is one."""
-
-    plans: Collection[tuple[str, int]] = ()
-    anchored: str | None = None
 
 
 def ensure_follows(new: Catalog, known: Mapping[int, Catalog], in_use: InUse) -> None:
@@ -57,8 +48,7 @@ def _definition(meter: Meter) -> tuple[object, ...]:
 
 def _missing_meters(new: Catalog, known: Mapping[int, Catalog], in_use: InUse) -> Iterator[str]:
     for plan, version in sorted(in_use.plans, key=lambda each: (each[1], each[0])):
-        for meter, card in known[version].plans[plan].meters.items():
-            if card.included is not None and meter not in new.meters:
-                reason = f"it is missing, and {plan} of price list {version} is billed by it"
-                remedy = "keep it, or move those who have the plan: `subscriptions move`"
-                yield f"meters.{meter}: {reason}; {remedy}"
+        for meter in new.uncounted(known[version].plans[plan]):
+            reason = f"it is missing, and {plan} of price list {version} is billed by it"
+            remedy = "keep it, or move those who have the plan: `subscriptions move`"
+            yield f"meters.{meter}: {reason}; {remedy}"

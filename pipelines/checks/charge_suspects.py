@@ -23,7 +23,9 @@ from schemas.invoice import ADJUSTING_KINDS
 from schemas.tables import LINE_COLUMNS
 
 _SQL = files("pipelines") / "sql"
-_SCRIPTS = [(_SQL / name).read_text() for name in ("compare/segments.sql", "parts.sql", "cost.sql")]
+_SCRIPTS = [
+    (_SQL / f"{name}.sql").read_text() for name in ("compare/segments", "parts", "cost", "rounded")
+]
 _CHARGES = (_SQL / "checks" / "charges.sql").read_text()
 _PLANS = {"catalog_version": "int64", "plan": "string", "is_usual": "bool"}
 _USED = ("subscription", "kind", "meter", "value", "period_start_ms", "period_end_ms",

@@ -12,6 +12,7 @@ from pipelines.checks import bulk_reconciliation
 from pipelines.checks.adjustment_checks import adjustments_hold
 from pipelines.checks.completeness import ensure_covered
 from pipelines.checks.invoice_checks import one_invoice_per_subscription
+from pipelines.checks.reconciliation import holding
 from pipelines.columns.ordering import in_order
 from pipelines.columns.tables import as_table
 from pipelines.invoices.books import Books
@@ -19,6 +20,7 @@ from pipelines.invoices.stored_invoices import StoredInvoices, read_invoices
 from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_totals
 from schemas.errors import ReconciliationFailed
+from schemas.money import TOO_DEAR
 from schemas.ports import Log, UsageReader
 from schemas.tables import COUNTER_COLUMNS
 
@@ -44,7 +46,8 @@ def compare_figures(books: Books, usage: UsageReader, log: Log) -> pa.Table:
         _ensure_sound(books, read)
         counters, warehouse = metered.result()
     figures = bulk_reconciliation.Figures(counters, warehouse, read.billed, books.usage, segments)
-    return bulk_reconciliation.compare_all(figures, books.live_heads["tenant"], terms)
+    compared = bulk_reconciliation.compare_all(figures, books.live_heads["tenant"], terms)
+    return holding(compared, dict.fromkeys(read.too_dear, TOO_DEAR))
 
 
 def compare_counters(books: Books, usage: UsageReader, log: Log) -> pa.Table:

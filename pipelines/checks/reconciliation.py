@@ -184,6 +184,23 @@ def differences(
         yield f"the billed quantity {format_micro(billed)} is negative"
 
 
+def holding(compared: pa.Table, reasons: Mapping[tuple[str, str], str]) -> pa.Table:
+    """The rows (`RECONCILIATION_COLUMNS`) with more reasons, by tenant and meter, to hold."""
+    if not reasons:
+        return compared
+    names = pa.array({tenant for tenant, _ in reasons}, pa.string())
+    theirs = pc.is_in(compared["tenant"], value_set=names)
+    told = (
+        (row["held"], reasons.get((row["tenant"], row["meter"])))
+        for row in rows_of(compared.filter(theirs))
+    )
+    held = pa.array(["; ".join(filter(None, both)) or None for both in told], pa.string())
+    place = compared.schema.get_field_index("held")
+    return compared.set_column(
+        place, "held", pc.replace_with_mask(compared["held"], theirs.combine_chunks(), held)
+    )
+
+
 def held_reasons(rows: Iterable[Reconciliation]) -> dict[str, str]:
     """Why tenants are held, by tenant, naming each meter."""
     reasons: dict[str, list[str]] = {}

@@ -17,6 +17,7 @@ from pipelines.invoices.books import Books
 from pipelines.invoices.books_as_billed import BooksAsBilled
 from pipelines.rating import bulk_rating
 from schemas.errors import Conflict, InvalidInput, NotFound
+from schemas.extras import Kept
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, InvoiceState, remade_id
 from schemas.ledger_ports import ClosingLedger, CorrectionLedger
 from schemas.money import divide_half_away
@@ -25,6 +26,8 @@ from schemas.tables import LINE_COLUMNS, USAGE_COLUMNS
 
 DUE_DAYS = 14
 _DAY_MS = 86_400_000
+_BY_ITSELF = ":"
+"""How the keys of notes begin that were given none."""
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -124,22 +127,29 @@ def credit(
     amount_minor: int | None = None,
     line: int | None = None,
     key: str = "",
-) -> Invoice:
+) -> tuple[Invoice, Kept]:
     """A note that credits an amount with the tax in it, or a line (from 1) with the tax on it.
 
     Of an invoice that is not paid it reduces what is owed; of a paid one it becomes a prepaid
-    credit. A `key` that was used for this invoice before issues nothing.
+    credit. A `key` that was used for this invoice before issues nothing: the note is that of then,
+    `unchanged`. Without one each note is another.
 
     Raises:
-        InvalidInput: neither or both are given, or there is no such line. NotFound, Conflict: see
-            `CorrectionLedger.issue_credit_note`.
+        InvalidInput: neither or both are given, there is no such line, or the key is like those of
+            notes without one. NotFound, Conflict: see `CorrectionLedger.issue_credit_note`.
     """
     invoice = ledger.invoice(number)
     if (amount_minor is None) == (line is None):
         raise InvalidInput("say either --amount or --line")
-    credited = _part(invoice, amount_minor) if line is None else _whole(invoice, line)
-    note = _note(invoice, replace(credited, name=word.why), key or _next_key(invoice, ledger))
-    return ledger.issue_credit_note(note, word.who, word.why, seller, word.dates)
+    if key.startswith(_BY_ITSELF):
+        raise InvalidInput(f"--key: {key!r} begins with a colon; leave that out")
+    part = _part(invoice, amount_minor) if line is None else _whole(invoice, line)
+    credited = replace(part, name=word.why)
+    while True:
+        note = _note(invoice, credited, key or _next_key(invoice, ledger))
+        found, kept = ledger.issue_credit_note(note, word.who, word.why, seller, word.dates)
+        if key or kept == "added":  # else another without a key took the number meanwhile
+            return found, kept
 
 
 def _part(invoice: Invoice, amount_minor: int | None) -> InvoiceLine:
@@ -197,9 +207,10 @@ def _late_tax_on(invoice: Invoice, own: InvoiceLine) -> tuple[int, int]:
 
 
 def _next_key(invoice: Invoice, ledger: ClosingLedger) -> str:
-    """The first number that is no note's key; somebody may have used numbers as keys, too."""
+    """The first number that is free, written so that it is no key that anybody gives."""
     taken = {each.id for each in ledger.invoices(invoice.month, tenant=invoice.tenant)}
-    return next(str(n) for n in count(1) if _note_id(invoice, str(n)) not in taken)
+    keys = (f"{_BY_ITSELF}{n}" for n in count(1))
+    return next(key for key in keys if _note_id(invoice, key) not in taken)
 
 
 def _note_id(invoice: Invoice, key: str) -> str:

@@ -1,15 +1,18 @@
 """What came late, of whom, and what it changes: for people, before it is billed and after."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from pipelines.corrections.late_usage import corrections, reach
 from pipelines.invoices.books import Books
 from pipelines.usage.usage_reading import by_period
+from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
 from schemas.invoice import CORRECTION_KINDS, Invoice, month_billed
 from schemas.late_usage import LateRow
 from schemas.ledger_ports import ClosingLedger
+from schemas.period import BillingPeriod
 from schemas.ports import UsageReader
 from schemas.vector import Vector
 
@@ -40,52 +43,71 @@ def late_usage(
     closed = [each for each in opened if each.state is ClosingState.CLOSED]
     counted = {each.month for each in opened}
     found: list[LateTenant] = []
-    sold = ledger.catalogs().values()
     for closing in sorted(closed, key=lambda each: each.month):
         if not months or closing.month in months:
-            late = usage.late(reach(closing, sold), closing.vector, as_of)
-            found += _of_month(closing, late, counted, ledger, usage, as_of) if late else ()
+            rows = late_rows(closing, ledger, usage, as_of)
+            found += _of_month(closing, rows, counted, ledger, usage, as_of) if rows else ()
     return found
+
+
+def late_rows(
+    closing: Closing, ledger: ClosingLedger, usage: UsageReader, as_of: Vector
+) -> list[LateRow]:
+    """What lies beyond a month's cut, by tenant and meter: each tenant's, of its billing period.
+
+    Of gauges also what they read before it: that holds in it.
+    """
+    sold = ledger.catalogs().values()
+    late = usage.late(reach(closing, sold), closing.vector, as_of)
+    gauges, found = _gauges(sold), list[LateRow]()
+    for period, tenants in _by_period(closing, ledger, late):
+        own = usage.late_rows(period, closing.vector, as_of, tenants)
+        found += (row for row in own if row.meter not in gauges)
+        if gauges:
+            before = BillingPeriod(0, period.end_ms)
+            read = usage.late_rows(before, closing.vector, as_of, tenants)
+            found += (row for row in read if row.meter in gauges)
+    return sorted(found, key=lambda row: (row.tenant, row.meter))
+
+
+def _by_period(
+    closing: Closing, ledger: ClosingLedger, tenants: Collection[str]
+) -> Iterator[tuple[BillingPeriod, list[str]]]:
+    books = Books(closing.month, ledger, tenants)
+    return by_period({it: books.anchored.get(it, books.period) for it in tenants})
+
+
+def _gauges(sold: Iterable[Catalog]) -> set[str]:
+    meters = (meter for catalog in sold for meter in catalog.meter_list)
+    return {meter.name for meter in meters if meter.aggregation == "time_weighted"}
 
 
 def _of_month(
     closing: Closing,
-    late: set[str],
+    rows: Iterable[LateRow],
     counted: Collection[str],
     ledger: ClosingLedger,
     usage: UsageReader,
     as_of: Vector,
 ) -> list[LateTenant]:
-    books = Books(closing.month, ledger, late)
-    rows = _rows(books, late, usage, as_of)
+    late = {tenant: tuple(own) for tenant, own in groupby(rows, key=lambda row: row.tenant)}
     due = corrections([closing], counted, as_of, ledger, usage)
     opened = {each.tenant: (each.amount_minor, each.carried_on) for each in due}
+    books = Books(closing.month, ledger, late.keys())
     currencies = {each.tenant: each.currency for each in books.subscriptions}
-    made = _made(closing.month, ledger.invoices_of(late))
+    made = _made(closing.month, ledger.invoices_of(late.keys()))
     return [
         LateTenant(
             closing.month,
             tenant,
             currencies.get(tenant, ""),
-            tuple(own),
+            own,
             sum(amount for _, amount in made.get(tenant, ())),
             tuple(sorted({name for name, _ in made.get(tenant, ())})),
             *opened.get(tenant, (0, None)),
         )
-        for tenant, own in sorted(rows.items())
+        for tenant, own in late.items()
     ]
-
-
-def _rows(
-    books: Books, late: Collection[str], usage: UsageReader, as_of: Vector
-) -> dict[str, list[LateRow]]:
-    """Each tenant's, of the billing period of its own."""
-    periods = {tenant: books.anchored.get(tenant, books.period) for tenant in late}
-    found: dict[str, list[LateRow]] = {}
-    for period, tenants in by_period(periods):
-        for row in usage.late_rows(period, books.closing.vector, as_of, tenants):
-            found.setdefault(row.tenant, []).append(row)
-    return found
 
 
 def _made(month: str, invoices: Iterable[Invoice]) -> dict[str, list[tuple[str, int]]]:

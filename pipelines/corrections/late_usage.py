@@ -37,6 +37,7 @@ from schemas.invoice import (
 )
 from schemas.late_usage import Correction
 from schemas.ledger_ports import ClosingLedger
+from schemas.money import MOST_MINOR, TOO_DEAR
 from schemas.period import BillingPeriod
 from schemas.ports import UsageReader
 from schemas.quantity import MOST_MICRO, TOO_MUCH
@@ -186,12 +187,15 @@ def _correction(
 
 def _too_much(lines: Lines) -> str | None:
     """Why a month is not corrected: what it owes for is more than lines say, so for how much?"""
-    used: Counter[str] = Counter()
-    for line in lines:
-        if line.kind in USAGE_KINDS:
-            used[line.meter or ""] += line.quantity_micro or 0
-    meters = [meter for meter, micro in sorted(used.items()) if abs(micro) >= MOST_MICRO]
-    return f"{', '.join(meters)}: {TOO_MUCH}" if meters else None
+    used, own = Counter[str](), [line for line in lines if line.kind in USAGE_KINDS]
+    for line in own:
+        used[line.meter or ""] += line.quantity_micro or 0
+    reasons = {
+        TOO_MUCH: {meter for meter, micro in used.items() if abs(micro) >= MOST_MICRO},
+        TOO_DEAR: {line.meter or "" for line in own if abs(line.amount_minor) >= MOST_MINOR},
+    }
+    told = [f"{', '.join(sorted(those))}: {why}" for why, those in reasons.items() if those]
+    return "; ".join(told) or None
 
 
 def _last_plan(own: _Billed, subscription: Subscription | None, period: BillingPeriod) -> str:

@@ -21,22 +21,27 @@ from pipelines.invoices.draft_tables import line_table, lines_of
 from pipelines.invoices.invoice_parts import AT_ONCE
 from pipelines.invoices.lines_on_invoices import told_apart
 from schemas.invoice import invoice_id, late_note_id, month_billed
+from schemas.money import MOST_MINOR
 from schemas.tables import DOCUMENT_COLUMNS, INVOICE_LINE_COLUMNS, TOTAL_COLUMNS
 
 _SQL = files("pipelines") / "sql"
 _CLAMPED = (_SQL / "clamped.sql").read_text()
-_FOUND, _DIFFERING, _WRONG, _CURRENCIES, _BILLED = (
+_FOUND, _DIFFERING, _WRONG, _CURRENCIES, _BILLED, _TOO_DEAR = (
     (_SQL / "checks" / f"{name}.sql").read_text()
-    for name in ("found", "differing", "wrong", "currencies", "billed")
+    for name in ("found", "differing", "wrong", "currencies", "billed", "too_dear")
 )
 
 
 @dataclass(frozen=True, slots=True)
 class StoredInvoices:
-    """What is wrong with the invoices of a month, and what they bill (`TOTAL_COLUMNS`)."""
+    """What is wrong with the invoices of a month, and what they bill (`TOTAL_COLUMNS`).
+
+    `too_dear` are the tenants and meters whose amounts reach the most that a line says.
+    """
 
     findings: list[str]
     billed: pa.Table
+    too_dear: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ def read_invoices(books: Books, at_once: int = AT_ONCE) -> StoredInvoices:
     document, and all of a currency come to what the lines come to.
     """
     findings, billed, sums = list[str](), [table_of([], TOTAL_COLUMNS)], _Sums()
+    too_dear = set[tuple[str, str]]()
     for tenants, lines in ranges_of(books.line_stream(), at_once):
         heads = between(books.heads, *tenants)
         expected = _expected(lines, books)
@@ -71,7 +77,9 @@ def read_invoices(books: Books, at_once: int = AT_ONCE) -> StoredInvoices:
             findings += _wrong(connection, _differing(connection, stored, expected))
             _add_up(sums, connection)
             billed.append(_billed(connection))
-    return StoredInvoices([*findings, *sums.differences()], pa.concat_tables(billed))
+            too_dear |= _too_dear(connection)
+    findings += sums.differences()
+    return StoredInvoices(findings, pa.concat_tables(billed), frozenset(too_dear))
 
 
 def billed_quantities(books: Books) -> pa.Table:
@@ -88,6 +96,11 @@ def billed_quantities(books: Books) -> pa.Table:
 def _billed(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     connection.execute(_CLAMPED)
     return as_table(connection.sql(_BILLED).to_arrow_table(), TOTAL_COLUMNS)
+
+
+def _too_dear(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    rows = connection.sql(_TOO_DEAR, params={"most_minor": MOST_MINOR}).to_arrow_table()
+    return {(row["tenant"], row["meter"]) for row in rows_of(rows)}
 
 
 def _expected(lines: pa.Table, books: Books) -> pa.Table:

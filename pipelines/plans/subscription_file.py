@@ -6,13 +6,13 @@ Owns the reading of the file; storing and changing subscriptions is the ledger's
 """
 
 import csv
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise, zip_longest
-from types import MappingProxyType
 from typing import Literal, get_args
 
+from pipelines.plans.file_currencies import Currencies
 from schemas.card import card_fault
 from schemas.catalog import Catalog
 from schemas.errors import InvalidInput
@@ -22,9 +22,9 @@ from schemas.subscription import Interval, PlanSegment, Subscription
 
 REQUIRED = ("tenant", "plan", "starts_at")
 COLUMNS = (*REQUIRED, "ends_at", "currency", "card", "interval", "trial_days", "anchor_day")
-DEFAULT_CURRENCY = "USD"
 MAX_TRIAL_DAYS = 366
 DAY_MS = 86_400_000
+_NOBODY = Currencies()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,12 @@ def parse(
     name: str,
     catalog_version: int,
     catalog: Catalog,
-    currencies: Mapping[str, str] = MappingProxyType({}),
+    currencies: Currencies = _NOBODY,
 ) -> list[Subscription]:
     """Read subscriptions, ordered by tenant; their segments keep `catalog_version`.
 
     An empty `currency`, `card` or `anchor_day` is what another row of the tenant says, or else the
-    one of `currencies` (what tenants are billed in that are known) or USD, the card that the tenant
-    has, and calendar months.
+    one of `currencies` or USD, the card that the tenant has, and calendar months.
 
     Raises:
         InvalidInput: one line `file:line: column: reason; remedy` for each error found.
@@ -66,7 +65,7 @@ class _Reader:
     """Reads one file and collects all that is wrong with it."""
 
     def __init__(
-        self, name: str, catalog_version: int, catalog: Catalog, currencies: Mapping[str, str]
+        self, name: str, catalog_version: int, catalog: Catalog, currencies: Currencies
     ) -> None:
         self._name = name
         self._catalog_version = catalog_version
@@ -138,7 +137,7 @@ class _Reader:
         yield "plan", self._tenants_fault(values["plan"], tenant)
         yield "starts_at", _time_fault(starts)
         yield "ends_at", _time_fault(ends) if ends else None
-        yield "currency", self._currency_fault(currency, tenant)
+        yield "currency", self._currencies.fault(currency, tenant, self._catalog.currencies)
         yield "card", card_fault(card) if card else None
         yield "interval", self._interval_fault(values.get("interval"), values["plan"])
         yield "trial_days", _number_fault(values.get("trial_days"), 0, MAX_TRIAL_DAYS)
@@ -153,13 +152,6 @@ class _Reader:
         return (
             f"{plan} is for other tenants alone; choose another, or add {tenant} to its `tenants`"
         )
-
-    def _currency_fault(self, text: str | None, tenant: str) -> str | None:
-        billed_in = self._currencies.get(tenant)
-        if text and billed_in and text != billed_in:
-            return f"{tenant} is billed in {billed_in}, and stays so; write that, or nothing"
-        wanted = text or billed_in
-        return _choice_fault(wanted, self._catalog.currencies) if wanted else None
 
     def _interval_fault(self, text: str | None, plan: str) -> str | None:
         offered = self._catalog.plans.get(plan)
@@ -192,12 +184,11 @@ class _Reader:
         )
 
     def _usual_currency(self, row: _Row) -> str:
-        if row.tenant in self._currencies:
-            return self._currencies[row.tenant]
-        if DEFAULT_CURRENCY not in self._catalog.currencies:
+        usual = self._currencies.usual(row.tenant)
+        if usual not in self._catalog.currencies:
             offered = ", ".join(self._catalog.currencies)
             self._fault(row.line, "currency", f"it is empty; write one of {offered}")
-        return DEFAULT_CURRENCY
+        return usual
 
     def _segments(self, rows: list[_Row]) -> Iterator[PlanSegment]:
         next_starts = [row.starts_ms for row in rows[1:]]

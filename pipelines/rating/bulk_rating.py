@@ -1,8 +1,8 @@
 """A month's lines for all tenants at once: one DuckDB statement for usage, one for fees.
 
 Its figures are those of `pipelines.rating.rating` and `pipelines.rating.proration`, line by line;
-it owns only the speed. All arithmetic is in HUGEINT, which raises on overflow. Each subscription is
-rated for the billing period of its own that ends in the month.
+it owns only the speed. All arithmetic is in HUGEINT, which holds the dearest price of the most
+usage. Each subscription is rated for the billing period of its own that ends in the month.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +37,7 @@ _SQL = files("pipelines") / "sql"
 _TEXTS = {
     name: (_SQL / f"{name}.sql").read_text()
     for name in (
-        *("offered", "parts", "piece_cost", "clamped", "splits", "splits_by_policy"),
+        *("offered", "parts", "piece_cost", "rounded", "clamped", "splits", "splits_by_policy"),
         *("part_charges", "plain_charges", "fees", "plain_fees"),
     )
 }
@@ -54,9 +54,6 @@ def rate_charges(
     `segments` (`SEGMENT_COLUMNS`) are the subscriptions. `usage` is cut by
     `pipelines.segments.segments.bounds`; what lies in no part of a subscription, or is of a meter
     that its price lists do not price, makes no line.
-
-    Raises:
-        duckdb.Error: an amount does not fit 64 bits; nothing wraps.
     """
     return pa.concat_tables(BulkRating(segments, month, catalogs).charges(usage))
 
@@ -99,7 +96,7 @@ class BulkRating:
         whose, names = self._numbered, self._codes.names
         uses = used(usage, whose.tenants, names["meter"])
         whose = whose.the_long_way(self._valued(uses))
-        scripts = "offered", "parts", "piece_cost", "clamped", self._splits()
+        scripts = "offered", "parts", "piece_cost", "rounded", "clamped", self._splits()
         offered = self._offered()
 
         def some(first: int) -> pa.Table:

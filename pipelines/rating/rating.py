@@ -13,6 +13,7 @@ from pipelines.rating.pools import pool_of, pools, shares
 from pipelines.segments.segments import Part, parts
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
+from schemas.money import at_most
 from schemas.period import BillingPeriod
 from schemas.prices import Matrix, PerUnit, PriceModel
 from schemas.quantity import clamped
@@ -175,10 +176,10 @@ def overage_amount(price: PriceModel, before_micro: int, after_micro: int, curre
     """Minor units for going on from one quantity beyond the pool to another, rounded once.
 
     Tiers are those of the whole period: 600 units in one part and 600 in the next reach into a
-    tier that begins at 1,000.
+    tier that begins at 1,000. What is beyond `schemas.money.MOST_MINOR` is said to be as much.
     """
     grown = cost(price, after_micro, currency) - cost(price, before_micro, currency)
-    return to_minor(grown, currency)
+    return at_most(to_minor(grown, currency))
 
 
 def _card(part: Part, meter: str, catalogs: Mapping[int, Catalog]) -> RateCard | None:

@@ -1,6 +1,7 @@
 -- Usage lines of all subscriptions, for a bundle; pipelines.rating.rating is the specification, and what
 -- the close computes by number is in part_charges.sql and plain_charges.sql.
--- Tables: splits, parts (from parts.sql), prices, matrix_prices, divisors; cost.sql has the macro.
+-- Tables: splits, parts (from parts.sql), prices, matrix_prices, divisors; cost.sql and
+-- rounded.sql have the macros.
 WITH
 split AS (SELECT * FROM splits), -- from splits.sql, or by policies from splits_by_policy.sql
 priced AS (
@@ -61,11 +62,7 @@ lines AS (
         CASE WHEN model IS NOT NULL THEN value END AS line_value,
         overage_micro AS line_micro,
         unit_price_pico AS line_price_pico,
-        -- Rounded once, half away from zero: a credit is the charge of its size, negated.
-        coalesce(
-            sign(amount_atto)::HUGEINT * ((2 * abs(amount_atto) + divisor) // (2 * divisor)),
-            0
-        ) AS amount_minor
+        coalesce(rounded(amount_atto, divisor), 0) AS amount_minor
     FROM priced
 )
 SELECT

@@ -1,6 +1,6 @@
 -- Usage lines of parts of periods, in exact integers; pipelines.rating.rating is the specification.
--- Tables: splits, parts (from parts.sql), rates, pieces, matrix_prices, divisors; piece_cost.sql has
--- the macro.
+-- Tables: splits, parts (from parts.sql), rates, pieces, matrix_prices, divisors; piece_cost.sql and
+-- rounded.sql have the macros.
 WITH
 used AS MATERIALIZED (
     SELECT
@@ -97,8 +97,7 @@ lines AS (
         CASE WHEN is_billed THEN value END AS line_value,
         after_micro - before_micro AS line_micro,
         CASE WHEN is_billed THEN line_price_pico END AS line_price_pico,
-        -- Rounded once, half away from zero: a credit is the charge of its size, negated.
-        sign(amount)::HUGEINT * ((2 * abs(amount) + divisor) // (2 * divisor)) AS line_minor
+        rounded(amount, divisor) AS line_minor
     FROM priced
 )
 SELECT

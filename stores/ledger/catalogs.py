@@ -5,25 +5,39 @@ import hashlib
 import sqlalchemy as sa
 
 from schemas.catalog import Catalog
+from schemas.catalog_use import InUse, Judge
+from schemas.closing import ClosingState
 from schemas.errors import NotFound
+from schemas.period import BillingPeriod
 from stores.ledger.part import LedgerPart, lock
-from stores.ledger.tables.subscription_tables import catalog_versions, subscription_segments
+from stores.ledger.tables.closing_tables import closings
+from stores.ledger.tables.subscription_tables import (
+    catalog_versions,
+    subscription_segments,
+    subscriptions,
+    tenants,
+)
 
 
 class Catalogs(LedgerPart):
     """The table `catalog_versions`."""
 
-    def apply_catalog(self, document: bytes, now_ms: int) -> tuple[int, bool]:
+    def apply_catalog(
+        self, document: bytes, now_ms: int, judge: Judge = lambda known, in_use: None
+    ) -> tuple[int, bool]:
         """Store a price list (canonical JSON) as the next version, unless it is the newest already.
 
-        Returns the version that holds it, and whether that is new.
+        Returns the version that holds it, and whether that is new. What `judge` raises is raised,
+        and nothing is stored: nothing comes into use from its look until then.
         """
         digest = hashlib.sha256(document).hexdigest()
         with self._writing() as connection:
+            lock(connection, tenants)  # and so does whoever writes a subscription
             lock(connection, catalog_versions)
             newest = connection.execute(_newest_catalog()).first()
             if newest is not None and newest.document_hash == digest:
                 return newest.version, False
+            judge(_every(connection), _in_use(connection))
             version = 1 if newest is None else newest.version + 1
             connection.execute(
                 sa.insert(catalog_versions).values(
@@ -40,20 +54,12 @@ class Catalogs(LedgerPart):
     def catalogs(self) -> dict[int, Catalog]:
         """Every version of the price list."""
         with self._reading() as connection:
-            rows = connection.execute(sa.select(catalog_versions))
-            return {row.version: Catalog.model_validate_json(row.document) for row in rows}
+            return _every(connection)
 
     def holders(self, now_ms: int) -> dict[tuple[str, int], int]:
         """How many subscriptions have a plan, now or later, by (plan, version)."""
-        held = subscription_segments.c
-        count = sa.func.count(held.subscription.distinct())
-        query = (
-            sa.select(held.plan, held.catalog_version, count)
-            .where(sa.or_(held.ends_ms.is_(None), held.ends_ms > now_ms))
-            .group_by(held.plan, held.catalog_version)
-        )
         with self._reading() as connection:
-            return {(plan, version): n for plan, version, n in connection.execute(query)}
+            return _holders(connection, now_ms)
 
     def mark_rolled_out(self, version: int, now_ms: int) -> None:
         """Counters and landing run this version, and its new meters are filled."""
@@ -85,6 +91,32 @@ class Catalogs(LedgerPart):
             if row is None:
                 raise NotFound(_missing_catalog(connection, version))
             return row.version, row.document
+
+
+def _every(connection: sa.Connection) -> dict[int, Catalog]:
+    rows = connection.execute(sa.select(catalog_versions))
+    return {row.version: Catalog.model_validate_json(row.document) for row in rows}
+
+
+def _holders(connection: sa.Connection, since_ms: int) -> dict[tuple[str, int], int]:
+    held = subscription_segments.c
+    count = sa.func.count(held.subscription.distinct())
+    query = (
+        sa.select(held.plan, held.catalog_version, count)
+        .where(sa.or_(held.ends_ms.is_(None), held.ends_ms > since_ms))
+        .group_by(held.plan, held.catalog_version)
+    )
+    return {(plan, version): n for plan, version, n in connection.execute(query)}
+
+
+def _in_use(connection: sa.Connection) -> InUse:
+    """What ended before the newest closed month is billed; that month may have late usage."""
+    closed = closings.c.state == ClosingState.CLOSED.value
+    month = connection.execute(sa.select(sa.func.max(closings.c.month)).where(closed)).scalar()
+    since_ms = BillingPeriod.month(month).start_ms if month else 0
+    anchored = sa.select(sa.func.min(subscriptions.c.tenant)).where(subscriptions.c.anchor_day != 1)
+    first = connection.execute(anchored).scalar()
+    return InUse(_holders(connection, since_ms).keys(), first)
 
 
 def catalogs_of(connection: sa.Connection, versions: set[int]) -> dict[int, Catalog]:

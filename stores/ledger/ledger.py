@@ -22,6 +22,7 @@ from stores.ledger.payments.payments import Payments
 from stores.ledger.payments.reversals import Reversals
 from stores.ledger.payments.uncollected import Uncollected
 from stores.ledger.payments.webhooks import Webhooks
+from stores.ledger.subscriptions.currencies import Currencies
 from stores.ledger.subscriptions.plan_changes import PlanChanges
 from stores.ledger.subscriptions.published import Published
 from stores.ledger.subscriptions.segments import Segments
@@ -37,6 +38,7 @@ class Ledger(
     Catalogs,
     Epochs,
     Subscriptions,
+    Currencies,
     Segments,
     PlanChanges,
     Published,

@@ -3,7 +3,7 @@
 -- what is wrong, if anything is. It starts from each meter's total, so it does not repeat how the
 -- lines were made.
 -- Tables: usage, lines, parts (from parts.sql), every (segments), plans, price_lists, priced, cards,
--- prices, matrix_prices, divisors; cost.sql has the macro.
+-- prices, matrix_prices, divisors; cost.sql and rounded.sql have the macros.
 WITH
 on_lists AS (
     SELECT parts.*, price_lists.kind
@@ -109,9 +109,7 @@ other_amounts AS (
     SELECT subscription
     FROM costed
     WHERE is_odd
-        OR amount_minor <> coalesce(
-            sign(amount_atto)::HUGEINT * ((2 * abs(amount_atto) + divisor) // (2 * divisor)), 0
-        )
+        OR amount_minor <> coalesce(rounded(amount_atto, divisor), 0)
     UNION ALL
     SELECT subscription
     FROM lines

@@ -17,6 +17,7 @@ from stores.ledger.extras.keeping import (
     check_month_open,
     check_open_from,
     check_tenant,
+    hold_tenant,
     keep,
     send_back_drafts,
 )
@@ -149,7 +150,7 @@ class Bookings(LedgerPart):
     ) -> Kept:
         row = asdict(booked)
         with self._writing() as connection:
-            check_tenant(connection, booked.tenant)
+            hold_tenant(connection, booked.tenant)
             name = booked.key if isinstance(booked, BookedAddOn) else booked.coupon
             kept = keep(connection, table, row, f"{name!r} of {booked.tenant}")
             if kept == "added":

@@ -43,9 +43,19 @@ def check_tenant(connection: sa.Connection, tenant: str) -> sa.Row[Any]:
     return row
 
 
+def hold_tenant(connection: sa.Connection, tenant: str) -> sa.Row[Any]:
+    """The tenant's row, whose currency stays until the transaction ends. Raises NotFound."""
+    own = sa.select(tenants.c.tenant).where(tenants.c.tenant == tenant)
+    connection.execute(own.with_for_update(read=True)).all()
+    return check_tenant(connection, tenant)
+
+
 def check_currency(connection: sa.Connection, tenant: str, currency: str) -> None:
-    """Raise Conflict where a tenant is billed in another currency, NotFound without one."""
-    own = check_tenant(connection, tenant).currency
+    """Raise Conflict where a tenant is billed in another currency, NotFound without one.
+
+    It stays the tenant's until the transaction ends.
+    """
+    own = hold_tenant(connection, tenant).currency
     if own != currency:
         raise Conflict(f"{tenant} is billed in {own}; an amount in {currency} is never converted")
 

@@ -7,7 +7,7 @@ credit. Notes for late usage are made by the close and are no matter of these.
 import sqlalchemy as sa
 
 from schemas.errors import Conflict, InvalidInput
-from schemas.extras import USUAL_PRIORITY
+from schemas.extras import USUAL_PRIORITY, Kept
 from schemas.invoice import Invoice, InvoiceState
 from schemas.money import Money
 from schemas.payment import AttemptState
@@ -31,25 +31,26 @@ class CreditNotes(LedgerPart):
 
     def issue_credit_note(
         self, note: Invoice, who: str, why: str, seller: str, dates: tuple[int, int]
-    ) -> Invoice:
-        """Finalize a note that credits an invoice; a note of the same id is issued once.
+    ) -> tuple[Invoice, Kept]:
+        """Finalize a note that credits an invoice; one of the same id is `unchanged` from then on.
 
         What is not paid yet is reduced by it; of what is paid it becomes a prepaid credit.
 
         Raises:
             NotFound: no such invoice. Conflict: it is a draft or void, less than that is left of
-            it, or a payment of it is under way.
+            it, a payment of it is under way, or the note of the id credits something else.
         """
         with self._writing() as connection:
             invoice = locked(connection, note.corrects or "")
             if there := _by_id(connection, note.id):
-                return there
+                _check_same(there, note)
+                return there, "unchanged"
             _check_creditable(connection, invoice, -note.total_minor)
             made = issue(connection, note, seller, dates)
             _settle(connection, invoice, made, dates[0])
             told = {"why": why, "corrects": invoice.number, "amount_minor": made.total_minor}
             tell(connection, "note.issued", made, who, dates[0], told)
-            return made
+            return made, "added"
 
 
 def notes_on(connection: sa.Connection, invoice: Invoice) -> list[int]:
@@ -90,6 +91,14 @@ def _owed_again(connection: sa.Connection, invoice: Invoice) -> str:
 def _by_id(connection: sa.Connection, id_: str) -> Invoice | None:
     found = load_invoices(connection, invoices.c.id == id_)
     return found[0][0] if found else None
+
+
+def _check_same(there: Invoice, note: Invoice) -> None:
+    if there.total_minor != note.total_minor:
+        raise Conflict(
+            f"{there.number} was issued by this key, and credits "
+            f"{_money(-there.total_minor, there)}; give this note another key"
+        )
 
 
 def _check_creditable(connection: sa.Connection, invoice: Invoice, amount_minor: int) -> None:

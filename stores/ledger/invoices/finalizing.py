@@ -1,8 +1,8 @@
 """Finalizing a month's invoices: the gate, the numbers, and what follows in the same transaction.
 
 An invoice passes when its tenant's reconciliation is recorded and holds nothing, or when somebody
-has overridden that with a name and a reason. Once finalized, an invoice never changes but for its
-payment.
+has overridden what holds it, and nothing else, with a name and a reason. Once finalized, an invoice
+never changes but for its payment.
 """
 
 import sqlalchemy as sa
@@ -134,8 +134,14 @@ def _passes(month: str) -> sa.ColumnElement[bool]:
     agrees = sa.exists().where(
         recorded, reconciled.c.tenant == invoices.c.tenant, reconciled.c.held.is_(None)
     )
+    # Of what was found when it was given: another difference is another matter.
+    stands = sa.exists().where(
+        recorded, reconciled.c.tenant == overrides.c.tenant, reconciled.c.held == overrides.c.held
+    )
     overridden = sa.exists().where(
-        overrides.c.month == month, overrides.c.tenant == invoices.c.tenant
+        overrides.c.month == month,
+        overrides.c.tenant == invoices.c.tenant,
+        sa.or_(overrides.c.held.is_(None), stands),
     )
     agreed = sa.or_(sa.and_(invoices.c.held.is_(None), agrees), overridden)
     return sa.and_(agreed, passes_review(month, overridden))

@@ -27,8 +27,8 @@ class Releasing(LedgerPart):
         """Let a held tenant's draft be finalized; the name and reason stay in the audit log.
 
         A person's hold is taken back. Where the comparison has found a difference, that is
-        overridden; where it has not, the draft passes by its figures, those of a later comparison
-        too.
+        overridden, and no other that a later comparison finds; where it has not, the draft passes
+        by its figures, those of a later comparison too.
 
         Raises:
             NotFound: the tenant has no draft in the month. Conflict: the month is closed, and
@@ -43,8 +43,11 @@ class Releasing(LedgerPart):
             if is_closed:
                 _check_covered(connection, month, tenant)
             let_go(connection, month, tenant)
-            if _differs(connection, month, tenant, if_not_compared=is_closed):
-                _override(connection, month, tenant, {"who": who, "why": why, "at_ms": now_ms})
+            is_compared, held = _found(connection, month, tenant)
+            # Who is not compared yet is compared later; in a closed month there is a word alone.
+            if held or (is_closed and not is_compared):
+                told = {"who": who, "why": why, "at_ms": now_ms, "held": held}
+                _override(connection, month, tenant, told)
                 audit(connection, now_ms, who, "hold.overridden", detail)
             else:
                 connection.execute(sa.update(invoices).where(own).values(held=None))
@@ -57,14 +60,11 @@ def _check_covered(connection: sa.Connection, month: str, tenant: str) -> None:
     check_covered(connection, month, own, "make one of those void, then release it again")
 
 
-def _differs(connection: sa.Connection, month: str, tenant: str, *, if_not_compared: bool) -> bool:
-    """Has the comparison found a difference?
-
-    Who is not compared yet is compared later; in a closed month there is a person's word alone.
-    """
+def _found(connection: sa.Connection, month: str, tenant: str) -> tuple[bool, str | None]:
+    """Was the tenant compared, and what holds it by that?"""
     own = sa.and_(reconciliation_slice(month).live_tenants, reconciled.c.tenant == tenant)
-    found = connection.execute(sa.select(reconciled.c.held).where(own)).scalars().all()
-    return any(found) if found else if_not_compared
+    row = connection.execute(sa.select(reconciled.c.held).where(own)).first()
+    return row is not None, row.held if row else None
 
 
 def _override(connection: sa.Connection, month: str, tenant: str, told: dict[str, Any]) -> None:

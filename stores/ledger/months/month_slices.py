@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from schemas.ledger_ports import LineWork
@@ -70,6 +71,11 @@ class ReconciliationSlice(ColumnSlice):
 
 
 def _tenants(chunk: pa.Table) -> pa.Table:
-    """Each tenant, and one of the reasons that hold it, if there is any."""
-    found = chunk.group_by("tenant", use_threads=False).aggregate([("held", "max")])
-    return found.rename_columns({"held_max": "held"})
+    """Each tenant, and all the reasons that hold it, as its draft tells them."""
+    names, told = pc.unique(chunk["tenant"]), dict[str, str]()
+    for row in chunk.filter(pc.is_valid(chunk["held"])).to_pylist():
+        before = f"{told[row['tenant']]}; " if row["tenant"] in told else ""
+        told[row["tenant"]] = f"{before}{row['meter']}: {row['held']}"
+    reasons = pa.array(told.values(), pa.string())
+    places = pc.index_in(names, value_set=pa.array(told, pa.string()))
+    return pa.table({"tenant": names, "held": reasons.take(places)})

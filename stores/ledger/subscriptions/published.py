@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from schemas.entitlement import made_for
 from schemas.invoice import Invoice, InvoiceState
 from stores.ledger.invoices.rows import load_invoices
 from stores.ledger.part import LedgerPart
@@ -25,13 +26,15 @@ class Published(LedgerPart):
     def roll_over(self, month: str) -> int:
         """Give tenants whose entitlements were made in an earlier month a new version; how many.
 
-        A timeline reaches to the end of the next period, so each month needs a new one.
+        A timeline reaches to the end of the next period, so each month needs a new one. So does
+        another revision of what makes them, see `schemas.entitlement.MADE_BY`.
         """
+        mark = made_for(month)
         with self._writing() as connection:
             return connection.execute(
                 sa.update(tenants)
-                .where(tenants.c.month < month)
-                .values(version=tenants.c.version + 1, month=month)
+                .where(tenants.c.month < mark)
+                .values(version=tenants.c.version + 1, month=mark)
             ).rowcount
 
     def behind_entitlements(self, limit: int) -> list[SubscribedTenant]:

@@ -23,6 +23,10 @@ SEGMENT_COLUMNS = (
 )
 
 
+BeforeAfter = tuple[Subscription | None, Subscription]
+"""A subscription as it was, None if it is new, and as it shall be."""
+
+
 @dataclass(frozen=True, slots=True)
 class SubscribedTenant:
     """A subscription as stored. `version` counts its changes; `entitlement_version` also the

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from schemas.closing import ClosingState
+from schemas.entitlement import made_for
 from schemas.errors import PeriodClosed
 from schemas.period import BillingPeriod, format_instant, from_ms
 from schemas.plan_change import CLOCK, PlanEntry
@@ -23,6 +24,12 @@ from stores.ledger.extras.keeping import send_back_plans
 from stores.ledger.outbox import BillingEvent, announce, as_json, audit
 from stores.ledger.part import insert_all
 from stores.ledger.subscriptions.change_rows import Change, announce_states, record, transition
+from stores.ledger.subscriptions.counted import check_counted
+from stores.ledger.subscriptions.currencies import (
+    check_currencies,
+    lock_currencies,
+    other_currencies,
+)
 from stores.ledger.subscriptions.subscription_rows import description, segment_rows
 from stores.ledger.tables.closing_tables import closings
 from stores.ledger.tables.subscription_tables import subscription_segments, subscriptions, tenants
@@ -65,13 +72,20 @@ def write(
 
     Raises:
         PeriodClosed: one changes before the end of a closed month, and that is not allowed.
-        NotFound: a price list version was never applied.
+        NotFound: a price list version was never applied. Conflict: another currency is wanted for
+        a tenant of whom something is in the one it has, or the newest price list does not count
+            what begins.
     """
     changed = [each for each in written if each.is_changed]
     segments = (segment for each in changed for segment in each.after.segments)
     check_catalog_versions(connection, {segment.catalog_version for segment in segments})
+    both = [(each.before, each.after) for each in changed]
+    check_counted(connection, both)
+    moved = other_currencies(both)
+    lock_currencies(connection, moved)
     # First, for it waits for whoever is finalizing: then a month that is open stays open.
     _send_back(connection, changed)
+    check_currencies(connection, moved)
     if not in_closed_months:
         _check_closed(connection, changed)
     _create(connection, [each for each in changed if each.before is None], now_ms)
@@ -139,7 +153,7 @@ def _closed(tenant: str, differs_ms: int, open_from_ms: int, closed: BillingPeri
 
 
 def _create(connection: sa.Connection, created: Sequence[Written], now_ms: int) -> None:
-    month = BillingPeriod.month_of(now_ms).key
+    month = made_for(BillingPeriod.month_of(now_ms).key)
     new = [each.after for each in created]
     profiles = [
         {
@@ -184,7 +198,7 @@ def _replace(connection: sa.Connection, changed: Sequence[Subscription], now_ms:
             currency=sa.bindparam("new_currency"),
             card=sa.bindparam("new_card"),
             version=tenants.c.version + 1,
-            month=BillingPeriod.month_of(now_ms).key,
+            month=made_for(BillingPeriod.month_of(now_ms).key),
         ),
         profiles,
     )

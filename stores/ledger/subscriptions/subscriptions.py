@@ -65,7 +65,8 @@ class Subscriptions(LedgerPart):
             PeriodClosed: one changes within a closed month, and `in_closed_months` is not said.
             InvalidInput: a tenant is named twice, or a subscription has no plan.
             NotFound: its price list version was never applied.
-            Conflict: the tenant has a subscription of another id, or is billed in another currency.
+            Conflict: the tenant has a subscription of another id, or something of it is in another
+            currency: an invoice, a credit, an item, an add-on or a coupon.
         """
         _check(wanted)
         counts: Counter[Saved] = Counter()
@@ -103,18 +104,6 @@ class Subscriptions(LedgerPart):
         query = sa.select(subscriptions.c.tenant).order_by(subscriptions.c.tenant)
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
-
-    def first_anchored(self) -> str | None:
-        """The first tenant whose billing periods begin on another day than the first, if any."""
-        query = sa.select(sa.func.min(subscriptions.c.tenant))
-        with self._reading() as connection:
-            return connection.execute(query.where(subscriptions.c.anchor_day != 1)).scalar()
-
-    def currencies(self) -> dict[str, str]:
-        """What every tenant is billed in."""
-        with self._reading() as connection:
-            rows = connection.execute(sa.select(tenants.c.tenant, tenants.c.currency))
-            return {row.tenant: row.currency for row in rows}
 
 
 def _of(named: Collection[str], condition: sa.ColumnElement[bool]) -> list[sa.ColumnElement[bool]]:
@@ -179,11 +168,6 @@ def _compare(wanted: Subscription, stored: SubscribedTenant | None) -> Saved:
         raise Conflict(
             f"tenant {wanted.tenant!r} has the subscription {stored.subscription.id!r};"
             f" {wanted.id!r} cannot be added beside it"
-        )
-    if stored.subscription.currency != wanted.currency:
-        raise Conflict(
-            f"tenant {wanted.tenant!r} is billed in {stored.subscription.currency}, and invoices,"
-            f" credits and items are in it; give it that instead of {wanted.currency}"
         )
     return "unchanged" if stored.subscription == wanted else "changed"
 

@@ -59,4 +59,6 @@ overrides = Table(
     text_column("who"),
     text_column("why"),
     big("at_ms"),
+    # the reasons that it is of, as `reconciled` has them; null: of whatever there is
+    Column("held", TEXT),
 )

@@ -58,7 +58,7 @@ tenants = Table(
     Column("region", TEXT),
     Column("tax_id", TEXT),
     # entitlements: `version` is to be on the topic, `published_version` is; `month` is the
-    # calendar month for which the version was made
+    # calendar month for which the version was made, and by which revision
     big("version"),
     count("published_version"),
     text_column("month"),

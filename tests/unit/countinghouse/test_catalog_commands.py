@@ -1,14 +1,22 @@
 """`catalog diff` and `catalog show` on files and on a ledger in a temporary folder."""
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from countinghouse.cli.app import app
-from countinghouse.init import DEFAULT_CATALOG, EXAMPLES
+from countinghouse.init import DEFAULT_CATALOG, EXAMPLES, apply_catalog, open_ledger
+from countinghouse.settings import Settings
+from pipelines.catalog.catalog_succession import ensure_follows
 from schemas.errors import Conflict, InvalidInput, NotFound
+from stores.ledger import SavedCounts, connect
+from tests.builders import a_subscription
+from tests.unit.pipelines.catalog.test_catalog_diff import edited
+from tests.unit.pipelines.catalog.test_catalog_succession import without as without_meter
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +78,26 @@ def test_what_is_in_use_stays_counted(tmp_path: Path) -> None:
     assert isinstance(refused.exception, Conflict)
     assert "billing periods of acme" in str(refused.exception)
     assert invoke("catalog", "apply", str(anniversaries)).stdout.startswith("nothing changed")
+
+
+def test_a_plan_that_begins_while_a_price_list_is_judged_does_not_slip_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books, started = open_ledger(Settings()), list[Future[SavedCounts]]()
+
+    def judged(*given: Any) -> None:
+        ensure_follows(*given)
+        wanted = [a_subscription("pro 09-01")]
+        started.append(beside.submit(connect(books_url).save_subscriptions, wanted, 0, "ada"))
+        wait(started, timeout=1)
+
+    books_url, without = Settings().ledger_url, tmp_path / "without.yaml"
+    without.write_text(json.dumps(edited(without_meter("tokens")).model_dump(mode="json")))
+    monkeypatch.setattr("countinghouse.init.ensure_follows", judged)
+    with ThreadPoolExecutor(1) as beside:
+        assert apply_catalog(books, without) == (2, True)
+        with pytest.raises(Conflict, match="pro of price list 1 is billed by tokens"):
+            started[0].result()
 
 
 def test_a_price_list_in_force_is_asked_for_where_there_is_none(dearer: str) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from countinghouse.cli.app import app
 from countinghouse.settings import Settings
 from pipelines.bundle.bundle import make_bundle
+from pipelines.corrections import invoice_corrections
 from pipelines.invoices.books import Books
 from schemas.errors import Conflict, InvalidInput, NotFound
 from schemas.repeats import RepeatedIds
@@ -90,16 +91,39 @@ def test_a_void_invoice_is_made_again_with_the_next_number(month: Month) -> None
 def test_an_amount_or_a_line_is_credited(month: Month) -> None:
     amount = ("invoices", "credit-note", UPGRADE, "--amount", "10.00", "--reason", "outage")
     assert run(*amount, "--key", "outage") == f"2026-10-000003 credits {UPGRADE}: USD -10.00\n"
-    assert "2026-10-000003" in run(*amount, "--key", "outage")
+    again = run(*amount, "--key", "outage")
+    assert again == f"2026-10-000003 credits {UPGRADE}: USD -10.00 (issued before, paid now)\n"
     line = run_json("invoices", "credit-note", UPGRADE, "--line", "1", "--reason", "a gift")
-    assert line == {"number": "2026-10-000004", "total_minor": -4999, "currency": "USD"}
+    issued = {"number": "2026-10-000004", "total_minor": -4999, "currency": "USD"}
+    assert line == issued | {"result": "added"}
 
 
 def test_without_a_key_each_note_is_another_whatever_keys_are_in_use(month: Month) -> None:
     amount = ("invoices", "credit-note", UPGRADE, "--amount", "10.00", "--reason", "outage")
-    keys = (("--key", "2"), (), (), ("--key", "2"))
-    numbers = [run_json(*amount, *key)["number"] for key in keys]
-    assert numbers == ["2026-10-000003", "2026-10-000004", "2026-10-000005", "2026-10-000003"]
+    keys = (("--key", "2"), (), (), ("--key", "2"), ("--key", "1"))
+    found = [run_json(*amount, *key) for key in keys]
+    numbers = [each["number"].removeprefix("2026-10-00000") for each in found]
+    assert numbers == ["3", "4", "5", "3", "6"]
+    assert [each["result"] for each in found] == ["added"] * 3 + ["unchanged", "added"]
+
+
+def test_a_key_is_of_one_note_and_not_like_those_of_notes_without(month: Month) -> None:
+    note = ("invoices", "credit-note", UPGRADE, "--reason", "outage", "--key")
+    run(*note, "a", "--amount", "10.00")
+    told = r"2026-10-000003 was issued by this key, and credits USD 10.00; .* another key"
+    with pytest.raises(Conflict, match=told):
+        run(*note, "a", "--amount", "10.01")
+    with pytest.raises(InvalidInput, match="--key: ':1' begins with a colon"):
+        run(*note, ":1", "--amount", "10.00")
+
+
+def test_two_notes_without_a_key_at_once_are_two(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = iter([":1", ":1", ":2"])
+    monkeypatch.setattr(invoice_corrections, "_next_key", lambda *_: next(free))
+    amount = ("invoices", "credit-note", UPGRADE, "--amount", "10.00", "--reason", "outage")
+    assert run_json(*amount)["number"] != run_json(*amount)["number"]
 
 
 def test_a_bundle_tells_what_stands_and_its_script_is_silent(month: Month, tmp_path: Path) -> None:

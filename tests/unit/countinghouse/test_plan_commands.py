@@ -13,6 +13,7 @@ from countinghouse.cli.app import app
 from countinghouse.init import DEFAULT_CATALOG
 from countinghouse.settings import Settings
 from schemas.errors import BillingError, ChangeRefused, InvalidInput, NotFound, PeriodClosed
+from schemas.extras import CreditGrant
 from schemas.vector import Vector
 from stores.ledger import Ledger, connect
 from tests.builders import units
@@ -260,9 +261,19 @@ def test_a_file_that_says_no_currency_leaves_a_tenant_its_own(home: Path) -> Non
     file = home / "subscriptions.csv"
     file.write_text("tenant,plan,starts_at\nacme,free,2026-10-11\nbolt,free,2026-10-11\n")
     subscriptions("apply", str(file))
-    assert ledger().currencies() == {"acme": "CNY", "bolt": "USD"}
-    file.write_text("tenant,plan,starts_at,currency\nacme,free,2026-10-11,USD\n")
-    with pytest.raises(InvalidInput, match="2: currency: acme is billed in CNY"):
+    assert ledger().currencies(["acme", "bolt", "new"]) == {"acme": "CNY", "bolt": "USD"}
+
+
+def test_a_mistyped_currency_is_put_right_until_something_is_in_it(home: Path) -> None:
+    file = home / "subscriptions.csv"
+    for currency in ("CNY", "USD"):
+        file.write_text(f"tenant,plan,starts_at,currency\nacme,free,2026-10-11,{currency}\n")
+        subscriptions("apply", str(file))
+        assert ledger().currencies(["acme"]) == {"acme": currency}
+    ledger().grant_credit(CreditGrant("acme", "gift", "USD", 100, 0), "ada")
+    file.write_text("tenant,plan,starts_at,currency\nacme,free,2026-10-11,CNY\n")
+    why = "2: currency: acme is billed in USD, and stays so: the credit 'gift' is in it"
+    with pytest.raises(InvalidInput, match=why):
         subscriptions("apply", str(file))
 
 

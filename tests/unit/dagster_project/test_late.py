@@ -6,10 +6,19 @@ import dagster as dg
 import pytest
 
 from dagster_project import late
+from pipelines.catalog import catalog_file
 from schemas.vector import Vector
-from tests.builders import at, units
+from tests.builders import at, llm_tokens, units
 from tests.fake_warehouse import Used
-from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare, metadata_of
+from tests.plan_lives import a_life
+from tests.unit.dagster_project.months import (
+    MONTH,
+    Month,
+    a_month,
+    an_empty_month,
+    close_bare,
+    metadata_of,
+)
 
 
 @pytest.fixture
@@ -66,6 +75,29 @@ def test_who_used_what_after_the_cut_is_told_with_what_it_changes(month: Month) 
     [owed] = (record.data for record in shown["to be corrected"].records)
     assert owed == {"tenant": "design", "invoice": "2026-10-000001", "difference": "USD 0.80"}
     assert shown["total_usd_minor"] == 80
+
+
+@pytest.mark.parametrize(
+    ("when", "asked", "tenants"),
+    [
+        ("09-20", ["late 2026-10 1"], 1),
+        ("10-20", "nothing has come late: 2026-10", 0),  # of November's invoice
+    ],
+)
+def test_who_is_billed_by_the_anniversary_has_late_usage_of_that_period(
+    tmp_path: Path, when: str, asked: list[str] | str, tenants: int
+) -> None:
+    month = an_empty_month(tmp_path)
+    yearly = llm_tokens().model_copy(update={"anniversary_billing": True})
+    month.ledger.apply_catalog(catalog_file.canonical(yearly), 0)
+    month.ledger.save_subscriptions([a_life("pro 09-16", 16)], 0, "test")
+    month.warehouse.events = []
+    close_bare(month, MONTH)
+    month.warehouse.events = [Used("acme", "tokens", at(when), units(2_000_000), offset=10)]
+    month.log.end = month.log.landing = Vector({(1, 0): 11})
+    assert tick(month) == asked
+    shown = metadata_of(month.run("late_usage"), "late_usage")
+    assert shown["tenants"] == tenants == len(getattr(shown["to be corrected"], "records", ()))
 
 
 def test_a_month_without_late_usage_says_so(month: Month) -> None:

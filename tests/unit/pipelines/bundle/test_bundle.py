@@ -14,6 +14,7 @@ from pipelines.bundle.bundle_manifest import content_hash, manifest
 from pipelines.catalog.marked_yaml import read_yaml
 from pipelines.invoices.books import Books
 from schemas.bundle import RunRecord, WrittenFile
+from schemas.money import MOST_MINOR
 from stores.bundles import changed_files, write_bundle
 from tests import bundles
 from tests.builders import at
@@ -73,6 +74,21 @@ def test_a_plan_s_policies_come_out_again(policy: str, tmp_path: Path) -> None:
     tables = bundles.write(books, tmp_path / "bundle")
     assert {"overage", "proration_charge"} & {it.kind for it in books.invoices[0].lines}
     assert tables["other_fees"].num_rows > 0 or policy in ("full", "own")
+    assert bundles.differences(tmp_path / "bundle") == []
+
+
+@pytest.mark.parametrize("plans", ["dear 09-01", "dear 09-01, large 10-11"])
+def test_an_amount_of_more_than_a_line_says_comes_out_again(plans: str, tmp_path: Path) -> None:
+    price = {"overage": {"model": "per_unit", "price": {"USD": "9000000"}}}
+    terms = {"base_fee": {"USD": "31"}, "meters": {"calls": {"included": 100} | price}}
+    given = {
+        "plans": {"dear": terms, "large": terms},
+        "subscribed": plans,
+        "usage": "calls 100000000000 @1",
+    }
+    books = bundles.drafted(bill_of(given))
+    bundles.write(books, tmp_path / "bundle")
+    assert MOST_MINOR in [line.amount_minor for line in books.invoices[0].lines]
     assert bundles.differences(tmp_path / "bundle") == []
 
 

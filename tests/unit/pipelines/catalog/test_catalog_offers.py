@@ -96,6 +96,8 @@ def test_offers_are_stored_as_they_were_written() -> None:
          "plans.pro.minimum: there is none in JPY; add it"),
         ("minimum: {USD: 100,", "minimum: {USD: 0.001,", "0.001",
          "plans.pro.minimum.USD: 0.001 has more than 2 decimals, the smallest amount of USD"),
+        ("maximum: {USD: 500,", "maximum: {USD: 10000000000000.01,", "10000000000000.01",
+         "plans.pro.maximum.USD: 10000000000000.01 is more than can be billed"),
         ("on: tokens", "on: tokns", "tokns",
          "plans.pro.discount.on: 'tokns' is not a meter; write all, fees, usage, or tokens"),
         ("on: tokens", "on: cost", "cost}\n    meters",

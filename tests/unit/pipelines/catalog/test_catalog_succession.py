@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.catalog.catalog_succession import InUse, ensure_follows
+from pipelines.catalog.catalog_succession import ensure_follows
 from schemas.catalog import Catalog
+from schemas.catalog_use import InUse
 from schemas.errors import Conflict
 from tests.builders import llm_tokens
 from tests.unit.pipelines.catalog.test_catalog_diff import Edit, edited

@@ -2,12 +2,16 @@
 
 import pytest
 
+from pipelines.checks.checks import charges_match_usage
 from pipelines.close import closing, letting_go
+from pipelines.invoices.books import Books
+from schemas.catalog import Catalog
 from schemas.closing import ClosingState
 from schemas.errors import NotFound, ReconciliationFailed
 from schemas.invoice import InvoiceState
+from schemas.money import TOO_DEAR
 from schemas.quantity import MOST_MICRO
-from tests.builders import at
+from tests.builders import at, llm_tokens, units
 from tests.fake_warehouse import Used
 from tests.unit.pipelines.close.test_closing import MONTH, World, used
 
@@ -36,6 +40,25 @@ def test_a_held_invoice_is_released_by_name_and_reason_with_the_next_number() ->
     assert world.ledger.overrides == {(MONTH, "upgrade"): ("billing", "checked by hand")}
     with pytest.raises(NotFound, match="has no draft"):
         letting_go.release_held(MONTH, "upgrade", world.ledger, world.clock, **word)
+
+
+def test_who_was_let_go_for_one_difference_is_held_for_another() -> None:
+    world = World(max_held=0.5)
+    world.warehouse.events += used("upgrade", "10-21", 1, 4, counted=False)
+    world.open()
+    draft(world)
+    world.ledger.override(MONTH, "upgrade", "billing", "checked by hand")
+    world.warehouse.events += used("upgrade", "10-22", 1, 4, counted=False)
+    assert world.close()[-1].counts == {"finalized": 2, "held": 1}
+
+
+def draft(world: World) -> None:
+    """Up to drafts that were compared."""
+    closing.aggregate_usage(MONTH, world.ledger, world.warehouse)
+    closing.rate_charges(MONTH, world.ledger)
+    closing.prorate_fees(MONTH, world.ledger)
+    closing.draft_invoices(MONTH, world.ledger)
+    closing.reconcile(MONTH, world.ledger, world.warehouse, world.log, max_held=world.max_held)
 
 
 def test_who_was_let_go_after_the_month_was_closed_is_finalized_by_closing_again() -> None:
@@ -86,3 +109,18 @@ def test_more_than_can_be_said_in_each_of_two_plans_holds_the_tenant_alone() -> 
     [held] = world.ledger.invoices(MONTH, [InvoiceState.DRAFT])
     assert held.tenant == "upgrade"
     assert held.held == "tokens: more than 9223372036854.775807 units cannot be billed"
+
+
+@pytest.mark.parametrize("price", ["100000", "9000000"])
+def test_who_owes_more_than_a_line_says_is_held_alone(price: str) -> None:
+    body = llm_tokens().model_dump(mode="json")
+    card = body["plans"]["enterprise"]["meters"]["tokens"]
+    card["overage"] = {"price": {"USD": price, "CNY": price}}
+    world = World(max_held=0.5)
+    world.ledger.sold = {1: Catalog.model_validate(body)}
+    world.warehouse.events += [Used("upgrade", "tokens", at("10-20"), units(10**12), 0, 4)]
+    assert world.close()[-1].counts == {"finalized": 2, "held": 1}
+    [held] = world.ledger.invoices(MONTH, [InvoiceState.DRAFT])
+    assert held.tenant == "upgrade"
+    assert held.held == f"tokens: {TOO_DEAR}"
+    assert charges_match_usage(Books(MONTH, world.ledger)) == []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.corrections.invoice_corrections import Word, credit
 from schemas.errors import InvalidInput
+from schemas.extras import Kept
 from schemas.invoice import Invoice, InvoiceLine
 from tests.builders import OCTOBER
 from tests.fakes import FakeLedger
@@ -28,14 +29,14 @@ class OneInvoice(FakeLedger):
     def invoice(self, number: str) -> Invoice:
         return self._only
 
-    def issue_credit_note(self, note: Invoice, *told: object) -> Invoice:
-        return note
+    def issue_credit_note(self, note: Invoice, *told: object) -> tuple[Invoice, Kept]:
+        return note, "added"
 
 
 def credited(place: int, *lines: InvoiceLine) -> tuple[int, int | None]:
     """Amount and tax of the note for a line."""
     ledger: Any = OneInvoice(*lines)
-    [line] = credit("1", ledger, WORD, seller="seller", line=place).lines
+    [line] = credit("1", ledger, WORD, seller="seller", line=place)[0].lines
     return line.amount_minor, line.tax_minor
 
 

@@ -3,6 +3,8 @@
 import pytest
 
 from pipelines.corrections.late_listing import late_usage
+from schemas.catalog import Catalog
+from schemas.money import TOO_DEAR
 from schemas.quantity import MOST_MICRO
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, llm_tokens, units
@@ -42,3 +44,14 @@ def test_more_than_a_line_can_say_in_two_parts_stops_nobody(plans: str) -> None:
         send(world, day, MOST_MICRO)
     world.close("2026-11")
     assert world.corrections("2026-11") == []
+
+
+def test_late_usage_of_more_money_than_a_line_says_is_carried_on_and_said() -> None:
+    body = llm_tokens().model_dump(mode="json")
+    body["plans"]["pro"]["meters"]["tokens"]["overage"] = {"price": {"USD": "1000000", "CNY": "1"}}
+    world = a_world(Catalog.model_validate(body), a_subscription("pro 09-01", "bolt"))
+    send(world, "10-31", MOST_MICRO // 2)
+    world.send(("bolt", "10-31", 1_000_002))
+    acme, bolt = late_usage(world.ledger, world.warehouse, Vector({(1, 0): len(world.events)}))
+    assert (bolt.open_minor, bolt.carried_on) == (200_000_000, None)
+    assert (acme.open_minor, acme.carried_on) == (0, f"tokens: {TOO_DEAR}")

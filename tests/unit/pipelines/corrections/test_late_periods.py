@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.corrections.late_listing import late_usage
+from pipelines.corrections.late_listing import late_rows, late_usage
 from schemas.catalog import Catalog
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
@@ -66,6 +66,7 @@ def test_a_reading_of_a_month_before_is_late_usage_of_the_month_it_holds_in() ->
     world = a_world(OFFICE, a_subscription("basic 09-01", "acme"))
     world.close("2026-10")
     read(world, ("09-20", 3))
+    assert listed(world) == [("storage", 3)]
     world.close("2026-11")
     assert world.corrections("2026-11") == [("correction", 3 * 31 * 24, 31 * 36)]
 
@@ -80,9 +81,19 @@ def sixteenth(*newer: Catalog) -> World:
     return world
 
 
+def listed(world: World) -> list[tuple[str, int]]:
+    """What `usage late` and the sensor say of October."""
+    end, october = Vector({(1, 0): len(world.events)}), world.ledger.closings["2026-10"]
+    rows = late_rows(october, world.ledger, world.warehouse, end)
+    found = late_usage(world.ledger, world.warehouse, end, ["2026-10"])
+    assert [row for each in found for row in each.rows] == rows
+    return [(row.meter, row.quantity_micro // units(1)) for row in rows]
+
+
 def test_late_usage_of_the_month_before_belongs_to_the_period_that_it_lies_in() -> None:
     world = sixteenth()
     world.send(("acme", "09-20", 250_000))
+    assert listed(world) == [("tokens", 250_000)]
     world.close("2026-11")
     assert world.corrections("2026-11") == [("correction", 250_000, 200)]
 
@@ -90,8 +101,7 @@ def test_late_usage_of_the_month_before_belongs_to_the_period_that_it_lies_in() 
 def test_usage_after_a_period_s_end_is_late_for_nobody() -> None:
     world = sixteenth()
     world.send(("acme", "10-16", 1_500_000))
-    end = Vector({(1, 0): len(world.events)})
-    assert late_usage(world.ledger, world.warehouse, end) == []
+    assert listed(world) == []
     world.close("2026-11")
     assert world.corrections("2026-11") == []
     assert world.invoice("2026-11").total_minor == 4999 + 400

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.plans.file_currencies import Currencies, said_currencies
 from pipelines.plans.subscription_file import parse
 from schemas.catalog import Catalog
 from schemas.errors import InvalidInput
@@ -182,17 +183,32 @@ def test_a_price_list_without_dollars_asks_for_the_currency() -> None:
         parse("tenant,plan,starts_at\na,pro,2026-09-01", "subs.csv", 1, catalog)
 
 
-def of_known(row: str, catalog: Catalog | None = None) -> str:
-    """What acme is billed in by a file, who was billed in CNY until now."""
+def of_known(row: str, catalog: Catalog | None = None, **stay: str) -> str:
+    """What a file makes of acme, who was billed in CNY; `stay` says why that stays."""
     text = f"tenant,plan,starts_at,currency\n{row}"
-    [found] = parse(text, "subs.csv", 2, catalog or llm_tokens(), {"acme": "CNY"})
+    known = Currencies({"acme": "CNY"}, stay)
+    [found] = parse(text, "subs.csv", 2, catalog or llm_tokens(), known)
     return found.currency
 
 
 def test_a_known_tenant_is_billed_in_what_it_was() -> None:
     assert of_known("acme,pro,2026-09-01,") == of_known("acme,pro,2026-09-01,CNY") == "CNY"
-    with pytest.raises(InvalidInput, match="2: currency: acme is billed in CNY, and stays so"):
-        of_known("acme,pro,2026-09-01,USD")
+    why = "2: currency: acme is billed in CNY, and stays so: the credit 'k' is in it; write CNY"
+    with pytest.raises(InvalidInput, match=why):
+        of_known("acme,pro,2026-09-01,USD", acme="the credit 'k' is in it")
+    assert of_known("acme,pro,2026-09-01,USD") == "USD"
     body = llm_tokens().model_dump(mode="json") | {"currencies": ["USD"]}
     with pytest.raises(InvalidInput, match="2: currency: 'CNY' is not in the price list"):
         of_known("acme,pro,2026-09-01,", Catalog.model_validate(body))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\ufefftenant, currency\n a,CNY\nb,\n\na,\nc", {"a": "CNY", "b": "", "c": ""}),
+        ("plan\npro", {}),
+        ("", {}),
+    ],
+)
+def test_who_is_in_a_file_is_known_before_it_is_read(text: str, said: dict[str, str]) -> None:
+    assert said_currencies(text) == said

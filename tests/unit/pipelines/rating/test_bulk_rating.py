@@ -4,7 +4,6 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -18,6 +17,7 @@ from pipelines.rating.rating import rate_usage
 from pipelines.segments.segment_tables import segment_table
 from schemas.catalog import Catalog
 from schemas.invoice import InvoiceLine
+from schemas.money import MOST_MINOR
 from schemas.quantity import MOST_MICRO
 from schemas.subscription import Phase, Subscription
 from schemas.tables import LINE_COLUMNS
@@ -224,15 +224,42 @@ def test_a_month_without_anything_has_no_lines() -> None:
     assert bulk_rating.prorate_fees(segment_table([]), OCTOBER, {1: llm_tokens()}).num_rows == 0
 
 
-def test_an_amount_beyond_64_bits_is_an_error_and_never_wraps() -> None:
+DEAR = (
+    {"price": {"USD": "100000", "CNY": "100000"}},
+    {"price": {"USD": "9223372.036854775807", "CNY": "9223372.036854775807"}},
+    {"model": "package", "per": 7, "price": {"USD": "9223372", "CNY": "9223372"}},
+    {
+        "model": "graduated",
+        "tiers": [
+            {"up_to": 100_000_000_000, "price": {"USD": "9000000", "CNY": "9000000"}},
+            {"flat": {"USD": "9000000", "CNY": "9000000"}},
+        ],
+    },
+    {
+        "model": "matrix",
+        "by": "model",
+        "prices": {"default": {"price": {"USD": "9000000", "CNY": "9000000"}}},
+    },
+)
+"""Prices by which much usage costs more than 64 bits of minor units, or more than 128 of less."""
+
+
+@pytest.mark.parametrize("price", DEAR)
+@pytest.mark.parametrize("plans", ["pro 09-01", "pro 09-01, enterprise 10-11", "pro 10-02"])
+@pytest.mark.parametrize("micro", [units(10**11), units(10**12), 2**63 - 1])
+def test_an_amount_of_more_than_a_line_says_is_said_to_be_the_most(
+    price: dict[str, Any], plans: str, micro: int
+) -> None:
     body = llm_tokens().model_dump(mode="json")
-    body["plans"]["pro"]["meters"]["tokens"]["overage"] = {"price": {"USD": "9000000", "CNY": "1"}}
-    usage = some_usage({("acme", "tokens", 1): 2**63 - 1})
-    subscription = a_subscription("pro 09-01")
-    with pytest.raises(duckdb.Error, match=r"out of range|[Oo]verflow"):
-        bulk_rating.rate_charges(
-            usage, segment_table([subscription]), OCTOBER, {1: Catalog.model_validate(body)}
-        )
+    value = "large" if price.get("model") == "matrix" else ""
+    if value:
+        body["meters"]["tokens"] |= {"dimensions": ["model"], "priced_by": "model"}
+    for name in ("pro", "enterprise"):
+        terms = {"included": 0, "overage": price}
+        body["plans"][name]["meters"]["tokens"] = terms
+    usage = {("tokens", segment, value): micro for segment in (1, 2)}
+    found = _same(a_subscription(plans), {1: Catalog.model_validate(body)}, usage)
+    assert max(line.amount_minor for line in found) == MOST_MINOR
 
 
 def _table(usage: Usage) -> Any:
@@ -244,9 +271,16 @@ def _lines(table: Any) -> Lines:
 
 
 def _kinds(subscription: Subscription, versions: dict[int, Catalog], usage: Used) -> set[str]:
-    """The kinds of usage lines, of which both engines make the same."""
+    """The kinds of usage lines."""
+    return {line.kind for line in _same(subscription, versions, usage)}
+
+
+def _same(
+    subscription: Subscription, versions: dict[int, Catalog], usage: Used
+) -> list[InvoiceLine]:
+    """The usage lines, of which both engines make the same."""
     table, segments = _table({subscription.tenant: usage}), segment_table([subscription])
     charges = bulk_rating.rate_charges(table, segments, OCTOBER, versions)
     lines = [line_of(row) for row in rows_of(charges)]
     assert lines == rate_usage(subscription, OCTOBER, versions, usage)
-    return {line.kind for line in lines}
+    return lines

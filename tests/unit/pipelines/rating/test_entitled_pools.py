@@ -1,7 +1,9 @@
 """What a tenant may use is what its invoice includes, whatever the policies of its plans."""
 
+from hashlib import sha256
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from pipelines.rating.entitlements import timeline
 from pipelines.rating.pools import pools
 from pipelines.segments.segments import parts
 from schemas.catalog import Catalog
+from schemas.entitlement import MADE_BY
 from schemas.quantity import format_micro
 from schemas.subscription import Subscription
 from tests.builders import OCTOBER
@@ -66,6 +69,14 @@ def test_a_hard_limit_stops_at_what_is_included(life: str, limits: list[str]) ->
     ]
     assert [f"{shown(entry.from_ms)} {calls.included}" for entry, calls in found] == limits
     assert all(calls.hard and calls.hard.at == calls.included for _, calls in found)
+
+
+def test_whoever_makes_other_timelines_raises_the_revision() -> None:
+    """Else what is published stays as it was until each tenant's next change or month."""
+    plans = (*CATALOG.plans, *(f"small 09-01, {plan} 10-11 12:00" for plan in CATALOG.plans))
+    lives = [it if " " in it else f"{it} 09-16 .. 10-11, {it} 10-21" for it in plans]
+    made = [timeline(a_life(it, day), {1: CATALOG}, OCTOBER) for it in lives for day in (1, 16)]
+    assert (MADE_BY, sha256(msgspec.json.encode(made)).hexdigest()[:16]) == (2, "d3ecb8dda66d27dd")
 
 
 @given(st.data(), subscriptions(), catalogs(with_policies=True))

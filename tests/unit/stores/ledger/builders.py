@@ -25,7 +25,7 @@ NOW = parse_instant("2026-11-01T02:00:00Z")
 DUE = parse_instant("2026-11-15T02:00:00Z")
 SELLER = "Example Ltd"
 CATALOG = (
-    b'{"name":"llm","currencies":["USD"],"default_plan":"free",'
+    b'{"name":"llm","currencies":["USD"],"default_plan":"free","anniversary_billing":true,'
     b'"meters":{"tokens":{"event_type":"llm.request","aggregation":"sum","value":["n"]}},'
     b'"plans":{"free":{"base_fee":{"USD":"0"},"meters":{"tokens":{"included":"100000"}}}}}'
 )

@@ -37,7 +37,7 @@ def a_note(corrects: Invoice, amount_minor: int, key: str = "1") -> Invoice:
 
 def credit(ledger: Ledger, invoice: Invoice, amount_minor: int, key: str = "1") -> Invoice:
     note = a_note(invoice, amount_minor, key)
-    return ledger.issue_credit_note(note, *WORD, SELLER, LATER)
+    return ledger.issue_credit_note(note, *WORD, SELLER, LATER)[0]
 
 
 def paid(ledger: Ledger, invoice: Invoice) -> Invoice:

@@ -8,8 +8,10 @@ from threading import Event
 import pytest
 import sqlalchemy as sa
 
+from pipelines.columns.tables import table_of
 from pipelines.invoices.draft_tables import drafts_of
 from schemas.errors import NotFound
+from schemas.tables import RECONCILIATION_COLUMNS
 from stores.ledger import Ledger
 from tests.unit.stores.ledger.builders import (
     DUE,
@@ -97,6 +99,36 @@ def test_a_release_while_nothing_is_compared_overrides_nothing_that_is_found_lat
     assert finalized(drafted) == ["bolt"]
     actions = [row["action"] for row in drafted.audit_log("acme")]
     assert actions == ["hold.placed", "hold.released"]
+
+
+@pytest.mark.parametrize(
+    ("later", "numbered"),
+    [
+        ({}, ["acme", "bolt"]),
+        ({"tokens": "5 too many"}, ["acme", "bolt"]),
+        ({"tokens": "6 too many"}, ["bolt"]),
+        ({"calls": "3 too many", "tokens": "5 too many"}, ["bolt"]),
+    ],
+)
+def test_an_override_is_of_what_was_found_and_of_nothing_else(
+    drafted: Ledger, later: dict[str, str], numbered: list[str]
+) -> None:
+    compare(drafted, {"tokens": "5 too many"})
+    drafted.override(MONTH, "acme", "eve", "counted by hand")
+    compare(drafted, later)
+    assert finalized(drafted) == numbered
+    if numbered == ["bolt"]:
+        drafted.override(MONTH, "acme", "eve", "this one, too")
+        assert finalized(drafted) == ["acme", "bolt"]
+
+
+def compare(ledger: Ledger, found: dict[str, str]) -> None:
+    """Another run of the comparison, which finds this of acme's meters."""
+    rows = [("acme", it, 7, 7, 0, 7, 0, found.get(it)) for it in ("calls", "tokens")]
+    rows += [("bolt", "tokens", 7, 7, 0, 7, 0, None)]
+    reasons = "; ".join(f"{meter}: {why}" for meter, why in found.items())
+    ledger.hold(MONTH, {"acme": reasons} if found else {})
+    ledger.record_reconciliation(MONTH, table_of(rows, RECONCILIATION_COLUMNS))
 
 
 def test_who_was_never_compared_is_let_go_by_a_word_once_nothing_is_compared_any_more(

@@ -188,7 +188,7 @@ def test_each_document_is_explained_by_itself(ledger: Ledger) -> None:
     void(old.number or "", ledger, word)
     ledger.set_buyer("acme", Buyer("FR"), "ada")
     remade = regenerate(old.number or "", ledger, word, seller=SELLER)
-    note = credit(remade.number or "", ledger, word, seller=SELLER, amount_minor=100)
+    note, _ = credit(remade.number or "", ledger, word, seller=SELLER, amount_minor=100)
     told = [explain_invoice(ledger.invoice(it.id), ledger) for it in (old, remade, note)]
     assert [text.splitlines()[0] for text in told] == [
         "Invoice 2026-10-000001 of acme for 2026-10, in USD (void)",

@@ -92,6 +92,6 @@ def test_whoever_is_called_like_an_id_has_its_invoice_made_again(
         void(second.number or "", ledger, WORD)
         third = regenerate(second.number or "", ledger, WORD, seller=SELLER)
         assert [second.id, third.id] == [f"{first.id}#2", f"{first.id}#3"]
-        note = credit(third.number or "", ledger, WORD, seller=SELLER, amount_minor=100)
-        assert note.id == f"{third.id}:credit:1"
+        note, _ = credit(third.number or "", ledger, WORD, seller=SELLER, amount_minor=100)
+        assert note.id == f"{third.id}:credit::1"
     assert agrees(ledger, OCTOBER, tmp_path / "made again")

@@ -46,6 +46,7 @@ CATALOG: dict[str, Any] = {
     "name": "llm",
     "currencies": ["USD"],
     "default_plan": "free",
+    "anniversary_billing": True,
     "meters": {"tokens": {"event_type": "llm.request", "aggregation": "sum", "value": ["n"]}},
     "plans": {
         plan: {"base_fee": {"USD": "0"}, "meters": {"tokens": {"included": "100"}}}

@@ -6,8 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from pipelines.invoices.draft_tables import drafts_of
+from schemas import entitlement
 from stores.ledger import Ledger
-from stores.ledger.connection import open_engine, reading
+from stores.ledger.connection import open_engine, reading, writing
+from stores.ledger.tables.subscription_tables import tenants
 from tests.unit.stores.ledger.builders import (
     NOW,
     a_draft,
@@ -72,6 +74,25 @@ def test_a_new_month_is_a_new_version_once(two: Ledger) -> None:
     assert two.roll_over("2026-12") == 0
     assert behind(two) == [("acme", 2), ("bolt", 2)]
     assert two.subscribed("acme").version == 1
+
+
+@pytest.mark.parametrize("mark", ["2026-11", "2026-11.001"])
+def test_what_an_earlier_revision_made_is_a_new_version_once(two: Ledger, mark: str) -> None:
+    two.mark_entitlements_published(behind(two))
+    acme = tenants.c.tenant == "acme"
+    with writing(two._engine) as connection:
+        connection.execute(sa.update(tenants).where(acme).values(month=mark))
+    assert [two.roll_over("2026-11"), two.roll_over("2026-11")] == [1, 0]
+    assert behind(two) == [("acme", 2)]
+
+
+def test_marks_rise_with_months_and_revisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = ["2026-09"]
+    for month in ("2026-09", "2026-10"):
+        for revision in (1, 2, 10, 100):
+            monkeypatch.setattr(entitlement, "MADE_BY", revision)
+            marks.append(entitlement.made_for(month))
+    assert marks == sorted(marks)
 
 
 def test_a_limit_cuts_the_batch(two: Ledger) -> None:

@@ -61,15 +61,6 @@ def test_where_no_card_is_said_it_stays_and_a_new_tenant_has_the_sandboxs(ledger
     assert cards == {"acme": "cus_1/pm_1", "bolt": GOOD_CARD}
 
 
-@pytest.mark.parametrize("in_closed_months", [False, True])
-def test_a_tenant_s_currency_stays(ledger: Ledger, in_closed_months: bool) -> None:
-    ledger.save_subscriptions([a_subscription("acme")], NOW, "ada")
-    changed = a_subscription("acme", currency="CNY")
-    with pytest.raises(Conflict, match=r"'acme' is billed in USD, .* instead of CNY"):
-        ledger.save_subscriptions([changed], NOW, "ada", in_closed_months=in_closed_months)
-    assert ledger.currencies() == {"acme": "USD"}
-
-
 def test_a_plan_that_goes_on_keeps_its_price_list(ledger: Ledger) -> None:
     ledger.save_subscriptions([a_subscription("acme")], NOW, "ada")
     ledger.apply_catalog(DEARER_CATALOG, NOW)
