@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql
 VERSION_TABLE = "ledger_version"
 """Alembic's mark. Dagster's storage, which may share the server, has its own."""
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest of `stores.ledger.migrations`, which the code needs."""
 
 metadata = MetaData(
