@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from countinghouse.init import DEFAULT_CATALOG, apply_catalog
+from stores.kafka import KafkaAccess
 from stores.ledger import Ledger, connect, migrate
 from stores.ledger.connection import writing
 from stores.ledger.tables.subscription_tables import tenants
@@ -27,7 +28,7 @@ class Kept:
     def send(self, records: Sequence[tuple[str, bytes]]) -> Delivery:
         found = [msgspec.json.decode(value) for _, value in records]
         self.told += [(each["tenant"], each["version"]) for each in found]
-        delivery = Delivery("")
+        delivery = Delivery(KafkaAccess(""), "")
         delivery.acknowledged = list(range(len(records)))
         return delivery
 
