@@ -16,8 +16,10 @@ INSTALL := $(BIN)/python -m uv pip
 ARGS ?=
 # Where it is set, every process of the tests and of the stack compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
-# Processes that test side by side, each with a broker and a warehouse of its own.
+# Processes that test side by side; on real parts each with a broker and a warehouse of its own, and
+# more of them than cores: half of the time they wait.
 TESTERS ?= 2
+TESTERS_ON_REAL_PARTS ?= 3
 # A file is one process's. In their order, and not those with the fewest tests last: these take minutes.
 BY_FILE := --dist loadfile --no-loadscope-reorder
 
@@ -43,7 +45,7 @@ down: $(VENV)/.local
 
 test: check
 	@echo "tests on a real broker, warehouse and ledger"
-	@$(BIN)/python -m pytest -n $(TESTERS) $(BY_FILE) -m "integration or end_to_end" $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTERS_ON_REAL_PARTS) $(BY_FILE) -m "integration or end_to_end" $(ARGS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .
