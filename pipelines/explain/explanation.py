@@ -12,18 +12,16 @@ from pipelines.adjustments.as_billed import as_billed
 from pipelines.adjustments.case import Case
 from pipelines.adjustments.invoice import adjust
 from pipelines.corrections.note_words import KIND_WIDTH, explain_note
-from pipelines.explain.price_steps import exact, quantity, quotient, steps
+from pipelines.explain.line_arithmetic import LineArithmetic
+from pipelines.explain.price_steps import quantity, quotient
 from pipelines.invoices.books import Books
-from pipelines.invoices.descriptions import describe, metered, plan_title, span
-from pipelines.rating.costs import to_minor
-from pipelines.rating.fee_wholes import FeeWholes
+from pipelines.invoices.descriptions import plan_title, span
 from pipelines.rating.pools import SHARED, pool_of, pools, shares
 from pipelines.rating.proration import prorate_fees
 from pipelines.rating.rating import (
     Usage,
     beyond,
     included_share,
-    price_of,
     priced_meters,
     rate_usage,
 )
@@ -31,11 +29,10 @@ from pipelines.segments.segments import Part, parts
 from pipelines.segments.shares import measured
 from schemas.catalog import Catalog
 from schemas.extras import NOTHING, Given
-from schemas.invoice import ADJUSTING_KINDS, CORRECTION_KINDS, Invoice, InvoiceLine
+from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine
 from schemas.ledger_ports import ClosingLedger
-from schemas.money import format_minor, format_pico, minor_per_major
+from schemas.money import format_minor
 from schemas.period import BillingPeriod
-from schemas.prices import PriceModel
 from schemas.quantity import MICRO
 from schemas.subscription import Subscription
 from schemas.tax import TaxRule
@@ -85,14 +82,14 @@ class _Explanation:
         self.catalogs = case.catalogs
         self.period = case.period
         self.parts = parts(self.subscription, self.period)
-        self.wholes = FeeWholes(self.subscription, self.period, self.catalogs)
+        self.arithmetic = LineArithmetic(invoice, case)
         self.usage = _usage(invoice, self.parts)
 
     def text(self) -> Iterator[str]:
         yield self._heading()
         for place, line in enumerate(self.invoice.lines):
-            yield self._line(line)
-            yield from self._steps(place, line)
+            yield self.arithmetic.line(line)
+            yield from self.arithmetic.steps(place, line)
         yield f"{'total':{KIND_WIDTH}}  {self._amount(self.invoice.total_minor)}"
         for meter in sorted(priced_meters(self.parts, self.catalogs)):
             yield ""
@@ -105,63 +102,6 @@ class _Explanation:
         return (
             f"Invoice {number} of {self.invoice.tenant} for {self.invoice.month}, in "
             f"{self.invoice.currency} ({self.invoice.state.value})"
-        )
-
-    def _line(self, line: InvoiceLine) -> str:
-        described = describe(line, self.period, self.invoice.currency)
-        if line.kind in ADJUSTING_KINDS:
-            return f"{line.kind:{KIND_WIDTH}}  {described} → {self._amount(line.amount_minor)}"
-        what = described.partition(": ")[0]
-        return f"{line.kind:{KIND_WIDTH}}  {what}: {self._arithmetic(line)}"
-
-    def _steps(self, place: int, line: InvoiceLine) -> Iterator[str]:
-        """Tier by tier, where a price is not the same for each unit."""
-        if line.kind != "overage" or line.meter is None or line.unit_price_pico is not None:
-            return
-        price = self._price(line.meter, line)
-        if price is None:
-            return
-        after = sum(
-            each.quantity_micro or 0
-            for each in self.invoice.lines[: place + 1]
-            if each.meter == line.meter and each.kind in ("overage", "not_billed")
-        )
-        before = after - (line.quantity_micro or 0)
-        found = steps(price, before, after, self.invoice.currency)
-        for step in found:
-            yield f"{'':{KIND_WIDTH}}    {step.words} = {exact(step.amount_atto)}"
-        total = sum(step.amount_atto for step in found)
-        rounded = self._amount(to_minor(total, self.invoice.currency))
-        yield f"{'':{KIND_WIDTH}}    together {exact(total)} → {rounded}"
-
-    def _price(self, meter: str, line: InvoiceLine) -> PriceModel | None:
-        """The price of an overage line, None if its plan has none any more."""
-        part = next((each for each in self.parts if each.period == line.period), None)
-        if part is None:
-            return None
-        card = self.catalogs[part.catalog_version].plans[part.plan].meters.get(meter)
-        return price_of(card.overage, line.value) if card and card.overage else None
-
-    def _arithmetic(self, line: InvoiceLine) -> str:
-        if line.fee_minor is not None:
-            return self._fee_arithmetic(line)
-        metered_quantity = f"{quantity(line.quantity_micro or 0)} {metered(line)}"
-        if line.unit_price_pico is None:
-            return f"{metered_quantity}, {self._amount(line.amount_minor)}"
-        product = (line.quantity_micro or 0) * line.unit_price_pico
-        unit_price = format_pico(line.unit_price_pico)
-        amount = self._amount(line.amount_minor)
-        return f"{metered_quantity} × {unit_price} = {exact(product)} → {amount}"
-
-    def _fee_arithmetic(self, line: InvoiceLine) -> str:
-        of, proration = self.wholes.of(line)
-        whole = of.duration_ms
-        part = whole if proration == "none" else measured(line.period, proration)
-        fee_minor = line.fee_minor or 0
-        share = quotient(fee_minor * part, minor_per_major(self.invoice.currency) * whole)
-        return (
-            f"{self._amount(fee_minor)} × {part // 1000:,} s ÷ {whole // 1000:,} s = {share} "
-            f"→ {self._amount(line.amount_minor)}"
         )
 
     def _meter(self, meter: str) -> Iterator[str]:
