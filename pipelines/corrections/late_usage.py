@@ -42,10 +42,15 @@ def corrections_by(closing: Closing, ledger: ClosingLedger, usage: UsageReader) 
     nothing of that: its invoices are about a time in which there was nothing to correct.
     By month, tenant and subscription.
     """
-    earlier = [each for each in ledger.opened_closings() if _order(each) < _order(closing)]
+    earlier = opened_before(closing, ledger)
     closed = [each for each in earlier if each.state is ClosingState.CLOSED]
     targets = [each for each in closed if each.month < closing.month]
     return corrections(targets, {each.month for each in earlier}, closing.vector, ledger, usage)
+
+
+def opened_before(closing: Closing, ledger: ClosingLedger) -> list[Closing]:
+    """The closings whose corrections count as made for this one: those that were opened before."""
+    return [each for each in ledger.opened_closings() if _order(each) < _order(closing)]
 
 
 def corrections_until(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pipelines.adjustments.as_billed import as_billed
 from pipelines.adjustments.case import Case
 from pipelines.adjustments.invoice import adjust
-from pipelines.corrections.note_words import KIND_WIDTH, explain_note
+from pipelines.corrections.note_words import KIND_WIDTH, NOTHING_CORRECTED, Corrected, explain_note
 from pipelines.explain.line_arithmetic import LineArithmetic
 from pipelines.explain.price_steps import quantity, quotient
 from pipelines.invoices.books import Books
@@ -37,14 +37,23 @@ from schemas.quantity import MICRO
 from schemas.subscription import Subscription
 from schemas.tax import TaxRule
 
+DIFFERENCE = "Recomputed from the price list: THE LINES DIFFER"
+"""How the last row begins where they do."""
 _DAY_MS = 86_400_000
 
 
-def explain_invoice(invoice: Invoice, ledger: ClosingLedger) -> str:
-    """The explanation of an invoice as it stands in the ledger, or of a note."""
+def explain_invoice(
+    invoice: Invoice, ledger: ClosingLedger, corrected: Corrected = NOTHING_CORRECTED
+) -> str:
+    """The explanation of an invoice as it stands in the ledger, or of a note.
+
+    `corrected` says of the lines that correct an earlier month what they rest on.
+    """
     if invoice.kind == "note":
         own = ledger.invoices_of([invoice.tenant])
-        return explain_note(invoice, next((it for it in own if it.id == invoice.corrects), None))
+        return explain_note(
+            invoice, next((it for it in own if it.id == invoice.corrects), None), corrected
+        )
     books = Books(invoice.month, ledger, [invoice.tenant])
     [subscription] = [it for it in books.subscriptions if it.id == invoice.subscription]
     return explain(
@@ -53,6 +62,7 @@ def explain_invoice(invoice: Invoice, ledger: ClosingLedger) -> str:
         books.offered.catalogs,
         as_billed(invoice, books.given.get(invoice.tenant, NOTHING)),
         books.offered.taxes,
+        corrected,
     )
 
 
@@ -62,6 +72,7 @@ def explain(
     catalogs: Mapping[int, Catalog],
     given: Given = NOTHING,
     taxes: Sequence[TaxRule] = (),
+    corrected: Corrected = NOTHING_CORRECTED,
 ) -> str:
     """Every line of an invoice with its arithmetic, the pools behind it, and the total.
 
@@ -69,14 +80,15 @@ def explain(
     """
     period = subscription.billed_in(BillingPeriod.month(invoice.month))
     case = Case(subscription, period, catalogs, given=given, taxes=taxes)
-    return "\n".join(_Explanation(invoice, case).text()) + "\n"
+    return "\n".join(_Explanation(invoice, case, corrected).text()) + "\n"
 
 
 class _Explanation:
     """The figures of one invoice, on their way to becoming text."""
 
-    def __init__(self, invoice: Invoice, case: Case) -> None:
+    def __init__(self, invoice: Invoice, case: Case, corrected: Corrected) -> None:
         self.invoice = invoice
+        self.corrected = corrected
         self.case = case
         self.subscription = case.subscription
         self.catalogs = case.catalogs
@@ -90,6 +102,7 @@ class _Explanation:
         for place, line in enumerate(self.invoice.lines):
             yield self.arithmetic.line(line)
             yield from self.arithmetic.steps(place, line)
+            yield from self.corrected.get(place + 1, ())
         yield f"{'total':{KIND_WIDTH}}  {self._amount(self.invoice.total_minor)}"
         for meter in sorted(priced_meters(self.parts, self.catalogs)):
             yield ""
@@ -162,7 +175,7 @@ class _Explanation:
         if lines == own:
             return "Recomputed from the price list: every line agrees."
         recomputed = self._amount(sum(line.amount_minor for line in lines) + corrected_minor)
-        return f"Recomputed from the price list: THE LINES DIFFER; they would be {recomputed}."
+        return f"{DIFFERENCE}; they would be {recomputed}."
 
     def _without_corrections(self) -> tuple[list[InvoiceLine], int]:
         """The lines of the invoice's own period, and what corrections of earlier ones come to."""
