@@ -21,7 +21,7 @@ from schemas.vector import Vector
 from tests import bundles
 from tests.builders import at, units
 from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
-from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare
+from tests.unit.dagster_project.months import MONTH, Month, a_month, an_empty_month, close_bare
 
 DESIGN, UPGRADE = "2026-10-000001", "2026-10-000002"
 
@@ -273,3 +273,22 @@ def test_all_notes_together_credit_no_more_than_the_invoice(month: Month) -> Non
     of_note = ("invoices", "credit-note", notes[0].number or "", "--reason", "goodwill")
     with pytest.raises(Conflict, match="left to credit"):
         run(*of_note, "--amount", "0.01")
+
+
+@pytest.mark.parametrize("key", ["2026-09", "2027-01"])
+def test_charges_of_a_month_that_is_not_closed_are_not_written(month: Month, key: str) -> None:
+    told = f"{key} is not closed and has no finalized invoices; `countinghouse close {key}`"
+    with pytest.raises(NotFound, match=told):
+        run("invoices", "export", "--focus", key, "--out", "charges.csv")
+    assert not Path("charges.csv").exists()
+
+
+def test_charges_of_a_closed_month_without_invoices_are_an_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTINGHOUSE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    nobody = an_empty_month(tmp_path)
+    close_bare(nobody, MONTH)
+    assert invoke("invoices", "export", "--focus", MONTH, "--out", "charges.csv").exit_code == 0
+    assert len(Path("charges.csv").read_text().splitlines()) == 1
