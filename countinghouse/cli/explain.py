@@ -11,6 +11,7 @@ from countinghouse.cli.nearest import suggesting
 from countinghouse.cli.options import JsonOption
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
+from countinghouse.whole_file import writing
 from schemas.errors import InvalidInput
 from schemas.invoice import Invoice
 from schemas.period import format_instant
@@ -140,7 +141,8 @@ def _hand_out(
 def _write(parquet: Path, table: "pa.Table") -> None:
     from stores.bundles import write_parquet
 
-    write_parquet(parquet, [table])
+    with writing(parquet) as unfinished:
+        write_parquet(unfinished, [table])
 
 
 def _rows(table: "pa.Table") -> list[tuple[str, ...]]:

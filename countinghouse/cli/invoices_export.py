@@ -10,7 +10,7 @@ import typer
 
 from countinghouse.cli.progress import shown
 from countinghouse.settings import Settings
-from countinghouse.whole_file import replacing
+from countinghouse.whole_file import writing
 from schemas.closing import ClosingState
 from schemas.errors import InvalidInput, NotFound
 
@@ -63,15 +63,12 @@ def _write(out: Path, tables: "Iterable[pa.Table]") -> int:
 
     counts: list[int] = []
     counted = _counted(tables, counts)
-    try:
-        with replacing(out) as unfinished:
-            if out.suffix == ".parquet":
-                write_parquet(unfinished, counted)
-            else:
-                with unfinished.open("w", newline="") as file:
-                    csv.writer(file, lineterminator="\n").writerows(in_text(counted))
-    except OSError as error:
-        raise InvalidInput(f"{out} cannot be written: {error.strerror}") from error
+    with writing(out) as unfinished:
+        if out.suffix == ".parquet":
+            write_parquet(unfinished, counted)
+        else:
+            with unfinished.open("w", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(in_text(counted))
     return sum(counts)
 
 

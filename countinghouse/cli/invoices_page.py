@@ -8,8 +8,7 @@ import typer
 from countinghouse.cli.evidence import evidence, explained
 from countinghouse.cli.nearest import suggesting
 from countinghouse.settings import Settings
-from countinghouse.whole_file import replacing
-from schemas.errors import InvalidInput
+from countinghouse.whole_file import writing
 from schemas.period import BillingPeriod
 
 if TYPE_CHECKING:
@@ -63,10 +62,7 @@ def _period(invoice: "Invoice", books: "Books") -> BillingPeriod:
 
 def _written(into: Path, number: str, text: str) -> Path:
     path = into / f"{number.replace('/', '_')}.html"
-    try:
+    with writing(path) as unfinished:
         into.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as unfinished:
-            unfinished.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be written: {error.strerror}") from error
+        unfinished.write_text(text, encoding="utf-8")
     return path

@@ -105,3 +105,9 @@ def test_a_line_without_events_says_what_it_follows_from(month: Month) -> None:
         run("invoices", "explain", NOVEMBER, "1", "--events")
     with pytest.raises(InvalidInput, match="lines 1 to 2, not 9"):
         run("invoices", "explain", NOVEMBER, "9", "--events")
+
+
+def test_a_file_that_cannot_be_written_is_told(month: Month) -> None:
+    where = ("--parquet", "none/events.parquet")
+    with pytest.raises(InvalidInput, match=r"none/events\.parquet cannot be written: No such"):
+        run("invoices", "explain", NOVEMBER, str(correction(month)), *where)
