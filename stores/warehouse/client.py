@@ -28,7 +28,8 @@ UNTRUSTED = "end COUNTINGHOUSE_CLICKHOUSE with ?ca_cert= and the file of its aut
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
 _MISSING = re.compile(
-    r"Unknown table expression identifier '(?:\w+\.)?(\w+)'|[Tt]able (?:\w+\.)?(\w+) does not exist"
+    r"[Cc]ode: 60\b.*(?:Unknown table expression identifier '|[Cc]ould not find table: |[Tt]able )"
+    r"(?:\w+\.)?(\w+)(?:'|\. | does not exist|\. Maybe)"
 )
 """How ClickHouse says that a table is not there."""
 
@@ -80,7 +81,7 @@ def reachable(url: str) -> Iterator[None]:
     except DatabaseError as error:
         if table := _MISSING.search(str(error)):
             raise MissingTable(
-                f"ClickHouse at {address(url)} has not the table {table[1] or table[2]}: "
+                f"ClickHouse at {address(url)} has not the table {table[1]}: "
                 "run `countinghouse init`, which makes what is missing"
             ) from error
         if not isinstance(error, OperationalError) and not _is_refusal(str(error)):
