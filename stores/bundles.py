@@ -152,7 +152,7 @@ def read_manifest(folder: Path) -> dict[str, dict[str, dict[str, dict[str, str]]
         found: dict[str, dict[str, dict[str, dict[str, str]]]] = json.loads(
             (folder / MANIFEST).read_bytes()
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(
             f"{folder} holds no bundle; write one with `countinghouse bundle MONTH --out {folder}`"
         ) from error

@@ -29,7 +29,7 @@ logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
 _MISSING = re.compile(
     r"[Cc]ode: 60\b.*(?:Unknown table expression identifier '|[Cc]ould not find table: |[Tt]able )"
-    r"(?:\w+\.)?(\w+)(?:'|\. | does not exist|\. Maybe)"
+    r"(?:\w+\.)?(\w+)(?:'|\. | does not exist)"
 )
 """How ClickHouse says that a table is not there."""
 

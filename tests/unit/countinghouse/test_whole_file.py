@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from countinghouse.whole_file import writing
-from schemas.errors import InvalidInput
-from stores.bundles import write_bundle
+from schemas.errors import InvalidInput, NotFound
+from stores.bundles import read_manifest, write_bundle
 
 
 def test_a_file_takes_its_place_whole(tmp_path: Path) -> None:
@@ -41,3 +41,9 @@ def test_a_bundle_is_not_written_over_or_below_a_file(name: str, why: str, tmp_p
     with pytest.raises(InvalidInput, match=why):
         write_bundle(tmp_path / name, [], {}, lambda _: b"")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_file_is_no_bundle_to_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotFound, match="file holds no bundle"):
+        read_manifest(tmp_path / "file")
