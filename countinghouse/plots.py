@@ -12,6 +12,7 @@ from pathlib import Path
 
 from drawsvg import Drawing, Line, Rectangle, Text
 
+from countinghouse.whole_file import writing
 from pipelines.reports.movements import Move, Movement, summarize
 from schemas.errors import InvalidInput
 from schemas.money import format_minor
@@ -42,7 +43,9 @@ def check_plot(path: Path) -> Path:
 def write_plot(path: Path, title: str, moves: Sequence[Move]) -> None:
     """Draw how many tenants' totals change by how much, a panel for each currency."""
     drawn = _drawn(title, moves).as_svg(header="")
-    path.write_text(_page(title, drawn) if path.suffix == ".html" else drawn, encoding="utf-8")
+    text = _page(title, drawn) if path.suffix == ".html" else drawn
+    with writing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def buckets(moves: Iterable[Move]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from schemas.topics import USAGE_EVENTS, TopicNames, named
 from stores import ledger, log
 from stores.log import KafkaLog
 from stores.warehouse import client
+from stores.warehouse.events import WarehouseEvents
 from stores.warehouse.usage import WarehouseUsage
 from streams.journal.counters import CountersConfig, CounterTopics
 from streams.landing.landing_config import LandingConfig
@@ -60,6 +61,13 @@ def usage_reader(
         yield WarehouseUsage(connection, settings.dedupe_window, patience_seconds)
     finally:
         connection.close()
+
+
+@contextmanager
+def event_reader(settings: Settings) -> Iterator[WarehouseEvents]:
+    """The warehouse's events, open for the block."""
+    with client.connect(settings.clickhouse_url) as connection:
+        yield WarehouseEvents(connection)
 
 
 def replay_target(settings: Settings) -> ReplayTarget:

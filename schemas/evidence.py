@@ -4,7 +4,7 @@ Owns what their digest is made of, so that whoever has the events can compute it
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.meter import Meter
@@ -22,7 +22,8 @@ class EventsOf:
 
     `value` limits them to one value of the meter's pricing key, None takes all. In the order of
     their time they use up `left_micro`, what was left of what is included when the part began
-    (None is without limit; less than nothing where as much had been used beyond).
+    (None is without limit; less than nothing where as much had been used beyond). Those that lie
+    before `after` in the log are left out: what came late is what lies beyond a vector.
     """
 
     tenant: str
@@ -31,6 +32,7 @@ class EventsOf:
     as_of: Vector
     value: str | None = None
     left_micro: int | None = None
+    after: Vector = field(default_factory=Vector)
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,11 @@ Any other ends with its month: a tenant may well be called `acme#1`.
 """
 
 
+def is_remade(invoice: str) -> bool:
+    """Is it the id of an invoice that was made again?"""
+    return re.search(REMADE, invoice) is not None
+
+
 def remade_id(invoice: str) -> str:
     """The id of the invoice that follows a void one: sub_acme:2026-10 → sub_acme:2026-10#2."""
     end = re.search(REMADE, invoice)

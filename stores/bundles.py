@@ -40,10 +40,10 @@ def write_bundle(folder: Path, parts: Parts, texts: Mapping[str, str], describe:
     Raises:
         InvalidInput: the folder holds something else than a bundle, or cannot be written.
     """
-    if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
-        raise InvalidInput(f"{folder} is not empty and holds no bundle; name another folder")
+    folder = folder.absolute()  # "." has no name beside which the new one could be made
     new = folder.with_name(f".{folder.name}.new")
     try:
+        _check_free(folder)
         with _alone(folder):
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
@@ -52,6 +52,15 @@ def write_bundle(folder: Path, parts: Parts, texts: Mapping[str, str], describe:
             _put(new, folder)
     except OSError as error:
         raise InvalidInput(f"the bundle cannot be written to {folder}: {error}") from error
+
+
+def _check_free(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InvalidInput(f"{folder} is a file; name a folder")
+    if not (folder / MANIFEST).exists() and any(folder.iterdir()):
+        raise InvalidInput(f"{folder} is not empty and holds no bundle; name another folder")
 
 
 @contextmanager
@@ -143,7 +152,7 @@ def read_manifest(folder: Path) -> dict[str, dict[str, dict[str, dict[str, str]]
         found: dict[str, dict[str, dict[str, dict[str, str]]]] = json.loads(
             (folder / MANIFEST).read_bytes()
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(
             f"{folder} holds no bundle; write one with `countinghouse bundle MONTH --out {folder}`"
         ) from error

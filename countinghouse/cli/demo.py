@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from countinghouse.init import DEFAULT_CATALOG, EXAMPLES
+from countinghouse.whole_file import writing
 
 
 def demo(
@@ -44,7 +45,8 @@ def demo(
     chosen = DemoInput(*given, limit=limit, plan_changes=changes, draft=draft)
     outcome = run_demo(chosen, Console(), keep=keep)
     if report is not None:
-        report.write_text(outcome.model_dump_json(indent=1) + "\n")
+        with writing(report) as unfinished:
+            unfinished.write_text(outcome.model_dump_json(indent=1) + "\n")
     if outcome.reconciliation.differences:
         typer.echo("countinghouse: the figures differ; see the reconciliation above", err=True)
         sys.exit(1)

@@ -10,11 +10,15 @@ import typer
 
 from countinghouse.cli.progress import shown
 from countinghouse.settings import Settings
-from countinghouse.whole_file import replacing
-from schemas.errors import InvalidInput
+from countinghouse.whole_file import writing
+from schemas.closing import ClosingState
+from schemas.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from pipelines.invoices.books import Books
+    from schemas.ledger_ports import ClosingLedger
 
 
 def export(
@@ -35,8 +39,21 @@ def export(
         raise InvalidInput(f"{out} should end in .csv or .parquet")
     settings = Settings()
     with closing(ledger.connect(settings.ledger_url)) as kept, shown("charges") as progress:
-        charges = _write(out, focus_tables(Books(focus, kept), settings.seller, progress))
+        books = Books(focus, kept)
+        _check_issued(books, kept)
+        charges = _write(out, focus_tables(books, settings.seller, progress))
     typer.echo(f"{focus}: {charges:,} charges as FOCUS {VERSION} in {out}", err=True)
+
+
+def _check_issued(books: "Books", kept: "ClosingLedger") -> None:
+    """An empty file says that nothing was billed, which nobody knows before the month is closed."""
+    opened = kept.closing(books.month)
+    is_closed = opened is not None and opened.state is ClosingState.CLOSED
+    if not is_closed and books.records["number"].null_count == books.records.num_rows:
+        raise NotFound(
+            f"{books.month} is not closed and has no finalized invoices; "
+            f"`countinghouse close {books.month}` makes them once it is over"
+        )
 
 
 def _write(out: Path, tables: "Iterable[pa.Table]") -> int:
@@ -46,15 +63,12 @@ def _write(out: Path, tables: "Iterable[pa.Table]") -> int:
 
     counts: list[int] = []
     counted = _counted(tables, counts)
-    try:
-        with replacing(out) as unfinished:
-            if out.suffix == ".parquet":
-                write_parquet(unfinished, counted)
-            else:
-                with unfinished.open("w", newline="") as file:
-                    csv.writer(file, lineterminator="\n").writerows(in_text(counted))
-    except OSError as error:
-        raise InvalidInput(f"{out} cannot be written: {error.strerror}") from error
+    with writing(out) as unfinished:
+        if out.suffix == ".parquet":
+            write_parquet(unfinished, counted)
+        else:
+            with unfinished.open("w", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(in_text(counted))
     return sum(counts)
 
 

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from countinghouse.cli.explain import evidence
+from countinghouse.cli.evidence import evidence, explained
 from countinghouse.cli.nearest import suggesting
 from countinghouse.settings import Settings
-from countinghouse.whole_file import replacing
-from schemas.errors import InvalidInput
+from countinghouse.whole_file import writing
 from schemas.period import BillingPeriod
 
 if TYPE_CHECKING:
     from pipelines.invoices.books import Books
     from schemas.invoice import Invoice
+    from schemas.ledger_ports import ClosingLedger
 
 
 def page(
@@ -28,7 +28,6 @@ def page(
     A page is one file that loads nothing; a browser prints it, or saves it as PDF. The same invoice
     makes the same page.
     """
-    from pipelines.explain.explanation import explain_invoice
     from pipelines.invoices.books import Books
     from stores import ledger
 
@@ -38,16 +37,16 @@ def page(
         with suggesting(number, store.invoice_numbers, "invoices list"):
             invoice = store.invoice(number)
         books = Books(invoice.month, store, [invoice.tenant])
-        text = explain_invoice(invoice, store)
-        typer.echo(_written(into, number, _made(invoice, books, settings.seller, text)))
+        typer.echo(_written(into, number, _made(invoice, store, books, settings.seller)))
 
 
-def _made(invoice: "Invoice", books: "Books", seller: str, text: str) -> str:
+def _made(invoice: "Invoice", store: "ClosingLedger", books: "Books", seller: str) -> str:
     from countinghouse.invoice_page import invoice_page
-    from pipelines.explain.line_events import usage_lines
     from pipelines.explain.line_words import evidence_of
+    from pipelines.explain.lines_with_events import lines_with_events
 
-    told, problem = evidence(list(usage_lines(invoice, books)))
+    text = explained(invoice, store)
+    told, problem = evidence(list(lines_with_events(invoice, store)))
     if problem:
         typer.echo(f"events are not shown: {problem}", err=True)
     events = [(each.of.number, list(evidence_of(each))) for each in told]
@@ -63,10 +62,7 @@ def _period(invoice: "Invoice", books: "Books") -> BillingPeriod:
 
 def _written(into: Path, number: str, text: str) -> Path:
     path = into / f"{number.replace('/', '_')}.html"
-    try:
+    with writing(path) as unfinished:
         into.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as unfinished:
-            unfinished.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be written: {error.strerror}") from error
+        unfinished.write_text(text, encoding="utf-8")
     return path

@@ -20,6 +20,7 @@ from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
+from countinghouse.whole_file import writing
 from schemas.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _pairs(renamed: Sequence[str]) -> dict[str, str]:
 
 
 def _write_csv(path: Path, found: "Sequence[Simulated]") -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with writing(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("month", *MOVE_COLUMNS))
         for it in found:

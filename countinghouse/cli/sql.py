@@ -28,13 +28,14 @@ def sql(
         try:
             with client.reachable(settings.clickhouse_url):
                 answer = warehouse.query(query)
-        except ClickHouseError as problem:
+        except (ClickHouseError, client.MissingTable) as problem:
             raise InvalidInput(_first_line(problem)) from problem
     if any(answer.column_names):  # a statement such as CREATE TABLE answers with nothing
         form = chosen_format(as_json=as_script, as_csv=as_csv)
         show(answer.column_names, answer.result_rows, form)
 
 
-def _first_line(problem: ClickHouseError) -> str:
-    text = str(problem).strip().partition("DB::Exception: ")[2] or str(problem)
+def _first_line(problem: Exception) -> str:
+    said = problem.__cause__ if isinstance(problem, client.MissingTable) else problem
+    text = str(said).strip().partition("DB::Exception: ")[2] or str(said)
     return f"the warehouse refused the statement: {text.splitlines()[0]}"

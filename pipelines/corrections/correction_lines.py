@@ -50,12 +50,13 @@ def difference(
     sums: dict[Subject, _Sum] = {}
     for sign, lines in ((1, wanted), (-1, billed)):
         for line in lines:
-            _add(sums.setdefault(_subject(line), _Sum()), line, sign)
+            _add(sums.setdefault(subject_of(line), _Sum()), line, sign)
     found = sorted(sums.items(), key=lambda item: _place(item[0]))
     return tuple(_line(subject, own, period) for subject, own in found if own != _Sum())
 
 
-def _subject(line: InvoiceLine) -> Subject:
+def subject_of(line: InvoiceLine) -> Subject:
+    """What a line is corrected with, itself a correction or not."""
     if line.kind in ("tax", "correction_tax"):
         return Subject("correction_tax", None, "", None, None, line.name)
     own = line.name if line.kind in ("correction", "discount", "add_on", "item") else None

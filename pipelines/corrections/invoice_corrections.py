@@ -136,7 +136,8 @@ def credit(
 
     Raises:
         InvalidInput: neither or both are given, there is no such line, or the key is like those of
-            notes without one. NotFound, Conflict: see `CorrectionLedger.issue_credit_note`.
+            notes without one.
+        NotFound, Conflict: see `CorrectionLedger.issue_credit_note`.
     """
     invoice = ledger.invoice(number)
     if (amount_minor is None) == (line is None):
@@ -146,7 +147,7 @@ def credit(
     part = _part(invoice, amount_minor) if line is None else _whole(invoice, line)
     credited = replace(part, name=word.why)
     while True:
-        note = _note(invoice, credited, key or _next_key(invoice, ledger))
+        note = _note(invoice, credited, key or _next_key(invoice, ledger), _named(line))
         found, kept = ledger.issue_credit_note(note, word.who, word.why, seller, word.dates)
         if key or kept == "added":  # else another without a key took the number meanwhile
             return found, kept
@@ -217,8 +218,14 @@ def _note_id(invoice: Invoice, key: str) -> str:
     return f"{invoice.id}:credit:{key}"
 
 
-def _note(invoice: Invoice, line: InvoiceLine, key: str) -> Invoice:
+def _named(place: int | None) -> dict[str, int]:
+    """Which line a note credits, by which the ledger knows it; none where it is an amount."""
+    return {} if place is None else {"credits_line": place}
+
+
+def _note(invoice: Invoice, line: InvoiceLine, key: str, named: Mapping[str, int]) -> Invoice:
     document = {
+        **named,
         "tenant": invoice.tenant,
         "subscription": invoice.subscription,
         "corrects": invoice.id,

@@ -7,33 +7,21 @@ new, and a second run nothing.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from pipelines.adjustments import bulk
-from pipelines.adjustments.as_billed import as_billed
-from pipelines.adjustments.concerned import concerned
-from pipelines.columns.tables import lines_by_subscription, table_of
-from pipelines.corrections.correction_lines import difference, owed
+from pipelines.columns.tables import table_of
+from pipelines.corrections.billed_for import Billed, billed_for
+from pipelines.corrections.correction_lines import difference
+from pipelines.corrections.owed_as_of import Lines, owed_as_of
 from pipelines.invoices.books import Books
-from pipelines.rating import bulk_rating
-from pipelines.segments.segment_tables import segment_table
-from pipelines.segments.segments import bounds
-from pipelines.usage.metering import meters_of
-from pipelines.usage.usage_reading import read_usage_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
-from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, NOTHING, Extras
 from schemas.invoice import (
-    CORRECTION_KINDS,
     USAGE_KINDS,
-    Invoice,
-    InvoiceLine,
-    invoice_id,
-    month_billed,
 )
 from schemas.late_usage import Correction
 from schemas.ledger_ports import ClosingLedger
@@ -45,23 +33,6 @@ from schemas.subscription import Subscription
 from schemas.tables import ADJUSTING_COLUMNS, LINE_COLUMNS
 from schemas.vector import Vector
 
-Lines = Sequence[InvoiceLine]
-
-
-@dataclass(slots=True)
-class _Billed:
-    """What a subscription was billed for a month, and in corrections of it.
-
-    `name` is the invoice's number or id; `invoice` is None where it is void and was not made again.
-    """
-
-    subscription: str
-    tenant: str
-    currency: str
-    name: str
-    invoice: Invoice | None
-    lines: list[InvoiceLine] = field(default_factory=list)
-
 
 def corrections_by(closing: Closing, ledger: ClosingLedger, usage: UsageReader) -> list[Correction]:
     """What a month's close finds to correct in earlier months closed before, as of its own cut.
@@ -71,10 +42,15 @@ def corrections_by(closing: Closing, ledger: ClosingLedger, usage: UsageReader) 
     nothing of that: its invoices are about a time in which there was nothing to correct.
     By month, tenant and subscription.
     """
-    earlier = [each for each in ledger.opened_closings() if _order(each) < _order(closing)]
+    earlier = opened_before(closing, ledger)
     closed = [each for each in earlier if each.state is ClosingState.CLOSED]
     targets = [each for each in closed if each.month < closing.month]
     return corrections(targets, {each.month for each in earlier}, closing.vector, ledger, usage)
+
+
+def opened_before(closing: Closing, ledger: ClosingLedger) -> list[Closing]:
+    """The closings whose corrections count as made for this one: those that were opened before."""
+    return [each for each in ledger.opened_closings() if _order(each) < _order(closing)]
 
 
 def corrections_until(
@@ -101,7 +77,7 @@ def corrections(
     for closing in sorted(targets, key=lambda each: each.month):
         if tenants := _concerned(closing, sold, as_of, ledger, usage):
             books = Books(closing.month, ledger, tenants)
-            billed = _billed(closing.month, ledger.invoices_of(tenants), counted)
+            billed = billed_for(closing.month, ledger.invoices_of(tenants), counted)
             found += _of_month(books, billed, as_of, usage)
     return found
 
@@ -137,31 +113,12 @@ def _order(closing: Closing) -> tuple[int, str]:
     return closing.opened_ms, closing.month
 
 
-def _billed(
-    month: str, invoices: Iterable[Invoice], counted: Collection[str]
-) -> dict[str, _Billed]:
-    """By subscription. Whose invoice is void, and not made again, has its corrections alone."""
-    invoices = list(invoices)
-    billed: dict[str, _Billed] = {}
-    for each in invoices:
-        if each.month == month and each.kind == "invoice":
-            own = each.subscription, each.tenant, each.currency, each.number or each.id
-            billed[each.subscription] = _Billed(*own, each, owed(each.lines))
-    for each in invoices:
-        made = [it for it in each.lines if it.kind in CORRECTION_KINDS]
-        if lines := [it for it in made if each.month in counted and month_billed(it) == month]:
-            void = each.subscription, each.tenant, each.currency
-            none = _Billed(*void, invoice_id(each.subscription, month), None)
-            billed.setdefault(each.subscription, none).lines += lines
-    return billed
-
-
 def _of_month(
-    books: Books, billed: Mapping[str, _Billed], as_of: Vector, usage: UsageReader
+    books: Books, billed: Mapping[str, Billed], as_of: Vector, usage: UsageReader
 ) -> list[Correction]:
     subscriptions = {each.id: each for each in books.subscriptions}
     standing = {name: own.invoice for name, own in billed.items() if own.invoice}
-    wanted = _owed_as_of(books, standing, as_of, usage)
+    wanted = owed_as_of(books, standing, as_of, usage)
     found = (
         _correction(own, subscriptions.get(name), wanted.get(name, ()), books)
         for name, own in sorted(billed.items(), key=lambda item: (item[1].tenant, item[0]))
@@ -170,7 +127,7 @@ def _of_month(
 
 
 def _correction(
-    own: _Billed, subscription: Subscription | None, wanted: Lines, books: Books
+    own: Billed, subscription: Subscription | None, wanted: Lines, books: Books
 ) -> Correction:
     """What turns what was billed into what is wanted; it has no line where nothing differs."""
     period = books.billed(subscription) if subscription else books.period
@@ -198,38 +155,9 @@ def _too_much(lines: Lines) -> str | None:
     return "; ".join(told) or None
 
 
-def _last_plan(own: _Billed, subscription: Subscription | None, period: BillingPeriod) -> str:
+def _last_plan(own: Billed, subscription: Subscription | None, period: BillingPeriod) -> str:
     """For what belongs to no plan: the one in force last, or billed, where there is none now."""
     return subscription.parts(period)[-1][0].plan if subscription else own.lines[-1].plan
-
-
-def _owed_as_of(
-    books: Books, standing: Mapping[str, Invoice], as_of: Vector, usage: UsageReader
-) -> Mapping[str, Lines]:
-    """The lines that these subscriptions' invoices would have, but for credits; a void one none."""
-    subscriptions = [each for each in books.subscriptions if each.id in standing]
-    if not subscriptions:
-        return {}
-    periods = {each.tenant: books.billed(each) for each in subscriptions}
-    cuts = {each.tenant: bounds(each, books.billed(each)) for each in subscriptions}
-    used = read_usage_of(usage, periods, as_of, cuts, meters_of(books.catalogs))
-    month, catalogs = books.period, books.catalogs
-    segments = segment_table(subscriptions)
-    fees = bulk_rating.prorate_fees(segments, month, catalogs)
-    charges = bulk_rating.rate_charges(used, segments, month, catalogs)
-    rated = pa.concat_tables([fees, charges])
-    offered = replace(books.offered, extras=_as_billed(books, standing.values()))
-    found = concerned(segments, offered)
-    following = [bulk.adjust_lines(rated, found, month, offered)] if found.num_rows else []
-    return _by_subscription([fees, charges, *following])
-
-
-def _by_subscription(tables: Iterable[pa.Table]) -> dict[str, list[InvoiceLine]]:
-    found: dict[str, list[InvoiceLine]] = {}
-    for table in tables:
-        for row, lines in lines_by_subscription(table):
-            found.setdefault(row["subscription"], []).extend(lines)
-    return found
 
 
 def corrections_table(found: Iterable[Correction]) -> pa.Table:
@@ -250,14 +178,3 @@ def _rows(correction: Correction, ordinals: Counter[str]) -> Iterator[tuple[Any,
             *(line.quantity_micro, line.unit_price_pico, line.fee_minor, line.amount_minor),
             *(getattr(line, name) for name in ADJUSTING_COLUMNS),
         )
-
-
-def _as_billed(books: Books, standing: Iterable[Invoice]) -> Extras:
-    """What tenants had as their invoices found it: buyers as told there, and no credits."""
-    told = sorted((each.tenant, as_billed(each, NOTHING).buyer) for each in standing)
-    buyers = ((tenant, it.country, it.region, it.tax_id) for tenant, it in told if it.is_known)
-    return replace(
-        books.extras,
-        buyers=table_of(buyers, BUYER_COLUMNS),
-        credits=table_of([], CREDIT_COLUMNS),
-    )

@@ -11,19 +11,17 @@ from dataclasses import replace
 from pipelines.adjustments.as_billed import as_billed
 from pipelines.adjustments.case import Case
 from pipelines.adjustments.invoice import adjust
-from pipelines.corrections.note_words import KIND_WIDTH, explain_note
-from pipelines.explain.price_steps import exact, quantity, quotient, steps
+from pipelines.corrections.note_words import KIND_WIDTH, NOTHING_CORRECTED, Corrected, explain_note
+from pipelines.explain.line_arithmetic import LineArithmetic
+from pipelines.explain.price_steps import quantity, quotient
 from pipelines.invoices.books import Books
-from pipelines.invoices.descriptions import describe, metered, plan_title, span
-from pipelines.rating.costs import to_minor
-from pipelines.rating.fee_wholes import FeeWholes
+from pipelines.invoices.descriptions import plan_title, span
 from pipelines.rating.pools import SHARED, pool_of, pools, shares
 from pipelines.rating.proration import prorate_fees
 from pipelines.rating.rating import (
     Usage,
     beyond,
     included_share,
-    price_of,
     priced_meters,
     rate_usage,
 )
@@ -31,23 +29,31 @@ from pipelines.segments.segments import Part, parts
 from pipelines.segments.shares import measured
 from schemas.catalog import Catalog
 from schemas.extras import NOTHING, Given
-from schemas.invoice import ADJUSTING_KINDS, CORRECTION_KINDS, Invoice, InvoiceLine
+from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine
 from schemas.ledger_ports import ClosingLedger
-from schemas.money import format_minor, format_pico, minor_per_major
+from schemas.money import format_minor
 from schemas.period import BillingPeriod
-from schemas.prices import PriceModel
 from schemas.quantity import MICRO
 from schemas.subscription import Subscription
 from schemas.tax import TaxRule
 
+DIFFERENCE = "Recomputed from the price list: THE LINES DIFFER"
+"""How the last row begins where they do."""
 _DAY_MS = 86_400_000
 
 
-def explain_invoice(invoice: Invoice, ledger: ClosingLedger) -> str:
-    """The explanation of an invoice as it stands in the ledger, or of a note."""
+def explain_invoice(
+    invoice: Invoice, ledger: ClosingLedger, corrected: Corrected = NOTHING_CORRECTED
+) -> str:
+    """The explanation of an invoice as it stands in the ledger, or of a note.
+
+    `corrected` says of the lines that correct an earlier month what they rest on.
+    """
     if invoice.kind == "note":
         own = ledger.invoices_of([invoice.tenant])
-        return explain_note(invoice, next((it for it in own if it.id == invoice.corrects), None))
+        return explain_note(
+            invoice, next((it for it in own if it.id == invoice.corrects), None), corrected
+        )
     books = Books(invoice.month, ledger, [invoice.tenant])
     [subscription] = [it for it in books.subscriptions if it.id == invoice.subscription]
     return explain(
@@ -56,6 +62,7 @@ def explain_invoice(invoice: Invoice, ledger: ClosingLedger) -> str:
         books.offered.catalogs,
         as_billed(invoice, books.given.get(invoice.tenant, NOTHING)),
         books.offered.taxes,
+        corrected,
     )
 
 
@@ -65,6 +72,7 @@ def explain(
     catalogs: Mapping[int, Catalog],
     given: Given = NOTHING,
     taxes: Sequence[TaxRule] = (),
+    corrected: Corrected = NOTHING_CORRECTED,
 ) -> str:
     """Every line of an invoice with its arithmetic, the pools behind it, and the total.
 
@@ -72,27 +80,29 @@ def explain(
     """
     period = subscription.billed_in(BillingPeriod.month(invoice.month))
     case = Case(subscription, period, catalogs, given=given, taxes=taxes)
-    return "\n".join(_Explanation(invoice, case).text()) + "\n"
+    return "\n".join(_Explanation(invoice, case, corrected).text()) + "\n"
 
 
 class _Explanation:
     """The figures of one invoice, on their way to becoming text."""
 
-    def __init__(self, invoice: Invoice, case: Case) -> None:
+    def __init__(self, invoice: Invoice, case: Case, corrected: Corrected) -> None:
         self.invoice = invoice
+        self.corrected = corrected
         self.case = case
         self.subscription = case.subscription
         self.catalogs = case.catalogs
         self.period = case.period
         self.parts = parts(self.subscription, self.period)
-        self.wholes = FeeWholes(self.subscription, self.period, self.catalogs)
+        self.arithmetic = LineArithmetic(invoice, case)
         self.usage = _usage(invoice, self.parts)
 
     def text(self) -> Iterator[str]:
         yield self._heading()
         for place, line in enumerate(self.invoice.lines):
-            yield self._line(line)
-            yield from self._steps(place, line)
+            yield self.arithmetic.line(line)
+            yield from self.arithmetic.steps(place, line)
+            yield from self.corrected.get(place + 1, ())
         yield f"{'total':{KIND_WIDTH}}  {self._amount(self.invoice.total_minor)}"
         for meter in sorted(priced_meters(self.parts, self.catalogs)):
             yield ""
@@ -105,63 +115,6 @@ class _Explanation:
         return (
             f"Invoice {number} of {self.invoice.tenant} for {self.invoice.month}, in "
             f"{self.invoice.currency} ({self.invoice.state.value})"
-        )
-
-    def _line(self, line: InvoiceLine) -> str:
-        described = describe(line, self.period, self.invoice.currency)
-        if line.kind in ADJUSTING_KINDS:
-            return f"{line.kind:{KIND_WIDTH}}  {described} → {self._amount(line.amount_minor)}"
-        what = described.partition(": ")[0]
-        return f"{line.kind:{KIND_WIDTH}}  {what}: {self._arithmetic(line)}"
-
-    def _steps(self, place: int, line: InvoiceLine) -> Iterator[str]:
-        """Tier by tier, where a price is not the same for each unit."""
-        if line.kind != "overage" or line.meter is None or line.unit_price_pico is not None:
-            return
-        price = self._price(line.meter, line)
-        if price is None:
-            return
-        after = sum(
-            each.quantity_micro or 0
-            for each in self.invoice.lines[: place + 1]
-            if each.meter == line.meter and each.kind in ("overage", "not_billed")
-        )
-        before = after - (line.quantity_micro or 0)
-        found = steps(price, before, after, self.invoice.currency)
-        for step in found:
-            yield f"{'':{KIND_WIDTH}}    {step.words} = {exact(step.amount_atto)}"
-        total = sum(step.amount_atto for step in found)
-        rounded = self._amount(to_minor(total, self.invoice.currency))
-        yield f"{'':{KIND_WIDTH}}    together {exact(total)} → {rounded}"
-
-    def _price(self, meter: str, line: InvoiceLine) -> PriceModel | None:
-        """The price of an overage line, None if its plan has none any more."""
-        part = next((each for each in self.parts if each.period == line.period), None)
-        if part is None:
-            return None
-        card = self.catalogs[part.catalog_version].plans[part.plan].meters.get(meter)
-        return price_of(card.overage, line.value) if card and card.overage else None
-
-    def _arithmetic(self, line: InvoiceLine) -> str:
-        if line.fee_minor is not None:
-            return self._fee_arithmetic(line)
-        metered_quantity = f"{quantity(line.quantity_micro or 0)} {metered(line)}"
-        if line.unit_price_pico is None:
-            return f"{metered_quantity}, {self._amount(line.amount_minor)}"
-        product = (line.quantity_micro or 0) * line.unit_price_pico
-        unit_price = format_pico(line.unit_price_pico)
-        amount = self._amount(line.amount_minor)
-        return f"{metered_quantity} × {unit_price} = {exact(product)} → {amount}"
-
-    def _fee_arithmetic(self, line: InvoiceLine) -> str:
-        of, proration = self.wholes.of(line)
-        whole = of.duration_ms
-        part = whole if proration == "none" else measured(line.period, proration)
-        fee_minor = line.fee_minor or 0
-        share = quotient(fee_minor * part, minor_per_major(self.invoice.currency) * whole)
-        return (
-            f"{self._amount(fee_minor)} × {part // 1000:,} s ÷ {whole // 1000:,} s = {share} "
-            f"→ {self._amount(line.amount_minor)}"
         )
 
     def _meter(self, meter: str) -> Iterator[str]:
@@ -222,7 +175,7 @@ class _Explanation:
         if lines == own:
             return "Recomputed from the price list: every line agrees."
         recomputed = self._amount(sum(line.amount_minor for line in lines) + corrected_minor)
-        return f"Recomputed from the price list: THE LINES DIFFER; they would be {recomputed}."
+        return f"{DIFFERENCE}; they would be {recomputed}."
 
     def _without_corrections(self) -> tuple[list[InvoiceLine], int]:
         """The lines of the invoice's own period, and what corrections of earlier ones come to."""

@@ -11,7 +11,6 @@ from typing import Literal
 
 from pipelines.invoices.books import Books
 from pipelines.usage.metering import meters_of
-from schemas.errors import NotFound
 from schemas.evidence import EventReader, EventsOf, Evidence
 from schemas.invoice import USAGE_KINDS, Invoice, InvoiceLine
 from schemas.vector import Vector
@@ -36,6 +35,11 @@ class LineEvents:
     quantity_micro: int
     shared_with: tuple[int, ...]
     is_added_up: bool
+
+    @property
+    def is_late(self) -> bool:
+        """Are they those that came after their month was closed?"""
+        return self.line.kind == "correction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +73,6 @@ def usage_lines(invoice: Invoice, books: Books) -> Iterator[LineEvents]:
     for number, line in enumerate(invoice.lines, start=1):
         if line.kind in USAGE_KINDS and line.meter is not None:
             yield _line_events(number, line, invoice, books.closing.vector, added_up)
-
-
-def events_of(invoice: Invoice, number: int, books: Books) -> LineEvents:
-    """The events of one line, counted from 1.
-
-    Raises:
-        NotFound: there is no such line, or it is none of usage.
-    """
-    if not 1 <= number <= len(invoice.lines):
-        name = invoice.number or invoice.id
-        raise NotFound(f"{name} has the lines 1 to {len(invoice.lines)}, not {number}")
-    for each in usage_lines(invoice, books):
-        if each.number == number:
-            return each
-    kind = invoice.lines[number - 1].kind
-    raise NotFound(f"line {number} is a {kind}, which comes from no events")
 
 
 def tell(of: LineEvents, reader: EventReader) -> Told:

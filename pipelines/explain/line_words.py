@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
+from pipelines.explain.corrections import DIFFERS as CORRECTION_DIFFERS
+from pipelines.explain.explanation import DIFFERENCE
 from pipelines.explain.line_events import Told
 from pipelines.explain.price_steps import quantity
-from pipelines.invoices.books import Books
-from pipelines.invoices.invoicing import basis
-from pipelines.segments.segments import parts
-from schemas.invoice import Invoice
 from schemas.quantity import format_micro
 
 
@@ -22,26 +20,20 @@ def block(explanation: str, number: int) -> str:
     return "\n".join(blocks[number - 1])
 
 
-def price_version(invoice: Invoice, number: int, books: Books) -> str:
-    """By which version of the price list a line is priced, and that version's SHA-256."""
-    version = books.closing.catalog_version
-    line = invoice.lines[number - 1]
-    for subscription in books.subscriptions:
-        if subscription.id == invoice.subscription:
-            for part in parts(subscription, subscription.billed_in(books.period)):
-                if part.period == line.period and part.plan == line.plan:
-                    version = part.catalog_version
-    hashes = basis(books.closing, {version: books.offered.catalogs[version]}).catalog_hashes
-    return f"price list version {version}, SHA-256 {hashes[version]}"
+def differs(explanation: str) -> bool:
+    """Does an explanation, or a block of it, say that something computed again is not as billed?"""
+    rows = explanation.splitlines()
+    is_less = any(row.startswith(" ") and CORRECTION_DIFFERS in row for row in rows)
+    return is_less or rows[-1].startswith(DIFFERENCE)
 
 
 def evidence_of(told: Told) -> Iterator[str]:
     """What the events of a line say, a row each."""
     of, found = told.of, told.evidence
-    many = f"{found.events:,} event{'s' * (found.events != 1)}"
+    many = f"{found.events:,} {'late ' * of.is_late}event{'s' * (found.events != 1)}"
     if not of.is_added_up:
-        yield f"{many} of {of.asked.meter}, of which the meter makes its quantity"
-    elif told.found_events == found.events and not of.shared_with:
+        yield f"{many} of {of.asked.meter}, {_made_of(told)}"
+    elif of.is_late or (told.found_events == found.events and not of.shared_with):
         yield f"{many}, together {quantity(found.quantity_micro)}"
     else:
         yield (
@@ -50,24 +42,56 @@ def evidence_of(told: Told) -> Iterator[str]:
         )
     if of.is_added_up:
         yield (
-            "which is the line's quantity"
+            f"which is {_whose(told)} quantity"
             if told.agrees
-            else (f"BUT THE LINE SAYS {quantity(of.quantity_micro)}")
+            else f"BUT {_said(told)} {quantity(of.quantity_micro)}"
         )
     yield f"digest of all {many}: {found.digest}"
 
 
-def row(told: Told) -> tuple[str, ...]:
-    """The same for a script: numbers as plain text."""
+def _made_of(told: Told) -> str:
+    if told.of.is_late:
+        return "by which and by what was changed the month was computed again"
+    return "of which the meter makes its quantity"
+
+
+def _whose(told: Told) -> str:
+    return f"{_together(told)}'" if _is_joint(told) else "the line's"
+
+
+def _said(told: Told) -> str:
+    return f"{_together(told).upper()} SAY" if _is_joint(told) else "THE LINE SAYS"
+
+
+def _is_joint(told: Told) -> bool:
+    """Do several corrections have their events together?"""
+    return told.of.is_late and bool(told.of.shared_with)
+
+
+def _together(told: Told) -> str:
+    return f"lines {', '.join(map(str, sorted((told.of.number, *told.of.shared_with))))}"
+
+
+def difference(told: Told) -> str:
+    """That the events in the warehouse are not those that a line was billed by."""
+    found = quantity(told.found_micro)
+    return (
+        f"line {told.of.number}: its events add up to {found}, BUT {_said(told)} "
+        f"{quantity(told.of.quantity_micro)}"
+    )
+
+
+def row(told: Told) -> tuple[int | str | bool | None, ...]:
+    """The same for a script; quantities are exact text."""
     found = told.evidence
     return (
-        str(told.of.number),
+        told.of.number,
         told.of.line.kind,
         told.of.asked.meter,
         format_micro(told.of.line.quantity_micro or 0),
-        str(told.found_events),
-        format_micro(told.found_micro) if told.of.is_added_up else "",
-        str(found.events),
+        told.found_events,
+        format_micro(told.found_micro) if told.of.is_added_up else None,
+        found.events,
         found.digest,
-        str(told.agrees).lower(),
+        told.agrees,
     )

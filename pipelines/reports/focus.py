@@ -4,7 +4,7 @@ Owns how a line becomes a charge. Columns are those of FOCUS 1.3 that every prov
 that we can fill, without the two that it replaced; our own begin with `x_`. One row a line.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
@@ -110,11 +110,13 @@ def focus_table(invoices: Iterable[Invoice], seller: str) -> pa.Table:
 
     Their billed costs add up to each invoice's total, to the cent: what it asks for after credits.
     """
+    invoices = list(invoices)
+    periods = _periods(invoices)
     final = [i for i in invoices if i.number and i.state.value not in (InvoiceState.DRAFT, "void")]
     rows = [
         _row(invoice, period, number, line, seller)
         for invoice in sorted(final, key=lambda each: (each.number or "", each.id))
-        for period in [_period(invoice)]
+        for period in [_period(invoice, periods)]
         for number, line in enumerate(invoice.lines, start=1)
     ]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -206,12 +208,20 @@ def _sku(line: InvoiceLine, category: str) -> dict[str, Any]:
     return {"SkuId": sold, "SkuMeter": line.meter, "SkuPriceId": f"{line.plan}/{sold}"}
 
 
-def _period(invoice: Invoice) -> BillingPeriod:
-    """As the document says; a credit note is of the time that it credits."""
-    if told := _decode(invoice.document).period:
-        return BillingPeriod(parse_instant(told["start"]), parse_instant(told["end"]))
-    spans = [line.period for line in invoice.lines]
-    return BillingPeriod(min(it.start_ms for it in spans), max(it.end_ms for it in spans))
+def _periods(invoices: Iterable[Invoice]) -> dict[str, BillingPeriod]:
+    """The billing period of each subscription's invoice of the month, as its document says."""
+    return {
+        invoice.subscription: BillingPeriod(
+            parse_instant(told["start"]), parse_instant(told["end"])
+        )
+        for invoice in invoices
+        if invoice.kind == "invoice" and (told := _decode(invoice.document).period)
+    }
+
+
+def _period(invoice: Invoice, periods: Mapping[str, BillingPeriod]) -> BillingPeriod:
+    """When it is billed. A note is billed with the invoices of its month, whatever it corrects."""
+    return periods.get(invoice.subscription) or BillingPeriod.month(invoice.month)
 
 
 def _units(micro: int | None) -> Decimal:

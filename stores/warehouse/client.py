@@ -4,6 +4,7 @@ Owns how we connect and how its errors read; table definitions are in `ddl`, que
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +26,17 @@ UNTRUSTED = "end COUNTINGHOUSE_CLICKHOUSE with ?ca_cert= and the file of its aut
 
 # Whatever fails is raised, and told by whom it concerns.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+
+_MISSING = re.compile(
+    r"[Cc]ode: 60\b.*(?:Unknown table expression identifier '|[Cc]ould not find table: |[Tt]able )"
+    r"(?:\w+\.)?(\w+)(?:'|\. | does not exist)"
+)
+"""How ClickHouse says that a table is not there."""
+
+
+class MissingTable(DependencyUnreachable):
+    """The warehouse was never made, or a table of it was dropped."""
+
 
 Rows = Sequence[Sequence[Any]]
 
@@ -60,10 +72,18 @@ def connect(url: str) -> Client:
 
 @contextmanager
 def reachable(url: str) -> Iterator[None]:
-    """Turn a failed connection into `DependencyUnreachable` with the address and the setting."""
+    """Turn a failed connection into `DependencyUnreachable` with the address and the setting.
+
+    A table that is not there is one as well, `MissingTable`: the statements are ours.
+    """
     try:
         yield
     except DatabaseError as error:
+        if table := _MISSING.search(str(error)):
+            raise MissingTable(
+                f"ClickHouse at {address(url)} has not the table {table[1]}: "
+                "run `countinghouse init`, which makes what is missing"
+            ) from error
         if not isinstance(error, OperationalError) and not _is_refusal(str(error)):
             raise
         raise _unreachable(url, error) from error

@@ -14,7 +14,7 @@ from schemas.period import BillingPeriod
 from schemas.tables import ArrowStream
 from schemas.vector import Vector
 from stores.warehouse.client import ask, reachable, statement
-from stores.warehouse.cuts import bounds_slice, cut_parameters
+from stores.warehouse.cuts import as_arrays, bounds_slice, cut_parameters
 
 _KINDS = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64()}
 _SCHEMA = pa.schema([(name, _KINDS[kind]) for name, kind in EVENT_COLUMNS.items()])
@@ -78,12 +78,15 @@ class WarehouseEvents:
 
 
 def _parameters(asked: EventsOf) -> dict[str, object]:
+    after_keys, after_ends = as_arrays(asked.after)
     return {
         "tenant": asked.tenant,
         "meter": asked.meter,
         "start_ms": asked.period.start_ms,
         "end_ms": asked.period.end_ms,
         **cut_parameters(asked.as_of),
+        "after_keys": after_keys,
+        "after_ends": after_ends,
         "is_one_value": asked.value is not None,
         "value": asked.value or "",
         "is_unlimited": asked.left_micro is None,

@@ -6,6 +6,7 @@ credit. Notes for late usage are made by the close and are no matter of these.
 
 import sqlalchemy as sa
 
+from schemas.credited_line import credit_same_line, credited_place
 from schemas.errors import Conflict, InvalidInput
 from schemas.extras import USUAL_PRIORITY, Kept
 from schemas.invoice import Invoice, InvoiceState
@@ -38,13 +39,15 @@ class CreditNotes(LedgerPart):
 
         Raises:
             NotFound: no such invoice. Conflict: it is a draft or void, less than that is left of
-            it, a payment of it is under way, or the note of the id credits something else.
+            it or of the line, a payment of it is under way, or the note of the id credits
+            something else.
         """
         with self._writing() as connection:
             invoice = locked(connection, note.corrects or "")
             if there := _by_id(connection, note.id):
                 _check_same(there, note)
                 return there, "unchanged"
+            _check_line_left(connection, invoice, note)
             _check_creditable(connection, invoice, -note.total_minor)
             made = issue(connection, note, seller, dates)
             _settle(connection, invoice, made, dates[0])
@@ -55,13 +58,17 @@ class CreditNotes(LedgerPart):
 
 def notes_on(connection: sa.Connection, invoice: Invoice) -> list[int]:
     """What notes by hand have credited so far, below zero; late usage is no matter of theirs."""
-    query = sa.select(invoices.c.total_minor).where(
+    query = sa.select(invoices.c.total_minor).where(_by_hand(invoice))
+    return list(connection.execute(query).scalars())
+
+
+def _by_hand(invoice: Invoice) -> sa.ColumnElement[bool]:
+    return sa.and_(
         invoices.c.corrects == invoice.id,
         invoices.c.kind == "note",
         invoices.c.state != InvoiceState.VOID.value,
         invoices.c.id.startswith(f"{invoice.id}:credit:", autoescape=True),
     )
-    return list(connection.execute(query).scalars())
 
 
 def take_back(connection: sa.Connection, note: Invoice) -> None:
@@ -113,6 +120,22 @@ def _check_creditable(connection: sa.Connection, invoice: Invoice, amount_minor:
     if amount_minor > left:
         wanted = _money(amount_minor, invoice)
         raise Conflict(f"{name} has {_money(left, invoice)} left to credit, not {wanted}")
+
+
+def _check_line_left(connection: sa.Connection, invoice: Invoice, note: Invoice) -> None:
+    """A line is credited whole, so there is nothing left of one that a note has credited."""
+    place = credited_place(note)
+    if place is None:
+        return
+    found = [it for it, _ in load_invoices(connection, _by_hand(invoice))]
+    if earlier := [it for it in found if credit_same_line(note, it)]:
+        left = max(0, sum(it.total_minor for it in earlier) - note.total_minor)
+        names = ", ".join(it.number or it.id for it in earlier)
+        raise Conflict(
+            f"line {place} of {invoice.number} was credited by {names}, {_money(left, invoice)} "
+            f"are left of it, not {_money(-note.total_minor, invoice)}; void that note first, or "
+            "credit an --amount"
+        )
 
 
 def _money(amount_minor: int, invoice: Invoice) -> Money:

@@ -122,10 +122,13 @@ def passes_review(month: str, overridden: sa.ColumnElement[bool]) -> sa.ColumnEl
 
 
 def why_held() -> sa.ColumnElement[str | None]:
-    """Why an invoice is still a draft: what holds it, or that it waits for somebody's yes."""
+    """Why an invoice is still a draft: what holds it, or that it waits for somebody's yes.
+
+    One that was released keeps its reason in its row; it holds nothing any more.
+    """
     is_asked = sa.exists().where(months_to_approve.c.month == invoices.c.month)
     waits = sa.and_(IS_DRAFT, invoices.c.held.is_(None), is_asked, ~_is_approved())
-    return sa.case((waits, sa.literal(UNAPPROVED)), else_=invoices.c.held)
+    return sa.case((waits, sa.literal(UNAPPROVED)), (IS_DRAFT, invoices.c.held))
 
 
 def _is_approved() -> sa.ColumnElement[bool]:

@@ -88,7 +88,7 @@ def _invoice(row: sa.Row[Any], lines: Iterable[InvoiceLine], document: bytes) ->
         number=row.number,
         issued_ms=row.issued_ms,
         due_ms=row.due_ms,
-        held=row.held,
+        held=row.held if row.state == InvoiceState.DRAFT else None,
         kind=row.kind,
         corrects=row.corrects,
         credited_minor=row.credited_minor,

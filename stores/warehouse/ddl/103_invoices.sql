@@ -11,6 +11,6 @@ SELECT
     state,
     issued_at,
     due_at,
-    held,
+    if(state = 'draft', invoices_mirror.held, NULL) AS held,
     reversed_minor
 FROM invoices_mirror FINAL

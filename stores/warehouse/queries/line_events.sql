@@ -1,5 +1,6 @@
 -- The events of a tenant's meter over [start, end), as of a cut (see usage.sql), by time: the order in
--- which they use up `left_micro`, what is left of what is included. All in 1e-6 units.
+-- which they use up `left_micro`, what is left of what is included. All in 1e-6 units. Those before another
+-- cut (`after_keys`, `after_ends`) are left out.
 SELECT
     tenant,
     meter,
@@ -57,6 +58,12 @@ FROM
                 bitOr(bitShiftLeft(toUInt32(metered_usage.epoch), 16), toUInt32(metered_usage.partition)),
                 {keys:Array(UInt32)},
                 {ends:Array(UInt64)},
+                toUInt64(0)
+            )
+            AND metered_usage.offset >= transform(
+                bitOr(bitShiftLeft(toUInt32(metered_usage.epoch), 16), toUInt32(metered_usage.partition)),
+                {after_keys:Array(UInt32)},
+                {after_ends:Array(UInt64)},
                 toUInt64(0)
             )
             AND NOT metered_usage.is_left_out

@@ -25,6 +25,12 @@ FROM
             {ends:Array(UInt64)},
             toUInt64(0)
         )
+        AND offset >= transform(
+            bitOr(bitShiftLeft(toUInt32(epoch), 16), toUInt32(partition)),
+            {after_keys:Array(UInt32)},
+            {after_ends:Array(UInt64)},
+            toUInt64(0)
+        )
         AND NOT is_left_out
         AND (NOT {is_one_value:Bool} OR dimension = {value:String})
 )

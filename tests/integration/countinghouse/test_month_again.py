@@ -326,8 +326,8 @@ def _with_a_cent_more(stored: bytes) -> bytes:
 def test_the_commands_explain_a_line_and_export_the_month(home: Path, tmp_path: Path) -> None:
     number, file = f"{MONTH}-000001", tmp_path / "events.parquet"
     rows = json.loads(run("invoices", "explain", number, "--json"))["events"]
-    assert {row["agrees"] for row in rows} == {"true"}
-    line = next(row["line"] for row in rows if row["kind"] == "overage")
+    assert {row["agrees"] for row in rows} == {True}
+    line = next(str(row["line"]) for row in rows if row["kind"] == "overage")
     told = run("invoices", "explain", number, line)
     assert "which is the line's quantity" in told
     assert "price list version 1, SHA-256 " in told

@@ -21,7 +21,7 @@ from schemas.vector import Vector
 from tests import bundles
 from tests.builders import at, units
 from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
-from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare
+from tests.unit.dagster_project.months import MONTH, Month, a_month, an_empty_month, close_bare
 
 DESIGN, UPGRADE = "2026-10-000001", "2026-10-000002"
 
@@ -225,3 +225,70 @@ def test_usage_that_no_invoice_bills_and_ids_of_two_months_are_listed(month: Mon
     }
     result = invoke("usage", "unbilled", MONTH)
     assert result.stderr == "0 findings of usage that no invoice bills\n"
+
+
+def test_a_line_is_credited_once_until_its_note_is_void(month: Month) -> None:
+    line = ("invoices", "credit-note", UPGRADE, "--reason", "goodwill", "--line")
+    run(*line, "1")
+    told = (
+        "line 1 of 2026-10-000002 was credited by 2026-10-000003, USD 0.00 are left of it, not "
+        "USD 49.99; void that note first, or credit an --amount"
+    )
+    with pytest.raises(Conflict, match=told):
+        run(*line, "1")
+    with pytest.raises(Conflict, match="line 1 of 2026-10-000002 was credited"):
+        run(*line, "1", "--key", "another")
+    run("invoices", "void", "2026-10-000003", "--reason", "a slip")
+    assert run_json(*line, "1")["total_minor"] == -4999
+
+
+def test_a_line_is_credited_once_by_its_key_and_by_notes_that_do_not_name_it(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ("invoices", "credit-note", UPGRADE, "--reason", "goodwill", "--line", "1")
+    with monkeypatch.context() as patched:
+        patched.setattr(invoice_corrections, "_named", lambda *_: {})  # as notes once were
+        run(*line, "--key", "mine")
+    assert run_json(*line, "--key", "mine")["result"] == "unchanged"
+    with pytest.raises(Conflict, match="was credited by 2026-10-000003"):
+        run(*line)
+    amount = ("invoices", "credit-note", UPGRADE, "--amount", "1.00", "--reason", "goodwill")
+    run(*amount)
+    run(*amount)
+
+
+def test_all_notes_together_credit_no_more_than_the_invoice(month: Month) -> None:
+    lines = month.ledger.invoice(UPGRADE).lines
+    note = ("invoices", "credit-note", UPGRADE, "--reason", "goodwill")
+    run(*note, "--amount", "150.00")
+    for place, line in enumerate(lines, 1):
+        kind = InvalidInput if line.amount_minor <= 0 else Conflict
+        with pytest.raises(kind, match=r"charges nothing|has USD 1\.61 left to credit"):
+            run(*note, "--line", str(place))
+    run(*note, "--amount", "1.61")
+    with pytest.raises(Conflict, match=r"has USD 0.00 left to credit"):
+        run(*note, "--amount", "0.01")
+    credit = month.ledger.invoices(MONTH, tenant="upgrade")
+    notes = [it for it in credit if it.kind == "note"]
+    of_note = ("invoices", "credit-note", notes[0].number or "", "--reason", "goodwill")
+    with pytest.raises(Conflict, match="left to credit"):
+        run(*of_note, "--amount", "0.01")
+
+
+@pytest.mark.parametrize("key", ["2026-09", "2027-01"])
+def test_charges_of_a_month_that_is_not_closed_are_not_written(month: Month, key: str) -> None:
+    told = f"{key} is not closed and has no finalized invoices; `countinghouse close {key}`"
+    with pytest.raises(NotFound, match=told):
+        run("invoices", "export", "--focus", key, "--out", "charges.csv")
+    assert not Path("charges.csv").exists()
+
+
+def test_charges_of_a_closed_month_without_invoices_are_an_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTINGHOUSE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    nobody = an_empty_month(tmp_path)
+    close_bare(nobody, MONTH)
+    assert invoke("invoices", "export", "--focus", MONTH, "--out", "charges.csv").exit_code == 0
+    assert len(Path("charges.csv").read_text().splitlines()) == 1

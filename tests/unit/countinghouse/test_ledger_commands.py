@@ -187,9 +187,12 @@ def test_what_went_back_is_shown_with_its_invoice(subscribed: Path) -> None:
 
 def test_an_invoice_is_explained(subscribed: Path) -> None:
     finalized(ledger(), a_draft("acme"))
-    assert "Invoice 2026-10-000001 of acme" in run("invoices", "explain", "2026-10-000001")
-    explained = run_json("invoices", "explain", "2026-10-000001")
-    assert "THE LINES DIFFER" in explained["explanation"]
+    told = invoke("invoices", "explain", "2026-10-000001")
+    assert "Invoice 2026-10-000001 of acme" in told.stdout
+    assert told.stdout.startswith("computed again from the price list, the amounts differ")
+    explained = invoke("invoices", "explain", "2026-10-000001", "--json")
+    assert "THE LINES DIFFER" in json.loads(explained.stdout)["explanation"]
+    assert (told.exit_code, explained.exit_code) == (1, 1)
 
 
 def test_invoices_are_written_as_pages(subscribed: Path, home: Path) -> None:

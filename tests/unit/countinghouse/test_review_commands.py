@@ -1,6 +1,7 @@
 """`invoices hold | approve | release` on a month of drafts, and what the manifest says of them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -141,3 +142,20 @@ def test_the_manifest_says_who_has_approved_what(month: Month) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         [approval] = run_record(MONTH, month.ledger, instance).approved
     assert (approval.tenant, approval.who, approval.why) == ("design", "eve", "looked at it")
+
+
+def test_a_released_invoice_is_told_as_held_no_more(month: Month) -> None:
+    """It keeps its difference, which a word has overridden: the audit log has whose."""
+    books = month.ledger
+    first = month.warehouse.events[0]
+    month.warehouse.events[0] = replace(first, counted=False)
+    drafted_bare(month, MONTH)
+    [tenant] = [name for name, why in held(month).items() if why]
+    closing.finalize(MONTH, books, lambda: NOW, seller="a seller")
+    run("release", tenant, MONTH, "--by", "eve", "--reason", "the counter is wrong")
+    [released] = books.invoices(MONTH, tenant=tenant)
+    assert released.number
+    listed = json.loads(run("list", "--month", MONTH, "--json"))
+    assert {it["held"] for it in listed} == {None}
+    assert json.loads(run("show", released.id, "--json"))["held"] is None
+    assert books.held_drafts(MONTH) == []

@@ -153,3 +153,12 @@ def test_tenants_are_counted_by_their_share(before: int, after: int, bucket: str
 )
 def test_a_share_is_told_with_a_digit(ppm: int | None, text: str) -> None:
     assert percent(ppm) == text
+
+
+@pytest.mark.parametrize(("option", "name"), [("--csv", "none/x.csv"), ("--plot", "folder.svg")])
+def test_a_file_that_cannot_be_written_is_told(
+    month: Month, draft: Path, option: str, name: str
+) -> None:
+    Path("folder.svg").mkdir()
+    with pytest.raises(InvalidInput, match=f"{name} cannot be written"):
+        run("--catalog", str(draft), option, name, "--top", "0")

@@ -32,6 +32,15 @@ def test_a_refused_statement_is_not_an_unreachable_warehouse() -> None:
         raise DatabaseError("Code: 62. DB::Exception: Syntax error")
 
 
+def test_a_table_that_is_missing_is_named_with_what_makes_it() -> None:
+    said = "Code: 60. DB::Exception: Unknown table expression identifier 'metered_usage' in scope"
+    told = "ClickHouse at http://host has not the table metered_usage: run `countinghouse init`"
+    with pytest.raises(DependencyUnreachable, match=told), reachable("http://me:secret@host"):
+        raise DatabaseError(said)
+    with pytest.raises(DependencyUnreachable, match="table usage_by_day"), reachable("http://host"):
+        raise DatabaseError("Code: 60. DB::Exception: Table default.usage_by_day does not exist.")
+
+
 @pytest.mark.parametrize("failure", [OSError("gone"), DatabaseError("AUTHENTICATION_FAILED")])
 def test_a_broken_connection_and_a_refused_user_are(failure: Exception) -> None:
     with pytest.raises(DependencyUnreachable), reachable("http://host"):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.explain.line_events import Told, events_of, usage_lines
+from pipelines.explain.line_events import Told, usage_lines
 from pipelines.explain.line_words import block, evidence_of
+from pipelines.explain.lines_with_events import events_of
 from pipelines.invoices.books import Books
 from pipelines.rating.rating import beyond
 from schemas.errors import NotFound
@@ -18,9 +19,15 @@ from tests.unit.pipelines.close.test_closing import MONTH, World
 
 
 @pytest.fixture(scope="module")
-def books() -> Books:
-    world = World()
-    world.close()
+def world() -> World:
+    """October, closed."""
+    closed = World()
+    closed.close()
+    return closed
+
+
+@pytest.fixture(scope="module")
+def books(world: World) -> Books:
     return Books(MONTH, world.ledger)
 
 
@@ -81,15 +88,17 @@ def test_values_have_events_of_their_own_but_where_a_line_tells_none_apart(books
 @pytest.mark.parametrize(
     ("number", "why"), [(1, "is a base_fee"), (7, "lines 1 to 6"), (0, "not 0")]
 )
-def test_a_line_without_events_is_not_found(books: Books, number: int, why: str) -> None:
+def test_a_line_without_events_is_not_found(
+    world: World, books: Books, number: int, why: str
+) -> None:
     [invoice] = [each for each in books.invoices if each.tenant == "design"]
     with pytest.raises(NotFound, match=why):
-        events_of(invoice, number, books)
+        events_of(invoice, number, world.ledger)
 
 
-def test_the_words_say_how_much_of_the_events_is_in_the_line(books: Books) -> None:
+def test_the_words_say_how_much_of_the_events_is_in_the_line(world: World, books: Books) -> None:
     [invoice] = [each for each in books.invoices if each.tenant == "design"]
-    of = events_of(invoice, 6, books)
+    of = events_of(invoice, 6, world.ledger)
     found = Evidence(
         3, units(700_000), "ab", 2, units(700_000) - 195_483_870_968, 2, 195_483_870_968
     )

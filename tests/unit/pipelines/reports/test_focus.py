@@ -16,6 +16,7 @@ from pipelines.reports.focus import COLUMNS, SCHEMA, focus_table
 from pipelines.reports.focus_text import in_text
 from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.money import MINOR_DIGITS
+from schemas.period import from_ms
 from schemas.price_terms import MAX_PICO
 from schemas.quantity import MOST_MICRO
 from tests.builders import OCTOBER, at
@@ -148,7 +149,44 @@ def test_a_credited_line_is_one_charge_whatever_its_units_cost(invoices: list[In
     [row] = rows([replace(invoice, kind="note", lines=(credited,), document=b"{}")])
     assert (row["PricingQuantity"], row["ListUnitPrice"]) == (-1, Decimal("1.56"))
     assert row["BilledCost"] == row["ListCost"] == Decimal("-1.56")
-    assert row["BillingPeriodStart"] == row["ChargePeriodStart"]
+
+
+SEPTEMBER = OCTOBER.before
+LATE = InvoiceLine("correction", "pro", SEPTEMBER, 1976, "tokens", 10**13)
+
+
+def billed_in(row: dict[str, object]) -> tuple[object, ...]:
+    return tuple(row[f"BillingPeriod{end}"] for end in ("Start", "End"))
+
+
+def test_a_credit_note_is_billed_in_the_period_of_its_invoice(invoices: list[Invoice]) -> None:
+    """The correction and the note that credits it are in one period, for September's service."""
+    [invoice] = [each for each in invoices if each.tenant == "design"]
+    corrected = replace(invoice, lines=(*invoice.lines, LATE))
+    credited = replace(LATE, kind="credited", amount_minor=-1976)
+    note = replace(invoice, id="n", number="9", kind="note", lines=(credited,), document=b"{}")
+    *_, line, credit = rows([corrected, note])
+    assert line["x_LineKind"] == "correction"
+    assert (
+        billed_in(line) == billed_in(credit) == (from_ms(OCTOBER.start_ms), from_ms(OCTOBER.end_ms))
+    )
+    for row in (line, credit):
+        assert row["ChargePeriodStart"] == from_ms(SEPTEMBER.start_ms)
+        assert row["ChargeClass"] == "Correction"
+
+
+@pytest.mark.parametrize(("has_invoice", "begins"), [(True, "09-11"), (False, "10-01")])
+def test_a_note_for_late_usage_is_billed_when_it_is_made(has_invoice: bool, begins: str) -> None:
+    """In the billing period of its subscription that ends in the month, else in the month."""
+    told = b'{"period": {"start": "2026-09-11T00:00:00Z", "end": "2026-10-11T00:00:00Z"}}'
+    made = Invoice("s:2026-10", "acme", "s", MONTH, "USD", (), told, "")
+    earlier = b'{"period": {"start": "2026-08-11T00:00:00Z", "end": "2026-09-11T00:00:00Z"}}'
+    note = replace(
+        Invoice("s:2026-09:late:2026-10", "acme", "s", MONTH, "USD", (LATE,), earlier, ""),
+        number="2", kind="note", state=InvoiceState.FINALIZED,
+    )  # fmt: skip
+    [row] = rows([made, note] if has_invoice else [note])
+    assert row["BillingPeriodStart"] == from_ms(at(begins))
 
 
 def test_drafts_are_not_charges(invoices: list[Invoice]) -> None:
