@@ -1,4 +1,4 @@
-"""`countinghouse sql` on a real engine: it answers, and nothing that it is told changes anything."""
+"""`countinghouse sql` on a real engine: it answers, and changes nothing whatever it is told."""
 
 from collections.abc import Iterator
 
