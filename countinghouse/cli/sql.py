@@ -7,7 +7,7 @@ import typer
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from countinghouse.cli.options import JsonOption
-from countinghouse.cli.tables import chosen_format, show
+from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.local.front.errors import READONLY, SYNTAX_ERROR
 from countinghouse.local.front.statement import trailing_format
 from countinghouse.settings import Settings
@@ -34,7 +34,8 @@ def sql(
         except ClickHouseError as problem:
             raise InvalidInput(_explained(query, problem)) from problem
     form = chosen_format(as_json=as_script, as_csv=as_csv)
-    show(answer.column_names, answer.result_rows, form)
+    if answer.column_names or form is Format.JSON:  # without rows there are no names of columns
+        show(answer.column_names, answer.result_rows, form)
 
 
 def _explained(query: str, problem: ClickHouseError) -> str:

@@ -8,6 +8,8 @@ from typer.testing import CliRunner, Result
 
 from countinghouse.cli.app import app
 from schemas.errors import InvalidInput
+from tests.embedded import ROOT
+from tests.integration.stores.test_views import COLUMNS
 from tests.warehouses import Delivery, count, deliver, own_warehouse
 
 pytestmark = pytest.mark.integration
@@ -73,6 +75,25 @@ def contents(warehouse: Client) -> list[object]:
 )
 def test_a_question_is_answered(warehouse: Client, question: str, answer: str) -> None:
     assert ask(question).stdout == answer
+
+
+@pytest.mark.parametrize("view", COLUMNS)
+def test_every_view_can_be_asked_by_who_only_reads(warehouse: Client, view: str) -> None:
+    assert ask(f"SELECT {COLUMNS[view].replace(' ', ',')} FROM {view}").exception is None
+
+
+def test_an_answer_without_rows_is_empty(warehouse: Client) -> None:
+    assert ask("SELECT * FROM rejected_usage").stdout == ""
+    assert ask("SELECT * FROM rejected_usage", "--json").stdout == "[]\n"
+
+
+def test_the_questions_to_begin_with_are_answered(warehouse: Client) -> None:
+    lines = (ROOT / "examples" / "analytics.sql").read_text().splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("--"))
+    questions = [each for each in text.split(";") if each.strip()]
+    assert questions
+    for question in questions:
+        assert ask(question).exception is None, question
 
 
 @pytest.mark.parametrize("form", ["JSON", "CSV;"])
