@@ -56,10 +56,11 @@ class Figures:
         found = {s.labels[label] for s in self.samples if s.name == metric.sample}
         return {value: self.total(metric, **{label: value}) for value in sorted(found)}
 
-    def mean(self, metric: Metric) -> float:
-        """A histogram's mean, 0 while it is empty."""
-        count = sum(self.values(metric, "_count"))
-        return sum(self.values(metric, "_sum")) / count if count else 0.0
+    def mean_since(self, before: "Figures", metric: Metric) -> float | None:
+        """A histogram's mean of what came after that moment; None of nothing."""
+        count = sum(self.values(metric, "_count")) - sum(before.values(metric, "_count"))
+        total = sum(self.values(metric, "_sum")) - sum(before.values(metric, "_sum"))
+        return total / count if count > 0 else None  # fewer: it has begun anew
 
 
 class _Progress(NamedTuple):

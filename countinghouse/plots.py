@@ -20,10 +20,12 @@ from schemas.money import format_minor
 _BOUNDS = (-100, -50, -25, -10, -5, 0, 5, 10, 25, 50, 100)
 """Per cent by which a total changes, between which tenants are counted."""
 
+_LEGEND = "A bar counts the tenants whose invoices change by so many per cent, all months together."
+_AXIS = "change of a tenant's invoices, in per cent of what it paid before"
 _BOUNDS_PPM = [bound * 10_000 for bound in _BOUNDS]
 _UNCHANGED, _WAS_FREE = "unchanged", "was free"
 _KINDS = (".svg", ".html")
-_WIDTH, _TOP, _MARGIN, _PANEL, _BARS = 960, 76, 40, 400, 220
+_WIDTH, _TOP, _MARGIN, _PANEL, _BARS = 960, 96, 40, 440, 220
 """In pixels: the drawing, its heading, what is left free, one currency, the highest bar."""
 
 
@@ -84,6 +86,7 @@ def _drawn(title: str, moves: Sequence[Move]) -> Drawing:
     drawing = Drawing(_WIDTH, _TOP + _PANEL * max(len(movements), 1), font_family="sans-serif")
     drawing.append(Rectangle(0, 0, "100%", "100%", fill="white"))
     drawing.append(Text(title, 20, _MARGIN, 36))
+    drawing.append(Text(_LEGEND, 13, _MARGIN, 60, fill="#333"))
     for place, movement in enumerate(movements):
         own = [move for move in moves if move.currency == movement.currency]
         _panel(drawing, _TOP + place * _PANEL, movement, buckets(own))
@@ -92,7 +95,7 @@ def _drawn(title: str, moves: Sequence[Move]) -> Drawing:
 
 def _panel(drawing: Drawing, top: int, movement: Movement, counts: dict[str, int]) -> None:
     """One currency: its revenue in words, and a bar for each bucket with its count."""
-    base, step = top + _BARS + 60, (_WIDTH - 2 * _MARGIN) // len(counts)
+    base, step = top + _BARS + 70, (_WIDTH - 2 * _MARGIN) // len(counts)
     for line, text in enumerate(_told(movement)):
         drawing.append(Text(text, 13, _MARGIN, top + 18 * line, fill="#333"))
     most = max(counts.values()) or 1
@@ -106,6 +109,7 @@ def _panel(drawing: Drawing, top: int, movement: Movement, counts: dict[str, int
         turned = f"rotate(-45 {middle} {base + 14})"
         drawing.append(Text(label, 11, middle, base + 14, text_anchor="end", transform=turned))
     drawing.append(Line(_MARGIN, base, _WIDTH - _MARGIN, base, stroke="#333"))
+    drawing.append(Text(_AXIS, 12, _WIDTH // 2, base + 110, fill="#333", text_anchor="middle"))
 
 
 def _colour(place: int) -> str:

@@ -101,6 +101,8 @@ def read_source(path: Path, limit: int | None = None) -> ReplaySource:
     Raises:
         InvalidInput: the file cannot be read, or a column or row is wrong; the text names it.
     """
+    if path.is_dir():
+        raise InvalidInput(f"{path} is a folder: name a parquet or CSV file in it")
     if not path.is_file():
         raise InvalidInput(f"{path} does not exist: name a parquet or CSV file")
     with duckdb.connect() as engine:

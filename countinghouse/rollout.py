@@ -15,6 +15,7 @@ from countinghouse.waiting import wait_until
 from countinghouse.wiring import live_epoch, usage_log, usage_reader
 from schemas.catalog import Catalog
 from schemas.errors import Conflict
+from schemas.progress import Progress, unseen
 from stores import ledger
 from streams.rebuild.rebuilding import Rebuilt
 from streams.rebuild.refill import refill
@@ -35,8 +36,10 @@ class RolledOut:
     announced: int
 
 
-def roll_out(settings: Settings, restart: Callable[[], None], report: Report) -> RolledOut:
-    """Roll the newest price list out; nothing is done twice that was done.
+def roll_out(
+    settings: Settings, restart: Callable[[], None], report: Report, progress: Progress = unseen
+) -> RolledOut:
+    """Roll the newest price list out; nothing is done twice that was done. Each stage is told.
 
     `restart` starts counters and landing anew, one after the other, where we may.
 
@@ -52,21 +55,23 @@ def roll_out(settings: Settings, restart: Callable[[], None], report: Report) ->
         if before == version:
             return RolledOut(version, (), 0, 0, 0)
         restart()
-        _await_counters(settings, version)
+        _await_counters(settings, version, report)
         meters = new_meters(known, catalog)
-        filled = _fill(settings, catalog, report)
+        filled = _fill(settings, catalog, report, progress)
         done = list(_rebuilt(settings, meters, report))
         books.mark_rolled_out(version, now_ms())
     counters, announced = sum(d.counters for d in done), sum(d.announced for d in done)
     return RolledOut(version, meters, filled, counters, announced)
 
 
-def _await_counters(settings: Settings, version: int) -> None:
+def _await_counters(settings: Settings, version: int, report: Report) -> None:
     epoch = live_epoch(settings).number
+    awaited = f"all workers of counters to run version {version} of the price list"
+    report(f"waiting for {awaited}")
     with usage_reader(settings) as usage:
         wait_until(
             lambda: usage.counted_by(epoch) >= version,
-            f"all workers of counters to run version {version} of the price list (restart them)",
+            f"{awaited} (restart them)",
             progress=lambda: usage.counted_by(epoch),
             patience_seconds=PATIENCE_SECONDS,
         )
@@ -81,17 +86,18 @@ def new_meters(before: Catalog, now: Catalog) -> tuple[str, ...]:
     )
 
 
-def _fill(settings: Settings, catalog: Catalog, report: Report) -> int:
+def _fill(settings: Settings, catalog: Catalog, report: Report, progress: Progress) -> int:
     """Fill stored usage until what lands brings its meters along."""
     log = usage_log(settings)
     total = 0
     for _ in range(PASSES):
         ends = log.ends()
-        filled = refill(settings.clickhouse_url, catalog)
+        report("filling stored usage with the meters that it lacks")
+        filled = refill(settings.clickhouse_url, catalog, progress)
         total += filled
         if not filled:
             return total
-        report(f"{filled:,} stored deliveries have their new meters")
+        report(f"{filled:,} stored deliveries have their new meters; waiting for landing to go on")
         wait_until(
             lambda ends=ends: log.landed().covers(ends),  # type: ignore[misc]
             "landing to go on",
@@ -106,6 +112,7 @@ def _fill(settings: Settings, catalog: Catalog, report: Report) -> int:
 def _rebuilt(settings: Settings, meters: tuple[str, ...], report: Report) -> Iterator[Rebuilt]:
     if not meters:
         return
+    report(f"making the counters of {', '.join(meters)} anew")
     for one in rebuild(settings, meters):
         report(f"partition {one.partition}: {one.counters:,} counters of {', '.join(meters)}")
         yield one

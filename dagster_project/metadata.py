@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.close.closing import StepReport
-from schemas.money import Money
+from schemas.money import format_minor
 
 MOST_ROWS = 20
 LISTED_BY = "listed by"
@@ -30,7 +30,7 @@ def totals(totals_minor: Mapping[str, int]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for currency, amount_minor in totals_minor.items():
         name = f"total_{currency.lower()}"
-        shown[name] = str(Money(amount_minor, currency))
+        shown[name] = format_minor(amount_minor, currency)
         shown[f"{name}_minor"] = amount_minor
     return shown
 

@@ -3,6 +3,7 @@
 Owns how each is written and kept. What a plan makes of them is in `rate_card` and `prices`.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Self
 
@@ -26,6 +27,8 @@ MAX_PICO = 2**63 - 1
 
 PROBLEMS = "price_list_problems"
 """The type of a pydantic error whose context lists problems with their places."""
+
+_WHOLE = re.compile(r"[+-]?[0-9_]+")
 
 Problem = tuple[tuple[str | int, ...], str]
 """Where in a model something is wrong, and what: several can be told at once."""
@@ -52,7 +55,12 @@ def _price(text: str) -> str:
 
 
 def _percent(value: object) -> object:
-    return value.removesuffix("%").rstrip() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    number = value.removesuffix("%").strip()
+    if not _WHOLE.fullmatch(number):
+        raise ValueError(f"{value!r} is no whole percentage; write it like 100% or 100")
+    return number
 
 
 def unlimited(value: object) -> object:

@@ -57,6 +57,20 @@ class Landed:
         self._consumer.close()
 
 
+class Pause:
+    """The longest time (seconds) in which nothing went on, one that has not ended included."""
+
+    def __init__(self, now: float) -> None:
+        self._reached, self._moved = -1, now
+        self.longest = 0.0
+
+    def note(self, reached: int, now: float) -> None:
+        """So far it has come by now."""
+        self.longest = max(self.longest, now - self._moved)
+        if reached > self._reached:
+            self._reached, self._moved = reached, now
+
+
 class LandingWatch:
     """Notes the longest time in which landing committed nothing while usage was flowing."""
 
@@ -64,7 +78,7 @@ class LandingWatch:
         self._landed = Landed(kafka, partitions)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="chaos-landing-watch", daemon=True)
-        self.longest_ms = 0
+        self._pause = Pause(time.monotonic())
 
     def start(self) -> None:
         """Begin."""
@@ -74,16 +88,16 @@ class LandingWatch:
         """End, and tell the longest time in milliseconds."""
         self._stopping.set()
         self._thread.join()
+        self._note()
         self._landed.close()
-        return self.longest_ms
+        return int(self._pause.longest * 1000)
 
     def _watch(self) -> None:
-        seen, moved = -1, time.monotonic()
         while not self._stopping.wait(SAMPLE_SECONDS):
-            landed, now = sum(self._landed.of(USAGE_EVENTS).values()), time.monotonic()
-            if landed > seen:
-                self.longest_ms = max(self.longest_ms, int((now - moved) * 1000))
-                seen, moved = landed, now
+            self._note()
+
+    def _note(self) -> None:
+        self._pause.note(sum(self._landed.of(USAGE_EVENTS).values()), time.monotonic())
 
 
 class Behind(NamedTuple):

@@ -73,7 +73,7 @@ class Outcome:
             "verdicts": [
                 {
                     "name": verdict.name,
-                    "ok": verdict.is_ok,
+                    "ok": verdict.is_ok if verdict.is_asked else None,
                     "compared": verdict.compared,
                     "differences": verdict.first_differences(),
                 }
@@ -103,11 +103,18 @@ def lines(outcome: Outcome) -> Iterator[str]:
         yield from (f"  {e.name}, exit code {e.code}: {e.last_line}" for e in outcome.endings)
     yield ""
     for verdict in outcome.verdicts:
-        mark = "ok  " if verdict.is_ok else "WRONG"
-        yield f"{mark} {verdict.name} ({verdict.compared:,} compared)"
+        yield verdict_line(verdict)
         yield from (f"       {text}" for text in verdict.first_differences())
     yield ""
     yield "OK: exact" if outcome.is_ok else f"NOT OK; everything is kept in {outcome.home}"
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """What a verdict is, and of how much; of nothing there is none."""
+    if not verdict.is_asked:
+        return f"--   {verdict.name} (not asked)"
+    mark = "ok  " if verdict.is_ok else "WRONG"
+    return f"{mark} {verdict.name} ({verdict.compared:,} compared)"
 
 
 def fault_line(done: Done) -> str:

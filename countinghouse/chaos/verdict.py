@@ -27,8 +27,13 @@ class Verdict:
     differences: tuple[str, ...] = ()
 
     @property
+    def is_asked(self) -> bool:
+        """Something was compared, or should have been; else it says nothing, in favour either."""
+        return bool(self.compared or self.differences)
+
+    @property
     def is_ok(self) -> bool:
-        """Nothing differs, and there was something to compare."""
+        """Nothing that was compared differs."""
         return not self.differences
 
     def first_differences(self) -> list[str]:

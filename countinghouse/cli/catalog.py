@@ -4,6 +4,7 @@ Comparing two of them is in `catalog_diff`.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ import typer
 from countinghouse.cli.catalog_diff import diff
 from countinghouse.cli.catalog_tables import tables_of
 from countinghouse.cli.options import JsonOption
+from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
 
@@ -70,14 +72,17 @@ def rollout(as_script: JsonOption = False) -> None:
     settings = Settings()
     stack = LocalStack(settings)
 
-    def tell(line: str) -> None:
-        typer.echo(line, err=True)
-
-    def restart() -> None:
+    def restart(tell: Callable[[str], None]) -> None:
         if stack.is_running():
             stack.restart(("landing", "counters"), tell)
 
-    done = roll_out(settings, restart, tell)
+    with shown("rolling out") as bar:
+
+        def tell(line: str) -> None:
+            typer.echo(line, err=True)
+            bar(line, 0, 0)
+
+        done = roll_out(settings, lambda: restart(tell), tell, bar)
     if as_script:
         typer.echo(json.dumps(asdict(done)))
         return

@@ -1,13 +1,17 @@
 """`countinghouse counters`: making counters anew from what is stored."""
 
 import json
+from collections.abc import Collection
+from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from countinghouse.cli.nearest import suggesting
 from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
+from schemas.errors import NotFound
 
 counters = typer.Typer(no_args_is_help=True, help="Rebuild counters from stored usage.")
 
@@ -34,8 +38,9 @@ def rebuild(
     """
     from countinghouse.rebuild import rebuild as rebuilding
 
-    done = []
-    for one in rebuilding(Settings(), meter or (), tenant or ()):
+    settings, done = Settings(), []
+    _check_tenants(settings, tenant or ())
+    for one in rebuilding(settings, meter or (), tenant or ()):
         done.append(asdict(one))
         typer.echo(
             f"partition {one.partition}: {one.counters:,} counters as of offset "
@@ -44,3 +49,18 @@ def rebuild(
         )
     if as_script:
         typer.echo(json.dumps(done))
+
+
+def _check_tenants(settings: Settings, named: Collection[str]) -> None:
+    """Whoever is named has a subscription, or usage without one. Raises NotFound."""
+    from countinghouse.wiring import usage_reader
+    from stores import ledger
+
+    if not named:
+        return
+    with usage_reader(settings) as usage, closing(ledger.connect(settings.ledger_url)) as books:
+        known = {*usage.tenants(named), *books.tenant_names()}
+        for each in named:
+            with suggesting(each, lambda: sorted({*usage.tenants(), *known}), "subscriptions list"):
+                if each not in known:
+                    raise NotFound(f"tenant {each!r} has neither a subscription nor usage")

@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from countinghouse.cli.moving import (
-    MOVE_COLUMNS,
-    SUMMARY_COLUMNS,
-    move_rows,
-    moves_json,
-    summary_json,
-    summary_rows,
-)
+from countinghouse.cli.moving import moves_json, show_moves, summary_json
 from countinghouse.cli.progress import shown
-from countinghouse.cli.tables import Format, chosen_format, show
+from countinghouse.cli.tables import chosen_format
 from countinghouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -119,8 +112,6 @@ def _totals(run: "DryRun") -> dict[str, str]:
 
 
 def tell(run: "DryRun", compared: Compared, before: "KeptRun | None") -> None:
-    from pipelines.reports.movements import largest, summarize
-
     form = chosen_format(as_json=False, as_csv=False)
     totals = ", ".join(f"{currency} {amount}" for currency, amount in _totals(run).items())
     typer.echo(f"{run.month}, nothing written: {run.invoices:,} invoices, {totals or 'no money'}")
@@ -133,7 +124,4 @@ def tell(run: "DryRun", compared: Compared, before: "KeptRun | None") -> None:
     for against, moves in compared.items():
         at = f" of {before.made_at}" if before and against == "the last dry run" else ""
         typer.echo(f"\nagainst {against}{at}:")
-        show(SUMMARY_COLUMNS, summary_rows(summarize(moves)), form)
-        if movers := largest(moves, _TOLD):
-            typer.echo("" if form is not Format.TABLE else "largest changes:")
-            show(MOVE_COLUMNS, move_rows(movers), form)
+        show_moves(moves, _TOLD, form)

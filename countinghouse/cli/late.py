@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,9 +11,14 @@ from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import chosen_format, show
 from countinghouse.settings import Settings
 from pipelines.corrections.late_listing import LateTenant
+from schemas.closing import ClosingState
+from schemas.errors import NotFound
 from schemas.money import format_minor
 from schemas.period import format_instant
 from schemas.quantity import format_micro
+
+if TYPE_CHECKING:
+    from stores.ledger import Ledger
 
 COLUMNS = (
     "month",
@@ -43,16 +48,27 @@ def late(
     from stores import ledger
 
     settings = Settings()
-    months = [check_month(month).key] if month else []
     with (
         usage_reader(settings) as usage,
         closing(ledger.connect(settings.ledger_url)) as books,
         shown("what came after each close"),
     ):
+        months = [_closed_month(books, check_month(month).key)] if month else []
         found = late_usage(books, usage, usage_log(settings).landed(), months)
     form = chosen_format(as_json=as_script, as_csv=False)
     show(COLUMNS, (_row(each) for each in found), form)
     _tell(found)
+
+
+def _closed_month(books: "Ledger", month: str) -> str:
+    """The month, which is closed. Raises NotFound."""
+    closing = books.closing(month)
+    if closing is None or closing.state is not ClosingState.CLOSED:
+        raise NotFound(
+            f"{month} is not closed, so nothing of it is late; `countinghouse close {month}` "
+            "closes it when it is over"
+        )
+    return month
 
 
 def _row(its: LateTenant) -> tuple[Any, ...]:

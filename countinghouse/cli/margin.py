@@ -1,13 +1,13 @@
 """`countinghouse margin`: what models cost us beside what tenants pay, the largest loss first."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from countinghouse.cli.margin_totals import margin_totals, told_total
 from countinghouse.cli.moving import amount
 from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
@@ -88,16 +88,14 @@ def _meters(books: "Books", tables: "Sequence[CostTable]") -> Iterator[tuple[str
 
 def _tell(rows: "Sequence[MarginRow]", *, as_script: bool) -> None:
     form = chosen_format(as_json=as_script, as_csv=False)
-    cells = [_cells(row) for row in rows]
+    cells, totals = [_cells(row) for row in rows], margin_totals(rows)
     if form is Format.JSON:
         named = [dict(zip(COLUMNS, each, strict=True)) for each in cells]
-        typer.echo(json.dumps({"totals": _totals(rows), "rows": named}, indent=1))
+        typer.echo(json.dumps({"totals": totals, "rows": named}, indent=1))
         return
     show(COLUMNS, cells, form)
-    if form is Format.TABLE:
-        for each in _totals(rows):
-            told = ", ".join(f"{name} {value}" for name, value in each.items())
-            typer.echo(f"\n{told}")
+    for each in totals:
+        typer.echo(told_total(each), err=True)
 
 
 def _cells(row: "MarginRow") -> tuple[str | None, ...]:
@@ -115,27 +113,3 @@ def _cells(row: "MarginRow") -> tuple[str | None, ...]:
         cost if margin_minor is not None else f"{row.cost_currency} {cost}",
         None if margin_minor is None else amount(margin_minor, row.currency),
     )
-
-
-def _totals(rows: "Sequence[MarginRow]") -> list[dict[str, Any]]:
-    """Revenue, cost and margin by currency; what cannot be compared is left out and counted."""
-    revenue: Counter[str] = Counter()
-    cost: Counter[str] = Counter()
-    for row in rows:
-        if row.margin_minor is not None:
-            revenue[row.currency] += row.revenue_minor
-            cost[row.currency] += row.cost_minor
-    left_out = Counter(row.currency for row in rows if row.margin_minor is None)
-    told: list[dict[str, Any]] = [
-        {
-            "currency": currency,
-            "revenue": amount(revenue[currency], currency),
-            "cost": amount(cost[currency], currency),
-            "margin": amount(revenue[currency] - cost[currency], currency),
-        }
-        for currency in sorted(revenue)
-    ]
-    return told + [
-        {"currency": currency, "rows_without_costs_in_it": count}
-        for currency, count in sorted(left_out.items())
-    ]

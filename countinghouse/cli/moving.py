@@ -1,17 +1,19 @@
 """Tables of what changes between two sets of totals: by currency, and the largest movers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from countinghouse.cli.tables import Format, show
 from schemas.money import format_minor
 
 if TYPE_CHECKING:
-    from pipelines.reports.movements import Move, Movement, Spread
+    from pipelines.reports.movements import Move, Movement
 
-SUMMARY_COLUMNS = (
-    "currency", "tenants", "before", "after", "change", "winners", "losers", "p5", "p50", "p95",
-)  # fmt: skip
+SUMMARY_COLUMNS = ("currency", "tenants", "before", "after", "change", "winners", "losers")
+SPREAD_COLUMNS = ("currency", "change", "tenants", "p5", "p50", "p95")
 MOVE_COLUMNS = ("tenant", "currency", "before", "after", "change", "percent")
 _PPM_A_PERCENT_TENTH = 1_000
 
@@ -30,6 +32,21 @@ def percent(ppm: int | None) -> str:
     return f"{sign}{tenths // 10}.{tenths % 10}%"
 
 
+def show_moves(found: "Sequence[Move]", top: int, form: Format) -> None:
+    """Totals by currency, how the changes of tenants spread, and who moved most."""
+    from pipelines.reports.movements import largest, summarize
+
+    movements, movers = summarize(found), largest(found, top)
+    is_table = form is Format.TABLE
+    show(SUMMARY_COLUMNS, summary_rows(movements), form)
+    if movements:
+        typer.echo("\nchanges of tenants, percentiles:" if is_table else "")
+        show(SPREAD_COLUMNS, spread_rows(movements), form)
+    if movers:
+        typer.echo("\nlargest changes of each currency:" if is_table else "")
+        show(MOVE_COLUMNS, move_rows(movers), form)
+
+
 def summary_rows(movements: "Iterable[Movement]") -> Iterator[tuple[Any, ...]]:
     """A row of `SUMMARY_COLUMNS` for each currency."""
     for it in movements:
@@ -40,8 +57,17 @@ def summary_rows(movements: "Iterable[Movement]") -> Iterator[tuple[Any, ...]]:
             *(amount(minor, it.currency) for minor in money),
             it.winners,
             it.losers,
-            *_spread_texts(it),
         )
+
+
+def spread_rows(movements: "Iterable[Movement]") -> Iterator[tuple[Any, ...]]:
+    """Rows of `SPREAD_COLUMNS`: money and per cent apart, since they are of different tenants."""
+    for it in movements:
+        told = (amount(minor, it.currency) for minor in asdict(it.minor).values())
+        yield (it.currency, "in money", it.tenants, *told)
+        if it.ppm is not None:
+            shares = map(percent, asdict(it.ppm).values())
+            yield (it.currency, "in per cent", it.paid_before, *shares)
 
 
 def move_rows(moves: "Iterable[Move]") -> Iterator[tuple[str, ...]]:
@@ -66,6 +92,7 @@ def summary_json(movements: "Iterable[Movement]") -> list[dict[str, Any]]:
             "change_of_tenants": {
                 name: amount(minor, it.currency) for name, minor in asdict(it.minor).items()
             },
+            "paid_before": it.paid_before,
             "change_of_tenants_ppm": None if it.ppm is None else asdict(it.ppm),
         }
         for it in movements
@@ -75,14 +102,3 @@ def summary_json(movements: "Iterable[Movement]") -> list[dict[str, Any]]:
 def moves_json(moves: "Iterable[Move]") -> list[dict[str, str]]:
     """Tenants with their amounts as text."""
     return [dict(zip(MOVE_COLUMNS, row, strict=True)) for row in move_rows(moves)]
-
-
-def _spread_texts(movement: "Movement") -> Iterator[str]:
-    """Each percentile as an amount, with that of the shares beside it."""
-    for change, share in zip(_values(movement.minor), _values(movement.ppm), strict=True):
-        beside = "" if share is None else f" ({percent(share)})"
-        yield f"{amount(change or 0, movement.currency)}{beside}"
-
-
-def _values(spread: "Spread | None") -> tuple[int | None, ...]:
-    return (None,) * 3 if spread is None else (spread.p5, spread.p50, spread.p95)

@@ -1,12 +1,23 @@
 """How far long work is, on a person's terminal; a script sees nothing of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from schemas import progress
+
+
+@contextmanager
+def stages(what: str) -> Iterator[Callable[[str], None]]:
+    """What is waited for now: on a terminal in the line of `shown`, elsewhere a line for each."""
+    with shown(what) as bar:
+        if Console(stderr=True).is_terminal:
+            yield lambda stage: bar(stage, 0, 0)
+        else:
+            yield lambda stage: typer.echo(stage, err=True)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from countinghouse.settings import Settings
 from stores.warehouse import client
 
 COLUMNS = ("arrived", "reason", "detail", "key", "topic", "partition", "offset", "item", "element")
-SHORT_COLUMNS = ("arrived", "reason", "key", "place", "detail")
+SHORT_COLUMNS = ("arrived", "reason", "key", "topic", "partition", "offset", "item", "detail")
 
 rejected = typer.Typer(no_args_is_help=True, help="List events that were rejected.")
 
@@ -37,12 +37,12 @@ def list_rejected(
         rows = client.ask(warehouse, "rejected", parameters)
     form = chosen_format(as_json=as_script, as_csv=as_csv)
     if form is Format.TABLE:
-        show(SHORT_COLUMNS, map(_shortened, rows), form)
+        show(SHORT_COLUMNS, map(shortened, rows), form)
     else:
         show(COLUMNS, rows, form)
 
 
-def _shortened(row: Sequence[Any]) -> tuple[Any, ...]:
+def shortened(row: Sequence[Any]) -> tuple[Any, ...]:
     """A row that fits a terminal; the element itself is in `--json`."""
     arrived, reason, detail, key, topic, partition, offset, item, _ = row
-    return arrived, reason, key, f"{topic}[{partition}] {offset}.{item}", detail
+    return arrived, reason, key, topic, partition, offset, item, detail

@@ -10,15 +10,14 @@ import typer
 
 from countinghouse.cli.moving import (
     MOVE_COLUMNS,
-    SUMMARY_COLUMNS,
     move_rows,
     moves_json,
+    show_moves,
     summary_json,
-    summary_rows,
 )
 from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
-from countinghouse.cli.tables import Format, chosen_format, show
+from countinghouse.cli.tables import chosen_format
 from countinghouse.settings import Settings
 from countinghouse.whole_file import writing
 from schemas.errors import InvalidInput
@@ -35,7 +34,7 @@ def simulate(
         list[str] | None,
         typer.Option("--map", metavar="OLD=NEW", help="What subscribers of a plan would have."),
     ] = None,
-    top: Annotated[int, typer.Option(min=0, help="How many of the largest changes to show.")] = 10,
+    top: Annotated[int, typer.Option(min=0, help="How many of a currency's largest changes.")] = 10,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the changes into this .svg or .html file.")
     ] = None,
@@ -106,13 +105,9 @@ def _write_csv(path: Path, found: "Sequence[Simulated]") -> None:
 def _tell(moves: "Sequence[Move]", months: Sequence[str], top: int, *, as_script: bool) -> None:
     from pipelines.reports.movements import largest, summarize
 
-    movements, movers = summarize(moves), largest(moves, top)
     if as_script:
-        told = {"totals": summary_json(movements), "largest": moves_json(movers)}
+        movers = moves_json(largest(moves, top))
+        told = {"totals": summary_json(summarize(moves)), "largest": movers}
         typer.echo(json.dumps({"months": sorted(set(months)), **told}, indent=1))
         return
-    form = chosen_format(as_json=False, as_csv=False)
-    show(SUMMARY_COLUMNS, summary_rows(movements), form)
-    if movers:
-        typer.echo("\nlargest changes:" if form is Format.TABLE else "")
-        show(MOVE_COLUMNS, move_rows(movers), form)
+    show_moves(moves, top, chosen_format(as_json=False, as_csv=False))

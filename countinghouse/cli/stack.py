@@ -13,6 +13,7 @@ from rich.table import Table
 
 from countinghouse.cli import status as status_page
 from countinghouse.cli.options import JsonOption
+from countinghouse.cli.progress import stages
 from countinghouse.local.checks import all_checks
 from countinghouse.local.stack import LocalStack
 from countinghouse.settings import Settings
@@ -45,7 +46,8 @@ def up(
 def down() -> None:
     """Stop the local stack, also what is left of a killed one."""
     stack = LocalStack(Settings())
-    stopped = stack.stop()
+    with stages("stopping") as stage:
+        stopped = stack.stop(stage)
     typer.echo(f"stopped {stopped} processes" if stopped else f"nothing runs in {stack.home}")
 
 
@@ -106,7 +108,8 @@ def _watch(stack: LocalStack) -> None:
             time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
         typer.echo("\nstopping")
-        stack.stop()
+        with stages("stopping") as stage:
+            stack.stop(stage)
         raise
     typer.echo("the stack was stopped elsewhere")
 

@@ -26,10 +26,12 @@ TELLING = ("relay", "landing", "counters", "api")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A process, what it told, and how far it is; `conflicts` is the warehouse's."""
+    """A process, what it told, a second `before` as well, and how far it is; `conflicts` is the
+    warehouse's."""
 
     process: ProcessStatus
     told: Figures | None = None
+    before: Figures | None = None
     standing: Standing | None = None
     conflicts: int | None = None
 
@@ -56,8 +58,8 @@ def reports(settings: Settings) -> list[Report]:
     for process in LocalStack(settings).status():
         name = process.name
         if name in ports:
-            told = figures(ports[name])
-            found.append(Report(process, told, standing(name, before[name], told)))
+            told, earlier = figures(ports[name]), before[name]
+            found.append(Report(process, told, earlier, standing(name, earlier, told)))
         elif name == "warehouse" and process.is_ready:
             found.append(Report(process, conflicts=_conflicts(settings)))
         else:
@@ -147,32 +149,40 @@ def _details(found: Sequence[Report]) -> Iterator[tuple[str, str]]:
         if report.problem:
             yield name, report.problem
         if told is not None and told.samples:
-            yield from _sayings(name, told)
+            yield from _sayings(name, told, report.before or told)
         if report.conflicts is not None:
             hint = ": see the view `conflicts`" if report.conflicts else ""
             yield "conflicts", f"{report.conflicts:,} ids with several contents{hint}"
 
 
-def _sayings(name: str, told: Figures) -> Iterator[tuple[str, str]]:
+def _sayings(name: str, told: Figures, before: Figures) -> Iterator[tuple[str, str]]:
     if name == "counters":
-        yield name, _of_counters(told)
+        yield name, _of_counters(told, before)
         yield from _of_notices(told)
     elif name == "landing":
-        yield name, _of_landing(told)
+        yield name, _of_landing(told, before)
     elif name == "relay":
         sent, failed = told.total(listed.RELAY_SENT), told.total(listed.RELAY_FAILURES)
         yield name, f"{sent:,} sent, {failed:,} rounds failed"
 
 
-def _of_counters(told: Figures) -> str:
+def _of_counters(told: Figures, before: Figures) -> str:
     kinds = told.by(listed.CROSSINGS, "kind")
     return (
         f"{told.total(listed.COUNTED):,} counted, {told.total(listed.DUPLICATES):,} repeats, "
         f"{told.total(listed.COUNTERS_REJECTED):,} rejected; "
         f"{kinds.get('threshold', 0):,} alerts, {kinds.get('hard_limit', 0):,} hard limits; "
-        f"{told.mean(listed.FLUSH) * 1000:.0f} ms a transaction; "
+        f"{now_of_counters(told, before)}; "
         f"{told.total(listed.RELOADS)} loads, {told.total(listed.FENCED)} fenced, "
         f"{told.total(listed.HOLES)} holes"
+    )
+
+
+def now_of_counters(told: Figures, before: Figures) -> str:
+    """How long transactions take now."""
+    seconds = told.mean_since(before, listed.FLUSH)
+    return (
+        "no transaction just now" if seconds is None else f"{seconds * 1000:.0f} ms a transaction"
     )
 
 
@@ -189,12 +199,19 @@ def _of_notices(told: Figures) -> Iterator[tuple[str, str]]:
         yield "notices", f"{receiver}: {said}"
 
 
-def _of_landing(told: Figures) -> str:
+def _of_landing(told: Figures, before: Figures) -> str:
     reasons = told.by(listed.LANDING_REJECTED, "reason")
     named = f" ({', '.join(f'{n:,} {reason}' for reason, n in reasons.items())})" if reasons else ""
     return (
         f"{told.total(listed.LANDED):,} landed, {sum(reasons.values()):,} rejected{named}; "
-        f"{told.mean(listed.BATCH_ROWS):,.0f} rows a batch in "
-        f"{told.mean(listed.BATCH_SECONDS) * 1000:,.0f} ms; "
-        f"{told.total(listed.LANDING_RETRIES):,} retries"
+        f"{now_of_landing(told, before)}; {told.total(listed.LANDING_RETRIES):,} retries"
     )
+
+
+def now_of_landing(told: Figures, before: Figures) -> str:
+    """How large batches are now, and how long they take; those of positions alone are none."""
+    rows = told.mean_since(before, listed.BATCH_ROWS)
+    seconds = told.mean_since(before, listed.BATCH_SECONDS)
+    if not rows or seconds is None:
+        return "no batch just now"
+    return f"{rows:,.0f} rows a batch in {seconds * 1000:,.0f} ms"

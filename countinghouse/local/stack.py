@@ -99,13 +99,13 @@ class LocalStack:
                 self._start_processes(report)
             except BaseException:
                 if not was_running:
-                    self._stop()
+                    self._stop(report)
                 raise
 
-    def stop(self) -> int:
+    def stop(self, report: Report = lambda _: None) -> int:
         """Stop all of the stack, and what a killed one left; how many processes that were."""
         with self._locked():
-            return self._stop()
+            return self._stop(report)
 
     @contextmanager
     def without(self, names: Sequence[str], report: Report) -> Iterator[None]:
@@ -116,7 +116,7 @@ class LocalStack:
         """
         with self._locked():
             report(f"{', '.join(names)} are stopped for a moment")
-            self._supervisor.stop(names)
+            self._supervisor.stop(names, report)
             try:
                 yield
             finally:
@@ -130,10 +130,11 @@ class LocalStack:
         """
         with self._locked():
             for process in [one for one in self._all if one.name in names]:
-                self._supervisor.stop([process.name])
+                self._supervisor.stop([process.name], report)
                 self._start_again([process], report)
 
     def _start_again(self, processes: Sequence[Process], report: Report) -> None:
+        report(f"starting {', '.join(process.name for process in processes)}")
         for process in processes:
             self._supervisor.start(process.name)
         for process in processes:
@@ -190,12 +191,14 @@ class LocalStack:
                 raise BillingError(f"{process.name} does not start: {_last_line(log)} (see {log})")
             time.sleep(PROBE_SECONDS)
 
-    def _stop(self) -> int:
+    def _stop(self, report: Report) -> int:
         stopped = 0
         if self._supervisor.is_running():
             stopped = sum(info["pid"] > 0 for info in self._supervisor.infos().values())
             for phase in (WORKERS, STORES):
-                self._supervisor.stop([one.name for one in self._all if one.phase == phase])
+                names = [one.name for one in self._all if one.phase == phase]
+                self._supervisor.stop(names, report)
+            report("waiting for the supervisor to end")
             process = psutil.Process(self._supervisor.pid())
             self._supervisor.shutdown()
             wait_for_end([process], STOP_SECONDS)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -135,17 +135,20 @@ class Supervisor:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise BillingError(f"{name} cannot be started: {fault.faultString}") from fault
 
-    def stop(self, names: Sequence[str]) -> None:
-        """Stop these processes side by side and wait for them."""
+    def stop(self, names: Sequence[str], report: Callable[[str], object]) -> None:
+        """Stop these processes side by side and wait for them; told is for whom."""
         known = self.infos()  # one of an earlier version of ours may lack some of the names
         running = [name for name in names if known.get(name, {}).get("statename") in _ALIVE]
         for name in running:
             self._ask("stopProcess", name, False)
         deadline = time.monotonic() + STOP_SECONDS
-        while any(self.info(name)["statename"] in _ALIVE for name in running):
-            if time.monotonic() > deadline:
-                return  # what is left is killed with the rest
+        alive, told = running, list[str]()
+        while alive and time.monotonic() < deadline:  # what is left then is killed with the rest
+            if alive != told:
+                told = alive
+                report(f"waiting for {', '.join(alive)} to stop")
             time.sleep(0.05)
+            alive = [name for name in running if self.info(name)["statename"] in _ALIVE]
 
     def info(self, name: str) -> dict[str, Any]:
         """What it knows of one process."""

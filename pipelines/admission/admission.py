@@ -4,6 +4,7 @@ Each element of an array is judged by itself. Bad input is a value, never an exc
 both readers of the log reject exactly the same.
 """
 
+from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -201,9 +202,17 @@ def _decoded(element: bytes) -> tuple[CloudEvent, Properties]:
 def _key_problem(key: bytes | None, subject: str) -> _Rejected:
     if key is None:
         return _Rejected("key_missing", f"the record needs the key {subject!r}, its subject")
-    told = key[:_TOLD_OF_A_KEY]
-    more = "…" if len(key) > _TOLD_OF_A_KEY else ""
-    return _Rejected("key_mismatch", f"the key {told!r}{more} is not the subject {subject!r}")
+    return _Rejected("key_mismatch", f"the key {_told(key)} is not the subject {subject!r}")
+
+
+def _told(key: bytes) -> str:
+    """A key's beginning, as text where it is UTF-8; the cut may go through its last character."""
+    begin, is_whole = key[:_TOLD_OF_A_KEY], len(key) <= _TOLD_OF_A_KEY
+    try:
+        text: object = getincrementaldecoder("utf-8")().decode(begin, final=is_whole)
+    except UnicodeDecodeError:
+        text = begin
+    return f"{text!r}{'' if is_whole else '…'}"
 
 
 def _read(reader: DataReader, properties: Properties) -> Reading:

@@ -6,6 +6,7 @@ of different currencies never meet.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -53,7 +54,7 @@ class Spread:
 class Movement:
     """All tenants of one currency together.
 
-    `winners` pay less than before, `losers` more. `ppm` leaves out who paid nothing before.
+    `winners` pay less than before, `losers` more. `ppm` is of those who paid something before.
     """
 
     currency: str
@@ -63,6 +64,7 @@ class Movement:
     winners: int
     losers: int
     minor: Spread
+    paid_before: int
     ppm: Spread | None
 
     @property
@@ -114,14 +116,17 @@ def _movements(found: Sequence[Move]) -> Iterator[Movement]:
             winners=sum(change < 0 for change in changes),
             losers=sum(change > 0 for change in changes),
             minor=_spread(changes),
+            paid_before=len(relative),
             ppm=_spread(relative) if relative else None,
         )
 
 
 def largest(found: Iterable[Move], count: int) -> list[Move]:
-    """Those whose total changed most, the largest change first; who did not move is left out."""
+    """So many of each currency, the largest change first; who did not move is left out."""
     moved = [move for move in found if move.change_minor]
-    return sorted(moved, key=lambda move: (-abs(move.change_minor), move[:2]))[:count]
+    moved.sort(key=lambda move: (move.currency, -abs(move.change_minor), move.tenant))
+    by_currency = groupby(moved, key=lambda move: move.currency)
+    return [move for _, own in by_currency for move in islice(own, count)]
 
 
 def _spread(rising: Sequence[int]) -> Spread:

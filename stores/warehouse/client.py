@@ -16,6 +16,7 @@ import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from clickhouse_connect.driver.query import QueryResult
 
 from schemas.errors import DependencyUnreachable, InvalidInput
 
@@ -111,6 +112,20 @@ def ask(client: Client, name: str, parameters: Mapping[str, object] | None = Non
     """
     with reachable(client.uri):
         return client.query(statement(name), parameters=dict(parameters or {})).result_rows
+
+
+def ask_reading(client: Client, text: str) -> QueryResult:
+    """What anybody's statement answers with; the engine lets it change nothing, by `readonly`.
+
+    The strict level: by the other one it might still write through table functions.
+
+    Raises:
+        DependencyUnreachable: the warehouse does not answer.
+    """
+    own = client.server_settings.get("readonly")
+    is_bound = own is not None and own.value != "0"  # a user who only reads may not set it again
+    with reachable(client.uri):
+        return client.query(text, settings={} if is_bound else {"readonly": 1})
 
 
 def ask_table(

@@ -114,6 +114,10 @@ class WarehouseUsage(LateUsage, Repeats):
         [[rows, first_ms]] = ask(self._client, "first_usage")
         return first_ms if rows else None
 
+    def tenants(self, named: Collection[str] = ()) -> list[str]:
+        """Who has usage or counters here, of the named; without a name everybody."""
+        return [tenant for (tenant,) in ask(self._client, "tenants", {"named": list(named)})]
+
     def totals(
         self,
         month: BillingPeriod,

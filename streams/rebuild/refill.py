@@ -19,6 +19,7 @@ from pipelines.admission.admission import Admission
 from schemas.catalog import Catalog
 from schemas.event import Event
 from schemas.period import format_instant
+from schemas.progress import Progress, unseen
 from stores.warehouse.client import connect, reachable, statement
 from streams.landing.batches import Deliveries, usage_table
 from streams.landing.warehouse_sink import WarehouseSink
@@ -59,7 +60,7 @@ class Stored(NamedTuple):
         return head[:-1] + b',"data":' + self.data.encode() + b"}"
 
 
-def refill(url: str, catalog: Catalog) -> int:
+def refill(url: str, catalog: Catalog, progress: Progress = unseen) -> int:
     """Write every delivery again that lacks a meter of its type; how many that were.
 
     Those that the price list would not admit today stay as they are.
@@ -76,6 +77,7 @@ def refill(url: str, catalog: Catalog) -> int:
             for stored in _unfilled(client, event_type, names):
                 for table in filled.tables(stored):
                     sink.insert({"usage_events": table})
+                    progress(f"{filled.deliveries:,} stored deliveries are filled", 0, 0)
         if filled.deliveries:
             _merge(client)
     return filled.deliveries

@@ -30,7 +30,7 @@ def test_counting_and_landing_are_exact_under_faults(seed: int, tmp_path: Path) 
     )  # fmt: skip
     assert done.stdout, done.stderr
     report = json.loads(done.stdout)
-    wrong = [verdict for verdict in report["verdicts"] if not verdict["ok"]]
+    wrong = [verdict for verdict in report["verdicts"] if verdict["ok"] is False]
     assert not wrong, json.dumps(wrong, indent=1) + done.stderr
     assert done.returncode == 0
     kinds = set(report["fault_counts"])

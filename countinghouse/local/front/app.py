@@ -105,10 +105,10 @@ class Front:
         insert = split_insert(text)
         if insert is None:
             sql = text + await body.read_all()
-            self._check(sql if len(sql) < HEAD_BYTES else text[:100], request.method)
+            self._check(sql if len(sql) < HEAD_BYTES else text[:100], ask.why_reading)
             return await self._select(request, ask, sql, headers)
-        if request.method == "GET":
-            raise _refused_on_get()
+        if ask.why_reading:
+            raise ClickHouseError.of(READONLY, ask.why_reading)
         async with self._handles.lend(ask.session) as handle:
             # An INSERT's text has no parameters of its own call: they go the way of settings.
             params = {f"param_{name}": value for name, value in ask.params.items()}
@@ -118,14 +118,14 @@ class Front:
         headers["X-ClickHouse-Summary"] = _summary(result, started)
         return web.Response(headers=headers)
 
-    def _check(self, sql: bytes, method: str) -> None:
+    def _check(self, sql: bytes, why_reading: str) -> None:
         found = self._engine.classify(sql)
         if found["statement_count"] > 1:
             raise ClickHouseError.of(
                 SYNTAX_ERROR, "Multi-statements are not allowed: send one statement a request."
             )
-        if method == "GET" and is_writing(found["query_class"]):
-            raise _refused_on_get()
+        if why_reading and is_writing(found["query_class"]):
+            raise ClickHouseError.of(READONLY, why_reading)
 
     async def _select(
         self, request: web.Request, ask: Ask, sql: bytes, headers: dict[str, str]
@@ -150,10 +150,6 @@ class Front:
 
 async def _pong(_: web.Request) -> web.Response:
     return web.Response(text="Ok.\n")
-
-
-def _refused_on_get() -> ClickHouseError:
-    return ClickHouseError.of(READONLY, "A GET request reads only: use POST to write.")
 
 
 async def _insert(handle: Handle, insert: Insert, body: Body) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import BodyPartReader, web
 
+from countinghouse.local.front.engine import is_reading_only
 from countinghouse.local.front.errors import BAD_ARGUMENTS, NOT_IMPLEMENTED, ClickHouseError
 from countinghouse.local.front.handles import SessionRequest
 
@@ -57,6 +58,8 @@ class Ask:
     database: str | None
     default_format: str
     wants_compression: bool
+    why_reading: str = ""
+    """Why its statement may change nothing; empty where it may."""
     external: tuple[ExternalTable, ...] = field(default=())
 
 
@@ -75,9 +78,10 @@ async def read_ask(request: web.Request) -> Ask:
         raise ClickHouseError.of(
             NOT_IMPLEMENTED, "ClickHouse's own block compression: use Content-Encoding instead."
         )
+    settings = _settings(arguments)
     return Ask(
         query=arguments.get("query", "").encode(),
-        settings=_settings(arguments),
+        settings=settings,
         params={k[6:]: v for k, v in arguments.items() if k.startswith("param_")},
         session=_session(arguments),
         database=arguments.get("database") or request.headers.get("X-ClickHouse-Database"),
@@ -85,6 +89,7 @@ async def read_ask(request: web.Request) -> Ask:
         or request.headers.get("X-ClickHouse-Format")
         or "TabSeparated",
         wants_compression=arguments.get("enable_http_compression") == "1",
+        why_reading=_why_reading(request.method, settings),
         external=external,
     )
 
@@ -95,6 +100,13 @@ def _settings(arguments: Mapping[str, str]) -> dict[str, str]:
         for name, value in arguments.items()
         if name not in TRANSPORT and not name.startswith("param_")
     }
+
+
+def _why_reading(method: str, settings: Mapping[str, str]) -> str:
+    """The engine keeps to `readonly` too, but would write a file for it, or stop a query."""
+    if method == "GET":
+        return "A GET request reads only: use POST to write."
+    return "Cannot execute query in readonly mode." if is_reading_only(settings) else ""
 
 
 def _session(arguments: Mapping[str, str]) -> SessionRequest:

@@ -28,6 +28,7 @@ class Handle:
         self.connection = connection
         self.tag = secrets.token_hex(8)  # how its running query is recognised among others
         self.is_marked = False  # a statement has changed the session: not for another client
+        self._is_bound = False  # it only reads from now on: the engine never takes that back
         self._defaults = dict(defaults)
         self._applied: dict[str, str] = {}
         self._database = "default"
@@ -37,7 +38,7 @@ class Handle:
     @property
     def is_reusable(self) -> bool:
         """Whether nothing is open or left behind on it."""
-        return self._stream is None and not self.is_marked
+        return self._stream is None and not self.is_marked and not self._is_bound
 
     def tagged(self, sql: bytes) -> bytes:
         """The statement with the handle's mark in front."""
@@ -70,6 +71,7 @@ class Handle:
                 raise ClickHouseError.of(36, f"{name!r} is not the name of a setting")
         changed = [f"{key} = {quoted(value)}" for key, value in wanted.items()]
         reset = [f"{name} = DEFAULT" for name in self._applied if name not in wanted]
+        self._is_bound |= is_reading_only(wanted)
         self._applied = {}  # unknown until all of it is in force, so the next request sets it anew
         self.connection.query("SET " + ", ".join(changed + reset), "Null")
         self._applied = wanted
@@ -166,6 +168,11 @@ def native() -> Any:
 def quoted(value: str) -> str:
     """A string literal; the engine casts it to the setting's type."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def is_reading_only(settings: Mapping[str, str]) -> bool:
+    """Whether a request asks that its statement change nothing, as `readonly` does on a server."""
+    return settings.get("readonly", "0") not in {"", "0"}
 
 
 def is_changing_session(statement_class: Any) -> bool:

@@ -167,6 +167,19 @@ def test_a_broker_that_refuses_each_time_is_told(
         list(rebuild(plant.settings))
 
 
+def test_an_unknown_tenant_is_told_with_those_that_come_nearest(
+    plant: Plant, traffic: Traffic
+) -> None:
+    with plant.worker("landing"), plant.worker("counters"):
+        traffic.send(50)
+        wait_until_counted(plant)
+    done = plant.command("counters", "rebuild", "--tenant", "tenant_1")
+    assert done.returncode == 4
+    assert "tenant 'tenant_1' has neither a subscription nor usage" in done.stderr
+    assert "did you mean tenant-1" in done.stderr
+    assert plant.command("counters", "rebuild", "--tenant", "tenant-1").returncode == 0
+
+
 def test_an_unknown_meter_is_told(plant: Plant) -> None:
     done = plant.command("counters", "rebuild", "--meter", "token")
     assert done.returncode == 2

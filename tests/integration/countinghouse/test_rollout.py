@@ -92,7 +92,10 @@ def test_a_meter_added_while_traffic_flows_equals_a_recount(plant: Plant, traffi
             done = plant.command("catalog", "rollout", "--json")
             assert done.returncode == 0, done.stderr
         wait_until_counted(plant)
-        # none are left where a killed one had got to its end
+        # none are left where a killed one had got to its end, and then nothing is told
+        if json.loads(done.stdout)["meters"]:
+            for stage in ("waiting for all workers of counters to run version 2", "filling stored"):
+                assert stage in done.stderr
         assert json.loads(done.stdout)["meters"] in ([], ["tokens", "input_tokens", "largest"])
         code, rows, told = plant.reconcile("--all")
         assert code == 0, told

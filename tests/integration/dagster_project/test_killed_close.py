@@ -23,8 +23,8 @@ WRITES = [
     ("finalize", 1),
     ("open_attempt", 1),
 ]
-"""A selection: each costs two Dagster processes. All writes are in the unit tests of closing, and
-what a provider remembers is in those of collection."""
+"""A selection: each costs two Dagster processes. All writes are in `test_killed_steps`, and what a
+provider remembers is in the unit tests of collection."""
 
 
 def run_all(month: Month) -> None:

@@ -165,6 +165,39 @@ def test_settings_hold_for_one_query_only(client: Client) -> None:
     assert client.command(sql) == before
 
 
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_request_that_only_reads_changes_nothing_and_binds_no_other(
+    client: Client, table: str, level: int
+) -> None:
+    reads = {"readonly": level}
+    for change in (
+        "DROP TABLE t",
+        "TRUNCATE TABLE t",
+        "INSERT INTO t (id) VALUES (2)",
+        "SET a = 1",
+    ):
+        with pytest.raises(DatabaseError, match="READONLY"):
+            client.command(change, settings=reads)
+    assert client.query("SELECT count() FROM t", settings=reads).result_rows == [(0,)]
+    insert_rows(client)
+    assert client.query("SELECT count() FROM t", settings=reads).result_rows == [(1,)]
+
+
+def test_a_reader_of_many_leaves_every_handle_to_those_who_write(database_url: str) -> None:
+    with clickhouse_connect.get_client(dsn=database_url, autogenerate_session_id=False) as client:
+        for _ in range(12):  # more than there are idle handles
+            client.query("SELECT 1", settings={"readonly": 1})
+            client.command("CREATE TABLE IF NOT EXISTS written (a Int8) ENGINE = Memory")
+
+
+def test_a_client_may_bind_itself_to_reading(database_url: str, table: str) -> None:
+    reads = {"readonly": 1}
+    with clickhouse_connect.get_client(dsn=database_url, settings=reads) as client:
+        assert client.query("SELECT count() FROM t").result_rows == [(0,)]
+        with pytest.raises(DatabaseError, match="READONLY"):
+            client.command("DROP TABLE t")
+
+
 def test_a_query_is_limited_to_half_of_the_memory(client: Client) -> None:
     limit = client.command("SELECT value FROM system.settings WHERE name = 'max_memory_usage'")
     assert int(str(limit)) > 0

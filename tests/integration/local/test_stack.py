@@ -88,7 +88,15 @@ def test_a_process_is_restarted_and_the_others_go_on(stack: LocalStack) -> None:
     assert all_ready(stack)
     assert pids(stack)["plain"] != before["plain"]
     assert pids(stack)["parent"] == before["parent"]
-    assert told[-1] == "plain is ready again"
+    assert told[-3:] == ["waiting for plain to stop", "starting plain", "plain is ready again"]
+
+
+def test_stopping_tells_whom_it_waits_for(stack: LocalStack) -> None:
+    told: list[str] = []
+    stack.start(lambda _: None)
+    stack.stop(told.append)
+    assert told[0] == "waiting for plain, parent to stop"
+    assert told[-1] == "waiting for the supervisor to end"
 
 
 def test_processes_held_back_come_again_whatever_happens(stack: LocalStack) -> None:

@@ -189,6 +189,15 @@ def test_without_late_usage_that_is_said(month: Month) -> None:
     assert (result.exit_code, result.stderr) == (0, "0 tenants with late usage of closed months\n")
 
 
+@pytest.mark.parametrize("other", ["2027-01", "2026-11"])
+def test_a_month_that_is_not_closed_has_no_late_usage_and_that_is_said(
+    month: Month, other: str
+) -> None:
+    comes_late(month, "tokens")
+    with pytest.raises(NotFound, match=f"{other} is not closed"):
+        run("usage", "late", other)
+
+
 def test_the_three_figures_are_told_with_the_cause_of_each_difference(month: Month) -> None:
     comes_late(month, "tokens")
     result = invoke("reconcile", MONTH, "--invoices", "--json")

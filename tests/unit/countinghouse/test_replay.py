@@ -104,6 +104,7 @@ def test_a_wrong_file_is_one_line_with_a_remedy(tmp_path: Path) -> None:
     broken.write_bytes(b"not parquet")
     for path, says in (
         (missing, "does not exist"),
+        (tmp_path, "is a folder"),
         (text, "neither .parquet nor .csv"),
         (columns, "no column model, input_tokens, output_tokens"),
         (broken, "cannot be read"),

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from countinghouse.cli.app import app
-from countinghouse.cli.moving import percent
+from countinghouse.cli.moving import percent, spread_rows
 from countinghouse.plots import buckets
-from pipelines.reports.movements import Move
+from pipelines.reports.movements import Move, summarize
 from schemas.errors import BillingError, InvalidInput
 from tests.builders import LLM_TOKENS_FILE
 from tests.unit.dagster_project.months import END, MONTH, Month, a_month
@@ -67,6 +67,25 @@ def test_winners_losers_and_percentiles_are_told(month: Month, draft: Path) -> N
     assert month.contents() == before
 
 
+def test_money_and_per_cent_stand_in_rows_of_their_own(month: Month, draft: Path) -> None:
+    _, spread, movers = run("--catalog", str(draft)).split("\n\n")
+    assert spread.splitlines() == [
+        "currency,change,tenants,p5,p50,p95",
+        "USD,in money,2,-30.65,-30.65,5.16",
+        "USD,in per cent,2,-20.2%,-20.2%,18.9%",
+    ]
+    assert movers.startswith("tenant,currency,")
+
+
+def test_who_paid_nothing_before_has_no_per_cent() -> None:
+    found = [Move("free", "USD", 0, 100), Move("paid", "USD", 600, 700), Move("new", "CNY", 0, 5)]
+    assert list(spread_rows(summarize(found))) == [
+        ("CNY", "in money", 1, "0.05", "0.05", "0.05"),
+        ("USD", "in money", 2, "1.00", "1.00", "1.00"),
+        ("USD", "in per cent", 1, "16.7%", "16.7%", "16.7%"),
+    ]
+
+
 def test_the_price_list_in_force_changes_nobody(month: Month) -> None:
     told = json.loads(run("--catalog", str(LLM_TOKENS_FILE), "--json"))
     assert told["largest"] == []
@@ -90,6 +109,8 @@ def test_a_plot_is_a_file_that_fetches_nothing(
     text = (tmp_path / name).read_text()
     assert text.startswith(begins)
     assert "-25 to -10%" in text
+    assert "A bar counts the tenants whose invoices change by so many per cent" in text
+    assert "change of a tenant's invoices, in per cent of what it paid before" in text
     assert not [tag for tag in ("<script", "<link", "@import", 'xlink:href="http') if tag in text]
 
 

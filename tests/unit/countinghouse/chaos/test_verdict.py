@@ -5,6 +5,7 @@ from decimal import Decimal
 from countinghouse.chaos import verdict
 from countinghouse.chaos.child import Stop
 from countinghouse.chaos.messages import Identity, Malformed, Usage, place
+from countinghouse.chaos.report import verdict_line
 from countinghouse.chaos.truth import CounterKey, Tally
 
 KEY = CounterKey("acme", "calls", "billing_period", "2026-11-01T00:00:00Z")
@@ -81,6 +82,15 @@ def test_a_slow_stop_is_told() -> None:
     assert verdict.stops([Stop("landing-1", 9_999)]).is_ok
     assert verdict.stops([Stop("broker", 12_000)]).is_ok
     assert "landing-1 took 10,001 ms" in told(verdict.stops([Stop("landing-1", 10_001)]))
+
+
+def test_where_nothing_was_compared_there_is_no_verdict() -> None:
+    silent = verdict.Verdict("reconcile, under way", 0)
+    assert (silent.is_asked, silent.is_ok) == (False, True)
+    assert verdict_line(silent) == "--   reconcile, under way (not asked)"
+    assert verdict_line(verdict.Verdict("x", 5)) == "ok   x (5 compared)"
+    wrong = verdict.Verdict("x", 0, ("nothing was there to compare",))
+    assert verdict_line(wrong) == "WRONG x (0 compared)"
 
 
 def test_only_the_first_differences_are_shown() -> None:

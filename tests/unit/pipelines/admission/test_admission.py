@@ -186,6 +186,21 @@ def test_a_long_key_is_not_told_of_for_each_element() -> None:
     assert sum(len(one.detail) for one in found if isinstance(one, Rejection)) < 100_000
 
 
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        (b"m-small-027", "the key 'm-small-027' is not the subject 'acme'"),
+        ("té".encode(), "the key 'té' is not the subject 'acme'"),
+        (b"\xff", "the key b'\\xff' is not the subject 'acme'"),
+        ("é".encode()[:1], "the key b'\\xc3' is not the subject 'acme'"),
+        (b"x" + "é".encode() * 60, f"the key 'x{'é' * 49}'… is not the subject 'acme'"),
+    ],
+)
+def test_a_key_is_told_as_text_where_it_is_text(key: bytes, told: str) -> None:
+    [rejection] = admitted(an_event(), key=key)
+    assert rejection.detail == told
+
+
 def test_an_array_of_crumbs_is_rejected_as_a_whole() -> None:
     value = b"[" + b"0," * 499_999 + b"0]"
     [rejection] = Admission(CATALOG, None, None, 500).admit(b"acme", value, 0)

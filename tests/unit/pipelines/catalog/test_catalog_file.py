@@ -63,7 +63,12 @@ def test_the_shipped_price_list_is_what_it_says() -> None:
          "plans.free.meters.tokens.hard_limit: 99 stops below what is included; write 100 or more"),
         ("hard_limit: 100%", "hard_limit: much", "much",
          "plans.free.meters.tokens.hard_limit: "
-         "'much' is not a whole number; write it like 1000000 or 1_000_000"),
+         "'much' is no whole percentage; write it like 100% or 100"),
+        ("hard_limit: 100%", "thresholds: [80%, 99.5%]", "99.5%",
+         "plans.free.meters.tokens.thresholds.1: "
+         "'99.5%' is no whole percentage; write it like 100% or 100"),
+        ("hard_limit: 100%", "hard_limit: 1000000", "1000000",
+         "plans.free.meters.tokens.hard_limit: '1000000' is too large; write 10000 or less"),
         ("hard_limit: 100%", "thresholds: [80%, 80%]", "[80%, 80%]",
          "plans.free.meters.tokens.thresholds: thresholds must rise, such as [80, 100, 120]"),
         ("included: 100_000", "included: 100,000", "100",

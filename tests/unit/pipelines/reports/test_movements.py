@@ -33,6 +33,7 @@ def test_currencies_are_summed_apart() -> None:
     )  # fmt: skip
     assert (usd.before_minor, usd.after_minor, usd.winners, usd.losers) == (1450, 1501, 2, 2)
     assert usd.minor == Spread(-100, -50, 200)
+    assert (usd.tenants, usd.paid_before, cny.paid_before) == (4, 3, 0)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,10 @@ def test_a_percentile_is_the_change_of_a_real_tenant(
     assert movement.minor == Spread(*spread)
 
 
-def test_months_are_added_up_and_the_largest_change_comes_first() -> None:
+def test_months_are_added_up_and_the_largest_change_of_a_currency_comes_first() -> None:
     twice = moves(added([BEFORE, BEFORE]), added([AFTER, AFTER]))
     assert [(move.tenant, move.change_minor) for move in largest(twice, 3)] == [
-        ("bolt", 400), ("acme", -200), ("core", 140),
+        ("core", 140), ("bolt", 400), ("acme", -200), ("gone", -100),
     ]  # fmt: skip
+    assert [move.tenant for move in largest(twice, 1)] == ["core", "bolt"]
     assert largest(moves(BEFORE, BEFORE), 3) == []
