@@ -10,9 +10,10 @@ import duckdb
 from countinghouse.closing_run import CloseResult, check_month, dagster_environment
 from countinghouse.settings import Settings
 from dagster_project.month_bundle import BundleResult, run_record, write_month
+from schemas.errors import InvalidInput, NotFound
 from schemas.progress import Progress, unseen
 from stores import ledger
-from stores.bundles import MANIFEST, changed_files
+from stores.bundles import MANIFEST, changed_files, read_manifest
 from stores.warehouse import client
 from stores.warehouse.events import WarehouseEvents
 
@@ -67,12 +68,13 @@ def bundle_closed(settings: Settings, closed: CloseResult, folder: Path | None) 
     return str(where)
 
 
-def check_bundle(folder: Path) -> BundleChecked:
+def check_bundle(folder: Path, month: str) -> BundleChecked:
     """Compare a bundle's files with its manifest, and its lines with those of its own script.
 
     Raises:
-        NotFound: there is no bundle.
+        NotFound: there is no bundle. InvalidInput: it is that of another month.
     """
+    _ensure_of(month, folder)
     changed = tuple(changed_files(folder))
     with duckdb.connect(":memory:") as connection:
         # DuckDB takes `python -c` and spawned processes for a session, and draws bars on stdout.
@@ -83,3 +85,13 @@ def check_bundle(folder: Path) -> BundleChecked:
         rows = [dict(zip(names, map(str, row), strict=True)) for row in found.fetchall()]
         [lines] = connection.execute("SELECT count(*) FROM verified.billed").fetchone() or (0,)
     return BundleChecked(str(folder), lines, changed, tuple(rows))
+
+
+def _ensure_of(month: str, folder: Path) -> None:
+    try:
+        own = read_manifest(folder)["content"]["month"]
+    except NotFound as error:
+        make = f"make one in a folder of its own: `countinghouse bundle {month} --out FOLDER`"
+        raise NotFound(f"{error}; {make}") from None
+    if own != month:
+        raise InvalidInput(f"{folder} is the bundle of {own}, not of {month}; name its month")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -121,7 +122,7 @@ def changed_files(folder: Path) -> list[str]:
     """The files that are not as the manifest says, each with what is wrong; none is a pass.
 
     Raises:
-        NotFound: there is no bundle.
+        NotFound, InvalidInput: see `read_manifest`.
     """
     found = []
     for name, told in sorted(read_manifest(folder)["content"]["files"].items()):
@@ -133,20 +134,20 @@ def changed_files(folder: Path) -> list[str]:
     return found
 
 
-def read_manifest(folder: Path) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
+def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a bundle.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is none. InvalidInput: it is one of something else.
     """
+    path = folder / MANIFEST
     try:
-        found: dict[str, dict[str, dict[str, dict[str, str]]]] = json.loads(
-            (folder / MANIFEST).read_bytes()
-        )
-    except FileNotFoundError as error:
-        raise NotFound(
-            f"{folder} holds no bundle; write one with `countinghouse bundle MONTH --out {folder}`"
-        ) from error
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        _ = found["content"]["month"], found["content"]["files"]
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"{folder} is no bundle (no {MANIFEST} in it)") from None
+    except (ValueError, LookupError, TypeError):
+        raise InvalidInput(f"{path} is not that of a bundle") from None
     return found
 
 

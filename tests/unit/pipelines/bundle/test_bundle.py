@@ -183,7 +183,7 @@ def test_the_manifest_tells_what_is_in_it_and_leaves_clocks_out_of_its_hash() ->
 def test_files_that_were_changed_are_told(tmp_path: Path) -> None:
     def describe(written: object) -> bytes:
         files = {name: {"sha256": it.sha256} for name, it in dict(written).items()}  # type: ignore[call-overload]
-        return json.dumps({"content": {"files": files}}).encode()
+        return json.dumps({"content": {"month": MONTH, "files": files}}).encode()
 
     write_bundle(tmp_path / "it", [{"a": pa.table({"x": [1]})}], {"b.txt": "b"}, describe)
     assert changed_files(tmp_path / "it") == []
