@@ -28,11 +28,6 @@ class BundleChecked:
     differences: tuple[dict[str, str], ...]
 
 
-def bundle_folder(settings: Settings, month: str) -> Path:
-    """Where a month's bundle lies if nobody says otherwise."""
-    return settings.home.absolute() / "bundles" / month
-
-
 def bundle_month(
     settings: Settings, month: str, folder: Path | None = None, progress: Progress = unseen
 ) -> BundleResult:
@@ -43,7 +38,7 @@ def bundle_month(
         the folder cannot be written. DependencyUnreachable: ledger or warehouse does not answer.
     """
     check_month(month)
-    where = folder or bundle_folder(settings, month)
+    where = folder or settings.bundle_folder(month)
     warehouse = client.connect(settings.clickhouse_url)
     with (
         closing_of(warehouse),
@@ -62,7 +57,7 @@ def bundle_closed(settings: Settings, closed: CloseResult, folder: Path | None) 
     """
     if closed.closed_at is None:
         return None
-    where = folder or bundle_folder(settings, closed.month)
+    where = folder or settings.bundle_folder(closed.month)
     if folder is not None or not (where / MANIFEST).exists():
         bundle_month(settings, closed.month, where)
     return str(where)

@@ -55,6 +55,11 @@ def write_bundle(folder: Path, parts: Parts, texts: Mapping[str, str], describe:
         raise InvalidInput(f"the bundle cannot be written to {folder}: {error}") from error
 
 
+def is_there(folder: Path) -> bool:
+    """Is there a bundle, also if its writer was killed when the one before had made way?"""
+    return any((it / MANIFEST).exists() for it in (folder, _old(folder)))
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Wait until nobody else writes the folder; who is killed lets go of it."""
@@ -159,8 +164,12 @@ def _described(path: Path, rows: int | None = None) -> WrittenFile:
     return WrittenFile(digest.hexdigest(), path.stat().st_size, rows)
 
 
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
 def _put(new: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
+    old = _old(folder)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
