@@ -12,12 +12,12 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project import metadata, sources
+from dagster_project.code_version import CODE_VERSION
 from dagster_project.environment import Environment
 from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
 from dagster_project.resources import LedgerResource, WarehouseResource, now_ms
-from dagster_project.usage import CODE_VERSION
 from pipelines.bundle.bundle import Bundle, make_bundle
 from pipelines.bundle.bundle_manifest import content_hash, manifest
 from schemas.bundle import Approval, RunRecord, WrittenFile
