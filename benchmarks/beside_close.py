@@ -73,7 +73,7 @@ class _Month:
         write_month(self.month, self.folder, self.books, self.events, run)
 
     def script(self) -> None:
-        found = check_bundle(self.folder)
+        found = check_bundle(self.folder, self.month)
         _ensure("script", not found.changed and not found.differences)
 
     def verify(self) -> None:

@@ -10,9 +10,10 @@ import duckdb
 from countinghouse.closing_run import CloseResult, check_month, dagster_environment
 from countinghouse.settings import Settings
 from dagster_project.month_bundle import BundleResult, run_record, write_month
+from schemas.errors import InvalidInput, NotFound
 from schemas.progress import Progress, unseen
 from stores import ledger
-from stores.bundles import MANIFEST, changed_files
+from stores.bundles import MANIFEST, changed_files, read_manifest
 from stores.warehouse import client
 from stores.warehouse.events import WarehouseEvents
 
@@ -27,11 +28,6 @@ class BundleChecked:
     differences: tuple[dict[str, str], ...]
 
 
-def bundle_folder(settings: Settings, month: str) -> Path:
-    """Where a month's bundle lies if nobody says otherwise."""
-    return settings.home.absolute() / "bundles" / month
-
-
 def bundle_month(
     settings: Settings, month: str, folder: Path | None = None, progress: Progress = unseen
 ) -> BundleResult:
@@ -42,7 +38,7 @@ def bundle_month(
         the folder cannot be written. DependencyUnreachable: ledger or warehouse does not answer.
     """
     check_month(month)
-    where = folder or bundle_folder(settings, month)
+    where = folder or settings.bundle_folder(month)
     warehouse = client.connect(settings.clickhouse_url)
     with (
         closing_of(warehouse),
@@ -61,18 +57,19 @@ def bundle_closed(settings: Settings, closed: CloseResult, folder: Path | None) 
     """
     if closed.closed_at is None:
         return None
-    where = folder or bundle_folder(settings, closed.month)
+    where = folder or settings.bundle_folder(closed.month)
     if folder is not None or not (where / MANIFEST).exists():
         bundle_month(settings, closed.month, where)
     return str(where)
 
 
-def check_bundle(folder: Path) -> BundleChecked:
+def check_bundle(folder: Path, month: str) -> BundleChecked:
     """Compare a bundle's files with its manifest, and its lines with those of its own script.
 
     Raises:
-        NotFound: there is no bundle.
+        NotFound: there is no bundle. InvalidInput: it is that of another month.
     """
+    _ensure_of(month, folder)
     changed = tuple(changed_files(folder))
     with duckdb.connect(":memory:") as connection:
         # DuckDB takes `python -c` and spawned processes for a session, and draws bars on stdout.
@@ -83,3 +80,13 @@ def check_bundle(folder: Path) -> BundleChecked:
         rows = [dict(zip(names, map(str, row), strict=True)) for row in found.fetchall()]
         [lines] = connection.execute("SELECT count(*) FROM verified.billed").fetchone() or (0,)
     return BundleChecked(str(folder), lines, changed, tuple(rows))
+
+
+def _ensure_of(month: str, folder: Path) -> None:
+    try:
+        own = read_manifest(folder)["content"]["month"]
+    except NotFound as error:
+        make = f"make one in a folder of its own: `countinghouse bundle {month} --out FOLDER`"
+        raise NotFound(f"{error}; {make}") from None
+    if own != month:
+        raise InvalidInput(f"{folder} is the bundle of {own}, not of {month}; name its month")

@@ -153,6 +153,10 @@ class Settings(BaseSettings, KafkaSettings):
         """Arguments, then the environment, then the settings file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
+    def bundle_folder(self, month: str) -> Path:
+        """Where a month's bundle lies if nobody says otherwise."""
+        return self.home.absolute() / "bundles" / month
+
     @cached_property
     def clickhouse_url(self) -> str:
         """URL of the ClickHouse in force; the embedded one's password is its token file."""

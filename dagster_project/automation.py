@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from dagster_project.charges import charges, prorations
+from dagster_project.code_version import CODE_VERSION
 from dagster_project.collection import payment_collection
 from dagster_project.environment import Environment
 from dagster_project.glances import month_before
@@ -22,7 +23,7 @@ from dagster_project.resources import (
     WarehouseResource,
     now_ms,
 )
-from dagster_project.usage import CODE_VERSION, monthly_usage
+from dagster_project.usage import monthly_usage
 from pipelines.checks.completeness import cut, ensure_over
 from pipelines.close.opening import ask_closing
 from schemas.closing import Closing, ClosingState

@@ -3,10 +3,11 @@
 import dagster as dg
 
 from dagster_project import glances, metadata
+from dagster_project.code_version import CODE_VERSION
 from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
 from dagster_project.resources import LedgerResource
-from dagster_project.usage import CODE_VERSION, monthly_usage
+from dagster_project.usage import monthly_usage
 from pipelines.checks import checks
 from pipelines.close.closing import prorate_fees, rate_charges
 from pipelines.invoices.books import Books

@@ -6,11 +6,11 @@ import pyarrow.compute as pc
 
 from dagster_project import glances, metadata
 from dagster_project.charges import prorations
+from dagster_project.code_version import CODE_VERSION
 from dagster_project.environment import Environment
 from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import FIRST_OF_MONTH_06_00, billing_periods
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource, now_ms
-from dagster_project.usage import CODE_VERSION
 from pipelines.checks import adjustment_checks, invoice_checks
 from pipelines.checks.reconciliation import rows_of_table
 from pipelines.close.closing import draft_invoices, finalize, reconcile

@@ -12,15 +12,19 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project import metadata, sources
+from dagster_project.code_version import CODE_VERSION
 from dagster_project.environment import Environment
+from dagster_project.glances import month_before
 from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
 from dagster_project.resources import LedgerResource, WarehouseResource, now_ms
-from dagster_project.usage import CODE_VERSION
 from pipelines.bundle.bundle import Bundle, make_bundle
 from pipelines.bundle.bundle_manifest import content_hash, manifest
-from schemas.bundle import Approval, RunRecord, WrittenFile
+from pipelines.checks.invoice_checks import no_surprising_change
+from pipelines.checks.verdicts import verdict
+from pipelines.invoices.books import Books
+from schemas.bundle import Approval, RunRecord, Verdict, WrittenFile
 from schemas.errors import NotFound
 from schemas.evidence import EventReader
 from schemas.period import format_instant
@@ -123,7 +127,13 @@ def run_record(month: str, books: Ledger, instance: dg.DagsterInstance) -> RunRe
         issued_at=None if issued_ms is None else format_instant(issued_ms),
         seconds=_durations(month, instance),
         approved=tuple(_approvals(month, books)),
+        checks={"no_surprising_change": _surprises(month, books)},
     )
+
+
+def _surprises(month: str, books: Ledger) -> Verdict:
+    both = Books(month, books), Books(month_before(month), books)
+    return verdict(no_surprising_change(*both), "warning")
 
 
 def _approvals(month: str, books: Ledger) -> Iterator[Approval]:

@@ -9,11 +9,10 @@ from dagster_project import metadata
 from dagster_project.invoices import reconciliation
 from dagster_project.late import late_usage
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource
-from pipelines.checks import leakage, month_ways
+from pipelines.checks import leakage, month_ways, verdicts
 from pipelines.checks.three_way import CAUSES
 from pipelines.invoices.books import Books
 from schemas.closing import ClosingState
-from schemas.repeats import RepeatedIds
 
 _WARN = dg.AssetCheckSeverity.WARN
 
@@ -69,7 +68,7 @@ def ids_stay_in_one_month(
         record = Books(month, books)
         found = usage.repeated_ids(record.period, record.closing.vector)
     told = {"ids": sum(each.ids for each in found), **_listed(f"usage repeated {month}")}
-    findings = [repeated(month, each) for each in found]
+    findings = [verdicts.told(month, each) for each in found]
     return metadata.verdict(findings, "every id is of one month", _WARN, told)
 
 
@@ -91,14 +90,6 @@ def differences_have_a_cause(
     lost = [month_ways.in_words(row) for row in rows if row.lost_micro]
     passed = f"{found.count:,} compared, nothing is lost"
     return metadata.verdict(lost, passed, _WARN, told | _listed(f"reconcile {month} --invoices"))
-
-
-def repeated(month: str, its: RepeatedIds) -> str:
-    """A tenant's ids of two months in words."""
-    ids = "1 id" if its.ids == 1 else f"{its.ids:,} ids"
-    return (
-        f"{its.tenant}: {ids} of {month} came in {its.other_month} too, like {its.source} {its.id}"
-    )
 
 
 def _listed(arguments: str) -> dict[str, str]:

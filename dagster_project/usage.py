@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from dagster_project import glances, metadata, sources
+from dagster_project.code_version import CODE_VERSION
 from dagster_project.environment import Environment
 from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
@@ -24,9 +25,6 @@ from pipelines.plans.plan_records import record_due_transitions
 from schemas.closing import CounterComparison
 from schemas.period import BillingPeriod, format_instant
 from schemas.quantity import format_micro
-
-CODE_VERSION = "1"
-"""Raise it when a month would be computed differently; it is recorded with each closing."""
 
 
 class ClosingConfig(dg.Config):

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
+from schemas.repeats import RepeatedIds
 from schemas.tables import ArrowStream
 from schemas.vector import Vector
 
@@ -80,6 +81,9 @@ class EventReader(Protocol):
 
         Of all tenants, or only of those that have bounds.
         """
+
+    def repeated_ids(self, month: BillingPeriod, as_of: Vector) -> list[RepeatedIds]:
+        """Ids of the month that came in the month before or after too, by tenant and month."""
 
 
 EVENT_COLUMNS = {

@@ -86,9 +86,14 @@ class UsageReader(Protocol):
         """Tenants with usage of the period in the log beyond one cut and before another."""
 
     def late_rows(
-        self, period: BillingPeriod, after: Vector, until: Vector, tenants: Collection[str]
+        self,
+        period: BillingPeriod,
+        after: Vector,
+        until: Vector,
+        tenants: Collection[str],
+        meters: Collection[str],
     ) -> list[LateRow]:
-        """What these tenants used in the period beyond the cut, by tenant and meter."""
+        """What these tenants used of these meters beyond the cut, by tenant and meter."""
 
     def repeated_ids(self, month: BillingPeriod, as_of: Vector) -> list[RepeatedIds]:
         """Ids of the month that came in the month before or after too, by tenant and month."""

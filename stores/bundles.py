@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,6 +62,11 @@ def _check_free(folder: Path) -> None:
         raise InvalidInput(f"{folder} is a file; name a folder")
     if not (folder / MANIFEST).exists() and any(folder.iterdir()):
         raise InvalidInput(f"{folder} is not empty and holds no bundle; name another folder")
+
+
+def is_there(folder: Path) -> bool:
+    """Is there a bundle, also if its writer was killed when the one before had made way?"""
+    return any((it / MANIFEST).exists() for it in (folder, _old(folder)))
 
 
 @contextmanager
@@ -130,7 +136,7 @@ def changed_files(folder: Path) -> list[str]:
     """The files that are not as the manifest says, each with what is wrong; none is a pass.
 
     Raises:
-        NotFound: there is no bundle.
+        NotFound, InvalidInput: see `read_manifest`.
     """
     found = []
     for name, told in sorted(read_manifest(folder)["content"]["files"].items()):
@@ -142,20 +148,20 @@ def changed_files(folder: Path) -> list[str]:
     return found
 
 
-def read_manifest(folder: Path) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
+def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a bundle.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is none. InvalidInput: it is one of something else.
     """
+    path = folder / MANIFEST
     try:
-        found: dict[str, dict[str, dict[str, dict[str, str]]]] = json.loads(
-            (folder / MANIFEST).read_bytes()
-        )
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(
-            f"{folder} holds no bundle; write one with `countinghouse bundle MONTH --out {folder}`"
-        ) from error
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        _ = found["content"]["month"], found["content"]["files"]
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"{folder} is no bundle (no {MANIFEST} in it)") from None
+    except (ValueError, LookupError, TypeError):
+        raise InvalidInput(f"{path} is not that of a bundle") from None
     return found
 
 
@@ -167,8 +173,12 @@ def _described(path: Path, rows: int | None = None) -> WrittenFile:
     return WrittenFile(digest.hexdigest(), path.stat().st_size, rows)
 
 
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
 def _put(new: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
+    old = _old(folder)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)

@@ -17,6 +17,7 @@ from schemas.closing import Closing
 from schemas.evidence import DIGEST_COLUMNS, EventsOf, Evidence
 from schemas.meter import Meter
 from schemas.period import BillingPeriod
+from schemas.repeats import RepeatedIds
 from schemas.tables import ArrowStream
 from schemas.vector import Vector
 from stores.bundles import write_bundle
@@ -45,6 +46,9 @@ class NoEvents:
     ) -> ArrowStream:
         nothing: ArrowStream = table_of([], DIGEST_COLUMNS)
         return nothing
+
+    def repeated_ids(self, month: BillingPeriod, as_of: Vector) -> list[RepeatedIds]:
+        return []
 
 
 def drafted(bill: Bill) -> Books:

@@ -127,11 +127,16 @@ class FakeWarehouse:
         return {event.tenant for event in self._between(period, after, until)}
 
     def late_rows(
-        self, period: BillingPeriod, after: Vector, until: Vector, tenants: Collection[str]
+        self,
+        period: BillingPeriod,
+        after: Vector,
+        until: Vector,
+        tenants: Collection[str],
+        meters: Collection[str],
     ) -> list[LateRow]:
         late: defaultdict[tuple[str, str], list[Used]] = defaultdict(list)
         for event in self._between(period, after, until):
-            if event.tenant in tenants:
+            if event.tenant in tenants and event.meter in meters:
                 late[event.tenant, event.meter].append(event)
         rows: list[LateRow] = []
         seen: set[tuple[str, int, int]] = set()
@@ -158,6 +163,7 @@ class FakeWarehouse:
         if not is_month:
             for start_ms in range(month.start_ms, month.end_ms, DAY_MS):
                 rows += self._compared(BillingPeriod(start_ms, start_ms + DAY_MS), "day")
+        rows = [row for row in rows if row.meter in catalog.meters]
         behind = {p: n for (_, p), n in log.landed().behind(self.counters_at).items()}
         return CountersCompared(table_of(map(astuple, sorted(rows)), COUNTER_COLUMNS), behind)
 

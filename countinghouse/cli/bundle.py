@@ -10,6 +10,7 @@ import typer
 from countinghouse.cli.options import JsonOption
 from countinghouse.cli.progress import shown
 from countinghouse.settings import Settings
+from schemas.errors import BillingError
 
 
 def bundle(
@@ -36,3 +37,24 @@ def bundle(
         f"{result.bytes:,} bytes, in {result.folder}"
     )
     typer.echo(f"content {result.content_sha256}")
+
+
+def renew(settings: Settings, month: str) -> None:
+    """Write a month's bundle anew, if there is one: its invoices have changed since.
+
+    They stand whatever becomes of it, so what hinders it is said and is no error.
+    """
+    from stores.bundles import is_there
+
+    folder = settings.bundle_folder(month)
+    if not is_there(folder):
+        return
+    from countinghouse.bundling import bundle_month
+
+    try:
+        bundle_month(settings, month)
+        told = f"bundle written anew: {folder}"
+    except BillingError as reason:
+        remedy = f"then write it anew: `countinghouse bundle {month}`"
+        told = f"the bundle in {folder} is that of before ({reason}); {remedy}"
+    typer.echo(told, err=True)

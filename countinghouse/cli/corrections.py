@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.bundle import renew
 from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
@@ -28,10 +29,14 @@ def void_one(
     from pipelines.corrections.invoice_corrections import Word, void
     from stores import ledger
 
-    with closing(ledger.connect(Settings().ledger_url)) as books:
+    settings = Settings()
+    with closing(ledger.connect(settings.ledger_url)) as books:
         was_voided = void(number, books, Word(by, reason, now_ms()))
+        month = books.invoice(number).month
     told = f"{number} is void" if was_voided else f"nothing to do: {number} was void already"
     typer.echo(json.dumps({"number": number, "voided": was_voided}) if as_script else told)
+    if was_voided:
+        renew(settings, month)
 
 
 def regenerate_one(
@@ -50,6 +55,7 @@ def regenerate_one(
         word = Word(by, reason, now_ms())
         made = regenerate(number, books, word, seller=settings.seller)
     _tell(made, f"{made.number} takes the place of {number}", as_script)
+    renew(settings, made.month)
 
 
 def credit_one(
@@ -79,6 +85,8 @@ def credit_one(
         )
     how = f" (issued before, {made.state} now)" if kept == "unchanged" else ""
     _tell(made, f"{made.number} credits {number}", as_script, how, result=kept)
+    if kept != "unchanged":
+        renew(settings, made.month)
 
 
 def _minor(amount: str, currency: str) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from countinghouse.cli.bundle import renew
 from countinghouse.cli.corrections import credit_one, regenerate_one, void_one
 from countinghouse.cli.explain import explain
 from countinghouse.cli.invoices_export import export
@@ -118,6 +119,7 @@ def release(
     waiting = {it.tenant: it.held for it in books.held_drafts(checked) if it.held == UNAPPROVED}
     number = invoice.number or waiting.get(tenant) or "with the others when the month is finalized"
     typer.echo(json.dumps(told) if as_script else f"{tenant}: {number}")
+    renew(settings, checked)
 
 
 def _find(number: str) -> tuple[Invoice, list[tuple[str, ...]]]:

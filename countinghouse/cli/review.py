@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from countinghouse.cli.beside import who as who_asks
+from countinghouse.cli.bundle import renew
 from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput
@@ -67,3 +68,5 @@ def approve(
     then = f"{made:,} finalized, `pay {month}` collects" if made else f"`close {month}` goes on"
     sentence = f"{month}: {count:,} drafts approved, {left:,} not yet; {then}"
     typer.echo(json.dumps(told) if as_script else sentence)
+    if made:
+        renew(settings, month)

@@ -1,6 +1,6 @@
 """A month's bundle as tables and texts: everything a stranger needs to compute its lines again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -18,6 +18,7 @@ from schemas.bundle import WrittenFile
 from schemas.evidence import EventReader
 from schemas.ledger_ports import ClosingLedger
 from schemas.progress import Progress, unseen
+from schemas.repeats import RepeatedIds
 from schemas.tables import RECONCILIATION_COLUMNS
 
 
@@ -25,13 +26,15 @@ from schemas.tables import RECONCILIATION_COLUMNS
 class Bundle:
     """What is written, and what the manifest says of the month once files are there.
 
-    `tables` are those that the month was billed from, `reconciled` its `RECONCILIATION_COLUMNS`.
+    `tables` are those that the month was billed from, `reconciled` its `RECONCILIATION_COLUMNS`,
+    `repeated` its ids that came in another month too.
     """
 
     tables: Mapping[str, pa.Table]
     texts: Mapping[str, str]
     books: Books
     reconciled: pa.Table
+    repeated: Sequence[RepeatedIds] = ()
 
     def parts(self, progress: Progress = unseen) -> Iterator[Mapping[str, pa.Table]]:
         """All rows by file, some after the others."""
@@ -40,7 +43,7 @@ class Bundle:
 
     def content(self, written: Mapping[str, WrittenFile], writer: str) -> dict[str, Any]:
         """The manifest's content; see `pipelines.bundle.bundle_manifest`."""
-        return content(self.books, self.reconciled, written, writer)
+        return content(self.books, self.reconciled, self.repeated, written, writer)
 
 
 def make_bundle(
@@ -58,6 +61,6 @@ def make_bundle(
     tables = bundle_tables(books, usage)
     readme = (files("pipelines") / "sql" / "verify" / "README.md").read_text()
     texts = {"verify.sql": verify_sql(tables), "README.md": readme}
-    return Bundle(
-        tables, texts, books, as_table(ledger.reconciliation(month), RECONCILIATION_COLUMNS)
-    )
+    reconciled = as_table(ledger.reconciliation(month), RECONCILIATION_COLUMNS)
+    repeated = events.repeated_ids(books.period, books.closing.vector)
+    return Bundle(tables, texts, books, reconciled, repeated)

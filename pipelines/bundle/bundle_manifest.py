@@ -5,37 +5,33 @@ approved what lie beside the content, outside the hash.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.checks import checks, invoice_checks, reconciliation
-from pipelines.checks.adjustment_checks import adjustments_hold
+from pipelines.checks import invoice_checks, reconciliation
+from pipelines.checks.verdicts import verdicts
 from pipelines.invoices.books import Books
 from pipelines.invoices.invoicing import basis
 from schemas.bundle import RunRecord, WrittenFile
 from schemas.invoice import InvoiceState
 from schemas.period import format_instant
 from schemas.quantity import format_micro
+from schemas.repeats import RepeatedIds
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a file, a column or its meaning changes."""
 
-_CHECKS: dict[str, Callable[[Books], list[str]]] = {
-    "charges_match_usage": checks.charges_match_usage,
-    "lines_sum_to_totals": invoice_checks.lines_sum_to_totals,
-    "one_invoice_per_subscription": invoice_checks.one_invoice_per_subscription,
-    "adjustments_hold": adjustments_hold,
-}
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def content(
     books: Books,
     reconciled: pa.Table,
+    repeated: Sequence[RepeatedIds],
     files: Mapping[str, WrittenFile],
     writer: str,
 ) -> dict[str, Any]:
@@ -59,7 +55,7 @@ def content(
         "files": {name: msgspec.to_builtins(it) for name, it in sorted(files.items())},
         "counts": _counts(books),
         "totals_minor": invoice_checks.totals_by_currency(books.live_heads),
-        "checks": {name: _verdict(check(books)) for name, check in _CHECKS.items()},
+        "checks": {name: msgspec.to_builtins(it) for name, it in verdicts(books, repeated)},
         "reconciliation": _reconciliation(reconciled),
     }
 
@@ -80,7 +76,8 @@ def _counts(books: Books) -> dict[str, int]:
     return {
         "subscriptions": len(books.subscribed),
         "usage_rows": books.usage.num_rows,
-        "events": pc.sum(books.usage["events"]).as_py() or 0,
+        # One event is counted by each meter that reads it.
+        "metered_events": pc.sum(books.usage["events"]).as_py() or 0,
         "invoices": live.num_rows,
         "finalized": live.filter(pc.not_equal(live["state"], drafted)).num_rows,
         "lines": _lines(books),
@@ -94,10 +91,6 @@ def _lines(books: Books) -> int:
     for batch in pa.RecordBatchReader.from_stream(books.lines_on_invoices()):
         lines += len(batch) - pc.is_in(batch["invoice"], value_set=names).true_count
     return lines
-
-
-def _verdict(findings: list[str]) -> dict[str, Any]:
-    return {"passed": not findings, "findings": findings}
 
 
 def _reconciliation(reconciled: pa.Table) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import pyarrow as pa
 from pipelines.columns.engine import database
 from pipelines.columns.tables import as_table
 from pipelines.invoices.books import Books
-from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_by_period
 from schemas.evidence import DIGEST_COLUMNS, EventReader
 from schemas.period import BillingPeriod
@@ -24,7 +23,7 @@ def usage_with_digests(books: Books, events: EventReader) -> pa.Table:
 
 
 def _digests(books: Books, events: EventReader) -> pa.Table:
-    vector, meters = books.closing.vector, meters_of(books.catalogs)
+    vector, meters = books.closing.vector, books.meters
 
     def read(period: BillingPeriod, bounds: pa.Table, only_bounded: bool) -> pa.Table:
         found = events.digests(period, vector, bounds, meters, only_bounded=only_bounded)

@@ -17,7 +17,6 @@ from pipelines.columns.ordering import in_order
 from pipelines.columns.tables import as_table
 from pipelines.invoices.books import Books
 from pipelines.invoices.stored_invoices import StoredInvoices, read_invoices
-from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_totals
 from schemas.errors import ReconciliationFailed
 from schemas.money import TOO_DEAR
@@ -86,7 +85,7 @@ def _metered(books: Books, usage: UsageReader, log: Log) -> tuple[pa.Table | Non
     counters = None
     if books.closing.without_counters is None:
         counters = compare_counters(books, usage, log)
-    meters, vector = meters_of(books.catalogs), books.closing.vector
+    meters, vector = books.meters, books.closing.vector
     return counters, read_totals(usage, books.period, vector, meters, books.anchored)
 
 

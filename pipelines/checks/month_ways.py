@@ -16,7 +16,6 @@ from pipelines.columns.engine import database
 from pipelines.columns.tables import as_table, rows_of
 from pipelines.invoices.books import Books
 from pipelines.invoices.stored_invoices import billed_quantities
-from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import quantities, read_totals
 from schemas.closing import CounterComparison, Reconciliation
 from schemas.invoice import Invoice, InvoiceState
@@ -109,7 +108,7 @@ def as_of_now(
 def _figures(
     books: Books, ledger: ClosingLedger, usage: UsageReader, log: Log, landed: Vector
 ) -> _Figures:
-    meters, vector = meters_of(books.catalogs), books.closing.vector
+    meters, vector = books.meters, books.closing.vector
     catalog = books.catalogs[books.closing.catalog_version]
     names = ["tenant", "meter", "unpriced_micro"]
     recorded = as_table(ledger.reconciliation(books.month), RECONCILIATION_COLUMNS).select(names)

@@ -29,7 +29,6 @@ from pipelines.invoices.bulk_drafts import draft_parts
 from pipelines.invoices.draft_tables import Part, drafts_of
 from pipelines.invoices.lines_on_invoices import corrected_minor, note_lines, on_invoices
 from pipelines.rating import bulk_rating
-from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_usage
 from schemas.invoice import InvoiceState
 from schemas.ledger_ports import ClosingLedger, LineWork
@@ -67,7 +66,7 @@ def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> St
     ledger.replace_usage(month, table_of([], USAGE_COLUMNS))
     # They are read when the slice has begun: a change that comes from then on sends it back.
     ledger.replace_billed_segments(month, books.current_segments())
-    meters, vector = meters_of(books.catalogs), books.closing.vector
+    meters, vector = books.meters, books.closing.vector
     table = read_usage(usage, books.period, vector, books.bounds, meters, books.anchored)
     ledger.replace_usage(month, table)
     counts = {"rows": table.num_rows, "tenants": len(table["tenant"].unique())}

@@ -21,6 +21,8 @@ def open_closing(
 ) -> Closing:
     """The month's closing, opened as of now if it was not; an opened one keeps its vector.
 
+    It is told the code by which the month is made: that of this call, as long as it is not closed.
+
     `without_counters` is the reason for which their comparison is left out; it is recorded.
 
     Raises:
@@ -34,7 +36,12 @@ def open_closing(
         vector = cut(closing.vector, log, usage, with_counters=with_counters)
         state, opened_ms = ClosingState.OPEN, clock()
         closing = replace(closing, state=state, vector=vector, opened_ms=opened_ms)
-    closing = replace(closing, without_counters=without_counters or closing.without_counters)
+    closing = replace(
+        closing,
+        # What is made from here on is made by this code, whoever asked for the month first.
+        code_version=code_version,
+        without_counters=without_counters or closing.without_counters,
+    )
     ledger.save_closing(closing)
     return closing
 

@@ -1,13 +1,12 @@
 """What came late, of whom, and what it changes: for people, before it is billed and after."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
 from pipelines.corrections.late_usage import corrections, reach
 from pipelines.invoices.books import Books
 from pipelines.usage.usage_reading import by_period
-from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
 from schemas.invoice import CORRECTION_KINDS, Invoice, month_billed
 from schemas.late_usage import LateRow
@@ -57,29 +56,16 @@ def late_rows(
 
     Of gauges also what they read before it: that holds in it.
     """
-    sold = ledger.catalogs().values()
-    late = usage.late(reach(closing, sold), closing.vector, as_of)
-    gauges, found = _gauges(sold), list[LateRow]()
-    for period, tenants in _by_period(closing, ledger, late):
-        own = usage.late_rows(period, closing.vector, as_of, tenants)
-        found += (row for row in own if row.meter not in gauges)
+    late = usage.late(reach(closing, ledger.catalogs().values()), closing.vector, as_of)
+    books = Books(closing.month, ledger, late)
+    gauges = {meter.name for meter in books.meters if meter.aggregation == "time_weighted"}
+    others = {meter.name for meter in books.meters} - gauges
+    cuts, found = (closing.vector, as_of), list[LateRow]()
+    for period, tenants in by_period({it: books.anchored.get(it, books.period) for it in late}):
+        found += usage.late_rows(period, *cuts, tenants, others)
         if gauges:
-            before = BillingPeriod(0, period.end_ms)
-            read = usage.late_rows(before, closing.vector, as_of, tenants)
-            found += (row for row in read if row.meter in gauges)
+            found += usage.late_rows(BillingPeriod(0, period.end_ms), *cuts, tenants, gauges)
     return sorted(found, key=lambda row: (row.tenant, row.meter))
-
-
-def _by_period(
-    closing: Closing, ledger: ClosingLedger, tenants: Collection[str]
-) -> Iterator[tuple[BillingPeriod, list[str]]]:
-    books = Books(closing.month, ledger, tenants)
-    return by_period({it: books.anchored.get(it, books.period) for it in tenants})
-
-
-def _gauges(sold: Iterable[Catalog]) -> set[str]:
-    meters = (meter for catalog in sold for meter in catalog.meter_list)
-    return {meter.name for meter in meters if meter.aggregation == "time_weighted"}
 
 
 def _of_month(

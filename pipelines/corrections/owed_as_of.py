@@ -13,7 +13,6 @@ from pipelines.invoices.books import Books
 from pipelines.rating import bulk_rating
 from pipelines.segments.segment_tables import segment_table
 from pipelines.segments.segments import bounds
-from pipelines.usage.metering import meters_of
 from pipelines.usage.usage_reading import read_usage_of
 from schemas.extras import BUYER_COLUMNS, CREDIT_COLUMNS, NOTHING, Extras
 from schemas.invoice import Invoice, InvoiceLine
@@ -32,7 +31,7 @@ def owed_as_of(
         return {}
     periods = {each.tenant: books.billed(each) for each in subscriptions}
     cuts = {each.tenant: bounds(each, books.billed(each)) for each in subscriptions}
-    used = read_usage_of(usage, periods, as_of, cuts, meters_of(books.catalogs))
+    used = read_usage_of(usage, periods, as_of, cuts, books.meters)
     month, catalogs = books.period, books.catalogs
     segments = segment_table(subscriptions)
     fees = bulk_rating.prorate_fees(segments, month, catalogs)

@@ -22,12 +22,14 @@ from pipelines.segments.billed_segments import (
     subscribed,
     told_versions,
 )
+from pipelines.usage.metering import meters_of
 from schemas.catalog import Catalog
 from schemas.closing import Closing, ClosingState
 from schemas.errors import Conflict, NotFound
 from schemas.extras import Extras, Given
 from schemas.invoice import Invoice, InvoiceState
 from schemas.ledger_ports import EVERYBODY, RATED, ClosingLedger, LineWork, TenantRange
+from schemas.meter import Meter
 from schemas.period import BillingPeriod
 from schemas.subscription import Subscription
 from schemas.tables import (
@@ -139,6 +141,17 @@ class Books:
         """The versions of the price list that the closing and the subscriptions' parts name."""
         versions = {self.closing.catalog_version} | told_versions(self.segments, self.period)
         return {version: self._ledger.catalog(version)[1] for version in sorted(versions)}
+
+    @cached_property
+    def meters(self) -> list[Meter]:
+        """What the month's usage is metered by: the closing's price list, and plans in force in it.
+
+        One that came with a later price list is filled backwards, into months too that were closed
+        before: they never knew it, so none of their usage is read by it.
+        """
+        plans = in_force(self.segments, self.period)["catalog_version"]
+        versions = {self.closing.catalog_version, *pc.unique(plans).to_pylist()}
+        return meters_of({version: self.catalogs[version] for version in versions})
 
     @cached_property
     def extras(self) -> Extras:

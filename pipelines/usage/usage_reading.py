@@ -1,7 +1,8 @@
 """Reading a month's usage: each tenant's for the billing period of its own that ends in the month.
 
 Calendar months are read together, tenants with another anchor once for each of their periods: at
-most thirty readings more, whatever their number.
+most thirty readings more, whatever their number. Of the meters that are asked for alone: the
+warehouse is filled backwards with those of later price lists.
 """
 
 from collections import defaultdict
@@ -39,7 +40,7 @@ def read_usage(
 
     def read(period: BillingPeriod, own: pa.Table, only_bounded: bool) -> pa.Table:
         found = reader.usage(period, as_of, own, meters, only_bounded=only_bounded)
-        return as_table(found, USAGE_COLUMNS)
+        return _asked(as_table(found, USAGE_COLUMNS), meters)
 
     return in_order(pa.concat_tables(read_by_period(read, month, bounds, anchored)), ORDER)
 
@@ -78,7 +79,7 @@ def read_usage_of(
     for period, tenants in by_period(periods):
         own = bounds_of({tenant: bounds.get(tenant, ()) for tenant in tenants})
         read = reader.usage(period, as_of, own, meters, only_bounded=True)
-        found.append(as_table(read, USAGE_COLUMNS))
+        found.append(_asked(as_table(read, USAGE_COLUMNS), meters))
     return in_order(pa.concat_tables(found), ORDER)
 
 
@@ -109,7 +110,13 @@ def read_totals(
     found = [_told_apart(totals, anchored)[0]]
     for period, tenants in by_period(anchored):
         found.append(as_table(reader.totals(period, as_of, meters, tenants), TOTAL_COLUMNS))
-    return in_order(pa.concat_tables(found), ORDER[:2])
+    return in_order(_asked(pa.concat_tables(found), meters), ORDER[:2])
+
+
+def _asked(rows: pa.Table, meters: Iterable[Meter]) -> pa.Table:
+    """The rows of these meters."""
+    names = pa.array([meter.name for meter in meters], pa.string())
+    return rows.filter(pc.is_in(rows["meter"], value_set=names))
 
 
 def quantities(totals: ArrowStream) -> dict[tuple[str, str], int]:

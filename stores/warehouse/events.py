@@ -15,13 +15,14 @@ from schemas.tables import ArrowStream
 from schemas.vector import Vector
 from stores.warehouse.client import ask, reachable, statement
 from stores.warehouse.cuts import as_arrays, bounds_slice, cut_parameters
+from stores.warehouse.repeats import Repeats
 
 _KINDS = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64()}
 _SCHEMA = pa.schema([(name, _KINDS[kind]) for name, kind in EVENT_COLUMNS.items()])
 _DIGESTS = pa.schema([(name, _KINDS[kind]) for name, kind in DIGEST_COLUMNS.items()])
 
 
-class WarehouseEvents:
+class WarehouseEvents(Repeats):
     """Events as explanations and bundles read them."""
 
     def __init__(self, client: Client) -> None:

@@ -24,11 +24,16 @@ class LateUsage:
         return {tenant for (tenant,) in ask(self._client, "late", _between(period, after, until))}
 
     def late_rows(
-        self, period: BillingPeriod, after: Vector, until: Vector, tenants: Collection[str]
+        self,
+        period: BillingPeriod,
+        after: Vector,
+        until: Vector,
+        tenants: Collection[str],
+        meters: Collection[str],
     ) -> list[LateRow]:
-        """What these tenants used in the period beyond the cut, by tenant and meter."""
+        """What these tenants used of these meters beyond the cut, by tenant and meter."""
         with bounds_slice(self._client, unbounded(tenants)) as names:
-            asked = {**_between(period, after, until), "slice": names}
+            asked = {**_between(period, after, until), "slice": names, "meters": sorted(meters)}
             return [LateRow(*row) for row in ask(self._client, "late_rows", asked)]
 
 

@@ -1,5 +1,5 @@
--- What tenants used in a period in the log beyond one cut and before another (see late.sql), by
--- tenant and meter; quantities are the events' own, whatever the meter makes of them. An event that
+-- What tenants used of `meters` in a period in the log beyond one cut and before another (see
+-- late.sql), by tenant and meter; quantities are the events' own, whatever the meter makes of them. An event that
 -- several meters read is one of the `own_events` of the first of them alone.
 SELECT
     tenant,
@@ -23,6 +23,7 @@ FROM
     WHERE time >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
         AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
         AND tenant IN (SELECT tenant FROM closing_bounds WHERE slice = {slice:String})
+        AND has({meters:Array(String)}, meter)
         AND offset >= transform(
             bitOr(bitShiftLeft(toUInt32(epoch), 16), toUInt32(partition)),
             {keys:Array(UInt32)},

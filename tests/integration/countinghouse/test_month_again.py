@@ -192,7 +192,7 @@ def test_in_any_order_in_many_parts_merged_on_one_thread_and_after_a_restart(
 
 
 def test_the_bundle_comes_out_of_its_files_again(closed: Closed) -> None:
-    found = check_bundle(Path(closed.bundle.folder))
+    found = check_bundle(Path(closed.bundle.folder), MONTH)
     assert (found.changed, found.differences) == ((), ())
     assert found.lines == closed.bundle.lines > 10
 

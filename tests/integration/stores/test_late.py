@@ -1,5 +1,7 @@
 """Usage beyond a cut, on the real engine: whose it is, how much, how late; and nothing else."""
 
+from collections.abc import Collection
+
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -22,8 +24,14 @@ def late(client: Client, after: Vector = CUT, until: Vector = NOW) -> set[str]:
     return WarehouseUsage(client, 10).late(OCTOBER, after, until)
 
 
-def rows(client: Client, *tenants: str, after: Vector = CUT, until: Vector = NOW) -> list[LateRow]:
-    return WarehouseUsage(client, 10).late_rows(OCTOBER, after, until, tenants)
+def rows(
+    client: Client,
+    *tenants: str,
+    after: Vector = CUT,
+    until: Vector = NOW,
+    meters: Collection[str] = ("tokens", "requests"),
+) -> list[LateRow]:
+    return WarehouseUsage(client, 10).late_rows(OCTOBER, after, until, tenants, meters)
 
 
 def tokens(found: list[LateRow]) -> dict[str, tuple[int, int]]:
@@ -47,6 +55,13 @@ def test_what_lies_beyond_a_cut_and_before_another_is_late(warehouse: Client) ->
     everyone = ("before", "at", "last", "beyond")
     assert tokens(rows(warehouse, *everyone)) == {"at": (2, 1), "last": (4, 1)}
     assert tokens(rows(warehouse, "last")) == {"last": (4, 1)}
+
+
+def test_an_event_is_told_of_the_meters_that_are_asked_for(warehouse: Client) -> None:
+    deliver(warehouse, Delivery(10, "late", 2))
+    both, one = rows(warehouse, "a"), rows(warehouse, "a", meters=["tokens"])
+    assert [(row.meter, row.own_events) for row in both] == [("requests", 1), ("tokens", 0)]
+    assert [(row.meter, row.own_events) for row in one] == [("tokens", 1)]
 
 
 def test_each_partition_has_its_own_cut_and_one_without_is_late_from_0(warehouse: Client) -> None:

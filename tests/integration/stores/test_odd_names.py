@@ -64,7 +64,7 @@ def test_counters_that_differ_are_looked_at_again(named: Client) -> None:
 def test_late_usage(named: Client) -> None:
     reader = WarehouseUsage(named, WINDOW)
     assert reader.late(OCTOBER, Vector(), AS_OF) == set(NAMES)
-    rows = reader.late_rows(OCTOBER, Vector(), AS_OF, NAMES)
+    rows = reader.late_rows(OCTOBER, Vector(), AS_OF, NAMES, ["tokens"])
     own = {row.tenant: row.quantity_micro // MICRO for row in rows if row.meter == "tokens"}
     assert own == expected()
 

@@ -33,6 +33,19 @@ def test_it_is_written_after_the_invoices_are_final_and_again_the_same(
     assert again == shown
 
 
+def test_its_manifest_has_the_verdict_of_each_check_of_the_close(
+    month: Month, tmp_path: Path
+) -> None:
+    assert month.run(*CLOSE, "finalized_invoices", "month_bundle").success
+    manifest = json.loads((tmp_path / "bundles" / MONTH / "manifest.json").read_text())
+    told = manifest["content"]["checks"] | manifest["run"]["checks"]
+    closing = {dg.AssetKey(name) for name in CLOSE}
+    assert told.keys() == {
+        key.name for key in defs.resolve_asset_graph().asset_check_keys if key.asset_key in closing
+    }
+    assert {name for name, it in told.items() if it["passed"] is None} == set()
+
+
 def test_a_month_without_invoices_has_none(month: Month, tmp_path: Path) -> None:
     assert month.run("monthly_usage", "charges", "prorations").success
     assert not month.run("month_bundle").success

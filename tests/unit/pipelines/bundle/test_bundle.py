@@ -163,13 +163,14 @@ def test_the_manifest_tells_what_is_in_it_and_leaves_clocks_out_of_its_hash() ->
     assert content["counts"] == {
         "subscriptions": 3,
         "usage_rows": 8,
-        "events": 8,
+        "metered_events": 8,
         "invoices": 3,
         "finalized": 3,
         "lines": 11,
     }
     assert content["totals_minor"] == {"CNY": 0, "USD": 17897}
-    assert all(check["passed"] for check in content["checks"].values())
+    failed = [name for name, check in content["checks"].items() if not check["passed"]]
+    assert failed == ["usage_has_a_subscription"]
     assert content["reconciliation"]["held"] == {}
     early, late = (
         json.loads(manifest(content, RunRecord(at, None, {"charges": 0.1}, ())))
@@ -183,7 +184,7 @@ def test_the_manifest_tells_what_is_in_it_and_leaves_clocks_out_of_its_hash() ->
 def test_files_that_were_changed_are_told(tmp_path: Path) -> None:
     def describe(written: object) -> bytes:
         files = {name: {"sha256": it.sha256} for name, it in dict(written).items()}  # type: ignore[call-overload]
-        return json.dumps({"content": {"files": files}}).encode()
+        return json.dumps({"content": {"month": MONTH, "files": files}}).encode()
 
     write_bundle(tmp_path / "it", [{"a": pa.table({"x": [1]})}], {"b.txt": "b"}, describe)
     assert changed_files(tmp_path / "it") == []

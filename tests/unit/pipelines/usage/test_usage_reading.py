@@ -12,7 +12,7 @@ from schemas.vector import Vector
 from tests.builders import OCTOBER, llm_tokens, usage_table
 
 SIXTEENTH = BillingPeriod(OCTOBER.start_ms - 86_400_000 * 15, OCTOBER.start_ms + 86_400_000 * 15)
-METERS = llm_tokens().meter_list
+METERS = [llm_tokens().meters["tokens"].model_copy(update={"name": name}) for name in "ct"]
 
 
 class Shuffled:
@@ -50,6 +50,12 @@ def test_usage_comes_in_order() -> None:
     found = rows(read_usage(READER, OCTOBER, Vector(), bounds_of({}), METERS, {}))
     assert found == sorted(found)
     assert len(found) == 12
+
+
+def test_meters_that_are_not_asked_for_are_left_out() -> None:
+    usage = read_usage(READER, OCTOBER, Vector(), bounds_of({}), METERS[:1], {})
+    totals = read_totals(READER, OCTOBER, Vector(), METERS[:1], {})
+    assert {meter for _, meter, _ in rows(usage) + rows(totals)} == {"c"}
 
 
 def test_a_tenant_with_an_anchor_has_its_own_period() -> None:
