@@ -76,10 +76,11 @@ def close_month(
         InvalidInput: not a month. PeriodNotOver, PeriodNotComplete: it is too early.
         ReconciliationFailed: a fault that is nobody's; nothing was finalized.
         DependencyUnreachable: a store or a provider does not answer.
+        Conflict: another run is at work on the month.
     """
     check_month(month)
     ensure_over(month, now_ms(), settings.close_grace // _MILLISECOND)
-    with closing_of(ledger.connect(settings.ledger_url)) as books:
+    with closing_of(ledger.connect(settings.ledger_url)) as books, books.alone(month) as tell:
         # What was scheduled for the month's end has happened, whoever was awake.
         record_due_transitions(books, now_ms())
         if _is_done(books, month):
@@ -87,9 +88,10 @@ def close_month(
         runs = []
         if not _is_closed(books.closing(month)):
             config = {"monthly_usage": {"without_counters": without_counters or ""}}
-            runs.append(_run(settings, RunRequest("close_month", month, config), report))
+            runs.append(_run(settings, RunRequest("close_month", month, config), report, tell))
         if not draft_only and _review_is_over(settings, books, month, report):
-            runs.append(_run(settings, RunRequest("finalize_and_collect", month), report))
+            request = RunRequest("finalize_and_collect", month)
+            runs.append(_run(settings, request, report, tell))
         return _result(books, month, tuple(runs))
 
 
@@ -99,10 +101,10 @@ def pay_month(settings: Settings, month: str, report: Report) -> CloseResult:
     Providers are asked what went back of its payments as well, also where nothing is owed.
 
     Raises:
-        NotFound: the month is not closed. DependencyUnreachable: as `close_month`.
+        NotFound: the month is not closed. DependencyUnreachable, Conflict: as `close_month`.
     """
     check_month(month)
-    with closing_of(ledger.connect(settings.ledger_url)) as books:
+    with closing_of(ledger.connect(settings.ledger_url)) as books, books.alone(month) as tell:
         if not _is_closed(books.closing(month)):
             raise NotFound(f"{month} is not closed; run `countinghouse close {month}`")
         if not books.collectable(month) and not _open_attempts(books, month):
@@ -111,7 +113,7 @@ def pay_month(settings: Settings, month: str, report: Report) -> CloseResult:
             return _result(books, month, (), nothing_to_do=True)
         config = {"payment_collection": {"again": True}}
         request = RunRequest("finalize_and_collect", month, config, only="payment_collection")
-        run = _run(settings, request, report)
+        run = _run(settings, request, report, tell)
         return _result(books, month, (run,))
 
 
@@ -130,7 +132,8 @@ def check_month(month: str) -> BillingPeriod:
     return period
 
 
-def _run(settings: Settings, request: RunRequest, report: Report) -> RunEnded:
+def _run(settings: Settings, request: RunRequest, report: Report, tell: Report) -> RunEnded:
+    tell(f"run {request.run_id}")
     with dagster_environment(settings) as home:
         return run_job(home, request, report)
 

@@ -18,8 +18,9 @@ from countinghouse.closing_run import (
     dagster_environment,
     pay_month,
 )
-from countinghouse.dagster_runs import PROCESS_TAG, RunRequest, run_job
+from countinghouse.dagster_runs import RunRequest, run_job
 from countinghouse.settings import Settings
+from dagster_project.resources import PROCESS_TAG
 from payments.registry import Providers
 from pipelines.collection import Collected
 from schemas.errors import (
