@@ -11,7 +11,7 @@ from dagster_project import glances, metadata, went_back
 from dagster_project.environment import Environment
 from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
-from dagster_project.partitions import billing_periods
+from dagster_project.partitions import billing_periods, month_check
 from dagster_project.resources import LedgerResource, ProvidersResource, now_ms
 from pipelines.collection import (
     await_outcomes,
@@ -93,7 +93,7 @@ def _failed(attempts: Sequence[PaymentAttempt], month: str) -> dict[str, Any]:
     return {"failed payments": metadata.table(rows), "to ask again": again}
 
 
-@dg.asset_check(asset=payment_collection)
+@month_check(payment_collection)
 def payments_match_invoices(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource, providers: ProvidersResource
 ) -> dg.AssetCheckResult:

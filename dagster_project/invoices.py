@@ -8,7 +8,7 @@ from dagster_project import glances, metadata
 from dagster_project.charges import prorations
 from dagster_project.environment import Environment
 from dagster_project.ownership import BILLING, BILLING_GROUP
-from dagster_project.partitions import FIRST_OF_MONTH_06_00, billing_periods
+from dagster_project.partitions import billing_periods, month_check
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource, now_ms
 from dagster_project.usage import CODE_VERSION
 from pipelines.checks import adjustment_checks, invoice_checks
@@ -37,7 +37,7 @@ def invoices(
     return dg.MaterializeResult(metadata=shown | metadata.of_step(report))
 
 
-@dg.asset_check(asset=invoices, blocking=True)
+@month_check(invoices, blocking=True)
 def lines_sum_to_totals(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource
 ) -> dg.AssetCheckResult:
@@ -50,7 +50,7 @@ def lines_sum_to_totals(
         return metadata.verdict(findings, passed, metadata=totals)
 
 
-@dg.asset_check(asset=invoices, blocking=True)
+@month_check(invoices, blocking=True)
 def adjustments_hold(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource
 ) -> dg.AssetCheckResult:
@@ -61,7 +61,7 @@ def adjustments_hold(
         return metadata.verdict(findings, f"{record.adjusting:,} lines follow from fees and usage")
 
 
-@dg.asset_check(asset=invoices, blocking=True)
+@month_check(invoices, blocking=True)
 def one_invoice_per_subscription(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource
 ) -> dg.AssetCheckResult:
@@ -73,7 +73,7 @@ def one_invoice_per_subscription(
         return metadata.verdict(findings, passed)
 
 
-@dg.asset_check(asset=invoices)
+@month_check(invoices)
 def no_surprising_change(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource
 ) -> dg.AssetCheckResult:
@@ -92,7 +92,6 @@ def no_surprising_change(
     deps=[invoices],
     group_name=BILLING_GROUP,
     owners=BILLING,
-    freshness_policy=FIRST_OF_MONTH_06_00,
     kinds={"clickhouse", "sql"},
     code_version=CODE_VERSION,
 )

@@ -8,7 +8,7 @@ from pydantic import Field
 from dagster_project import glances, metadata, sources
 from dagster_project.environment import Environment
 from dagster_project.ownership import BILLING, BILLING_GROUP
-from dagster_project.partitions import billing_periods
+from dagster_project.partitions import billing_periods, month_check
 from dagster_project.resources import (
     LedgerResource,
     LogResource,
@@ -75,7 +75,7 @@ def monthly_usage(
     return dg.MaterializeResult(metadata=shown)
 
 
-@dg.asset_check(asset=monthly_usage, blocking=True)
+@month_check(monthly_usage, blocking=True)
 def period_is_complete(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource, log: LogResource
 ) -> dg.AssetCheckResult:
@@ -91,7 +91,7 @@ def period_is_complete(
     return metadata.verdict(findings, f"all of {records:,} records before the cut are landed")
 
 
-@dg.asset_check(asset=monthly_usage, blocking=True)
+@month_check(monthly_usage, blocking=True)
 def counters_match_warehouse(
     context: dg.AssetCheckExecutionContext,
     ledger: LedgerResource,
