@@ -46,6 +46,7 @@ class CloseResult:
     `received_minor` is what payments brought by currency, net of what went back at providers.
     `nothing_to_do` says that it was closed and collected before; `runs` are Dagster's run ids,
     `warnings` what their checks found worth a look, each with the command that lists it.
+    `unapproved` drafts wait for somebody's word, where it is needed.
     """
 
     month: str
@@ -58,6 +59,12 @@ class CloseResult:
     received_minor: Mapping[str, int] = field(default_factory=dict)
     runs: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
+    unapproved: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Is nobody held, and does nobody wait?"""
+        return not self.held and not self.unapproved
 
 
 def close_month(
@@ -84,7 +91,7 @@ def close_month(
         # What was scheduled for the month's end has happened, whoever was awake.
         record_due_transitions(books, now_ms())
         if _is_done(books, month):
-            return _result(books, month, (), nothing_to_do=True)
+            return _result(books, month, (), settings.approval, nothing_to_do=True)
         runs = []
         if not _is_closed(books.closing(month)):
             config = {"monthly_usage": {"without_counters": without_counters or ""}}
@@ -92,7 +99,7 @@ def close_month(
         if not draft_only and _review_is_over(settings, books, month, report):
             request = RunRequest("finalize_and_collect", month)
             runs.append(_run(settings, request, report, tell))
-        return _result(books, month, tuple(runs))
+        return _result(books, month, tuple(runs), settings.approval)
 
 
 def pay_month(settings: Settings, month: str, report: Report) -> CloseResult:
@@ -110,11 +117,11 @@ def pay_month(settings: Settings, month: str, report: Report) -> CloseResult:
         if not books.collectable(month) and not _open_attempts(books, month):
             with closing_of(Providers.from_settings(provider_settings(settings))) as providers:
                 went_back.ask(books, providers, month, report)
-            return _result(books, month, (), nothing_to_do=True)
+            return _result(books, month, (), settings.approval, nothing_to_do=True)
         config = {"payment_collection": {"again": True}}
         request = RunRequest("finalize_and_collect", month, config, only="payment_collection")
         run = _run(settings, request, report, tell)
-        return _result(books, month, (run,))
+        return _result(books, month, (run,), settings.approval)
 
 
 def check_month(month: str) -> BillingPeriod:
@@ -184,7 +191,12 @@ def _review_is_over(settings: Settings, books: Ledger, month: str, report: Repor
 
 
 def _result(
-    books: Ledger, month: str, runs: tuple[RunEnded, ...], *, nothing_to_do: bool = False
+    books: Ledger,
+    month: str,
+    runs: tuple[RunEnded, ...],
+    needs_approval: bool,
+    *,
+    nothing_to_do: bool = False,
 ) -> CloseResult:
     issued_ms = books.first_issued_ms(month)
     totals_minor: Counter[str] = Counter()
@@ -201,4 +213,5 @@ def _result(
         received_minor=received(books, month),
         runs=tuple(run.run_id for run in runs),
         warnings=tuple(line for run in runs for line in run.warnings),
+        unapproved=books.unapproved(month) if needs_approval else 0,
     )

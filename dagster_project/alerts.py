@@ -4,6 +4,7 @@ Each fact is told at least once: what a receiver does not take is sent again at 
 a day. Without COUNTINGHOUSE_ALERT_URL nothing is told, and a month that is due is judged as well.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -95,8 +96,9 @@ def failure_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> Alert:
 
 
 def reasons(instance: dg.DagsterInstance, run_id: str) -> list[str]:
-    """Why a run has failed, a line for each check or step."""
-    checks, steps = [], []
+    """Why a run has failed: each sentence once, behind the checks or else the steps that say it."""
+    checks: dict[str, list[str]] = defaultdict(list)
+    steps: dict[str, list[str]] = defaultdict(list)
     for entry in instance.all_logs(
         run_id,
         of_type={DagsterEventType.ASSET_CHECK_EVALUATION, DagsterEventType.STEP_FAILURE},
@@ -105,12 +107,12 @@ def reasons(instance: dg.DagsterInstance, run_id: str) -> list[str]:
         if event is None:
             continue
         if event.event_type is DagsterEventType.STEP_FAILURE:
-            steps.append(_step_failure(event))
+            steps[_step_failure(event)].append(str(event.step_key))
             continue
         check = event.asset_check_evaluation_data
         if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
-            checks.append(f"{check.check_name.replace('_', ' ')}: {check.description}")
-    return checks or steps
+            checks[check.description or ""].append(check.check_name.replace("_", " "))
+    return [f"{', '.join(names)}: {said}" for said, names in (checks or steps).items()]
 
 
 def _step_failure(event: dg.DagsterEvent) -> str:
@@ -118,7 +120,7 @@ def _step_failure(event: dg.DagsterEvent) -> str:
     cause = error.cause if error and error.cause else error
     _, _, message = (cause.message if cause else "").partition(": ")
     words = message.strip().splitlines() or ["it failed"]
-    return f"{event.step_key}: {words[0]}"
+    return words[0]
 
 
 def _failed_since(instance: dg.DagsterInstance, cursor: str | None) -> Iterator[dg.RunRecord]:

@@ -10,11 +10,15 @@ from typing import Any
 import dagster as dg
 
 from dagster_project import charts, metadata
-from schemas.invoice import MonthTotal
+from pipelines.checks import leakage
+from pipelines.invoices.books import Books
+from schemas.closing import ClosingState
+from schemas.invoice import InvoiceState, MonthTotal
 from schemas.ledger_ports import LineWork
 from schemas.money import Money, divide_half_away
 from schemas.period import BillingPeriod
 from schemas.quantity import format_micro
+from stores.ledger import Ledger
 from stores.ledger.invoices.overviews import InvoiceRow, LineSum, Overviews
 
 MOVERS = 10
@@ -57,10 +61,19 @@ def _line_row(each: LineSum) -> metadata.Row:
     }
 
 
-def of_invoices(ledger: Overviews, month: str) -> dict[str, Any]:
-    """Invoices and totals by currency, beside the month before and over the last twelve."""
-    before = month_before(month)
-    sums = _sums(ledger.month_totals(_months_back(month, MONTHS - 1), month))
+def of_invoices(ledger: Ledger, month: str) -> dict[str, Any]:
+    """Invoices and totals by currency, beside the month before and over the last twelve.
+
+    Drafts count while their month is being drafted; those that were left when it was closed are
+    held, and told apart.
+    """
+    before, closing = month_before(month), ledger.closing(month)
+    is_closed = closing is not None and closing.state is ClosingState.CLOSED
+    totals = ledger.month_totals(_months_back(month, MONTHS - 1), month)
+    drafts = [each for each in totals if each.state is InvoiceState.DRAFT]
+    held = [each for each in drafts if is_closed and each.month == month]
+    left = [each for each in drafts if each.month != month] + held
+    sums = _sums(each for each in totals if each not in left)
     now = {currency: sums[month, currency] for m, currency in sorted(sums) if m == month}
     moved = ledger.largest_moves(month, before, MOVERS)
     movers: list[metadata.Row] = [
@@ -68,12 +81,12 @@ def of_invoices(ledger: Overviews, month: str) -> dict[str, Any]:
             "tenant": each.tenant,
             before: str(Money(each.before_minor, each.currency)),
             month: str(Money(each.now_minor, each.currency)),
-            "change": change(each.before_minor, each.now_minor),
+            "change": change(each.before_minor, each.now_minor, is_new=each.is_new),
         }
         for each in moved
     ]
     return {
-        "at a glance": dg.MetadataValue.md(_in_words(month, now, sums)),
+        "at a glance": dg.MetadataValue.md(_in_words(month, now, sums) + _held_in_words(held)),
         "by currency": metadata.table([_currency_row(month, c, sums) for c in now]),
         f"largest movers since {before}": metadata.table(movers),
         "largest invoices": metadata.table(_rows(ledger.largest_invoices(month, MOVERS))),
@@ -112,22 +125,38 @@ def of_numbers(ledger: Overviews, month: str) -> dict[str, Any]:
     return {"numbers": " to ".join(found) if found else "none"}
 
 
-def of_unpriced(ledger: Overviews, month: str) -> dict[str, Any]:
-    """Usage that no invoice bills: outside any subscription, or of a meter without a price."""
-    by_meter: list[metadata.Row] = [
+def of_unpriced(ledger: Ledger, month: str) -> dict[str, Any]:
+    """Usage that no invoice bills though one should: what `countinghouse usage unbilled` lists.
+
+    Meters that no price list prices are no leak, however much of them is used.
+    """
+    found = leakage.unbilled(Books(month, ledger))
+    if not found:
+        return {"unpriced usage": metadata.table([])}
+    most = sorted(found, key=lambda each: (-abs(each.quantity_micro), each.tenant, each.meter))
+    who: list[metadata.Row] = [
         {
+            "tenant": each.tenant,
             "meter": each.meter,
-            "tenants": f"{each.tenants:,}",
             "quantity": quantity(each.quantity_micro),
+            "why": each.why,
         }
-        for each in ledger.unpriced_by_meter(month)
+        for each in most[:MOVERS]
     ]
-    most: list[metadata.Row] = [
-        {"tenant": tenant, "meter": meter, "quantity": quantity(micro)}
-        for tenant, meter, micro in ledger.unpriced_tenants(month, MOVERS)
-    ]
-    shown = {"unpriced usage": metadata.table(by_meter)}
-    return shown | ({"unpriced, who most": metadata.table(most)} if most else {})
+    return {
+        "unpriced usage": metadata.table(_by_meter(found)),
+        "unpriced, who most": metadata.table(who),
+        "to list all of it": dg.MetadataValue.md(f"`countinghouse usage unbilled {month}`"),
+    }
+
+
+def _by_meter(found: Sequence[leakage.Unbilled]) -> list[metadata.Row]:
+    rows: list[metadata.Row] = []
+    for meter in sorted({each.meter for each in found}):
+        own = [each for each in found if each.meter == meter]
+        tenants, used = len({each.tenant for each in own}), sum(it.quantity_micro for it in own)
+        rows.append({"meter": meter, "tenants": f"{tenants:,}", "quantity": quantity(used)})
+    return rows
 
 
 def month_before(month: str) -> str:
@@ -141,10 +170,10 @@ def quantity(micro: int) -> str:
     return f"{'-' if micro < 0 else ''}{int(whole):,}{point}{rest}"
 
 
-def change(before: int, now: int) -> str:
-    """The change in per cent: +12.3 %; a word where there was nothing before."""
+def change(before: int, now: int, *, is_new: bool = True) -> str:
+    """The change in per cent: +12.3 %; a word where there was nothing, or 0, before."""
     if not before:
-        return "new" if now else "none"
+        return ("new" if is_new else "from 0") if now else "none"
     tenths = divide_half_away((now - before) * 1000, abs(before))
     return f"{'-' if tenths < 0 else '+'}{abs(tenths) // 10:,}.{abs(tenths) % 10} %"
 
@@ -172,6 +201,13 @@ def _in_words(month: str, now: dict[str, tuple[int, int]], sums: _Sums) -> str:
     invoices = sum(count for count, _ in now.values())
     plural = "" if invoices == 1 else "s"
     return f"{invoices:,} invoice{plural} for {month}: {', '.join(told) or 'nothing'}"
+
+
+def _held_in_words(held: Sequence[MonthTotal]) -> str:
+    if not held:
+        return ""
+    amounts = ", ".join(str(Money(each.total_minor, each.currency)) for each in held)
+    return f"; {sum(each.invoices for each in held):,} held of {amounts}"
 
 
 def _currency_row(month: str, currency: str, sums: _Sums) -> metadata.Row:

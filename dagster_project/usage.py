@@ -101,6 +101,7 @@ def counters_match_warehouse(
     """The stream's counters and the warehouse agree, but for repeats that counters cannot know.
 
     A difference holds its tenant's invoice back; it stops the run when too many tenants differ.
+    When counters were made anew re-execute from failure; when the warehouse was mended, all.
     """
     with ledger.open() as books, warehouse.open() as usage:
         record = Books(context.partition_key, books)

@@ -13,6 +13,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster_project import alerts, due
 from dagster_project.definitions import defs
 from schemas.closing import Closing, ClosingState
+from schemas.errors import NotFound
 from schemas.vector import Vector
 from tests.builders import at
 from tests.unit.dagster_project.months import CLOSE, MONTH, Month, a_month
@@ -87,6 +88,29 @@ def test_a_failed_run_is_told_once_with_month_and_reason_and_signed(
     )
     assert tick(instance, cursor) == ("no further run has failed", cursor)
     assert len(receiver.came) == 1
+
+
+def test_what_three_checks_say_alike_is_told_once(instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def drafts() -> None: ...
+
+    def a_check(name: str) -> dg.AssetChecksDefinition:
+        @dg.asset_check(asset=drafts, name=name, blocking=True)
+        def check() -> dg.AssetCheckResult:
+            return dg.AssetCheckResult(passed=False, description="there is no invoice")
+
+        return check
+
+    @dg.asset(deps=[drafts])
+    def stops() -> None:
+        raise NotFound("nobody is there")
+
+    checks = [a_check("one_each"), a_check("sums_hold")]
+    run = dg.materialize([drafts, *checks], instance=instance, raise_on_error=False)
+    [said] = alerts.reasons(instance, run.run_id)
+    assert said == "one each, sums hold: there is no invoice"
+    run = dg.materialize([stops], instance=instance, raise_on_error=False)
+    assert alerts.reasons(instance, run.run_id) == ["stops: nobody is there"]
 
 
 def test_what_a_receiver_does_not_take_is_sent_again_with_the_same_id(
