@@ -10,8 +10,6 @@ from typing import Any
 import dagster as dg
 
 from dagster_project import charts, metadata
-from pipelines.checks import leakage
-from pipelines.invoices.books import Books
 from schemas.closing import ClosingState
 from schemas.invoice import InvoiceState, MonthTotal
 from schemas.ledger_ports import LineWork
@@ -123,40 +121,6 @@ def of_numbers(ledger: Overviews, month: str) -> dict[str, Any]:
     """From which to which number."""
     found = ledger.number_range(month)
     return {"numbers": " to ".join(found) if found else "none"}
-
-
-def of_unpriced(ledger: Ledger, month: str) -> dict[str, Any]:
-    """Usage that no invoice bills though one should: what `countinghouse usage unbilled` lists.
-
-    Meters that no price list prices are no leak, however much of them is used.
-    """
-    found = leakage.unbilled(Books(month, ledger))
-    if not found:
-        return {"unpriced usage": metadata.table([])}
-    most = sorted(found, key=lambda each: (-abs(each.quantity_micro), each.tenant, each.meter))
-    who: list[metadata.Row] = [
-        {
-            "tenant": each.tenant,
-            "meter": each.meter,
-            "quantity": quantity(each.quantity_micro),
-            "why": each.why,
-        }
-        for each in most[:MOVERS]
-    ]
-    return {
-        "unpriced usage": metadata.table(_by_meter(found)),
-        "unpriced, who most": metadata.table(who),
-        "to list all of it": dg.MetadataValue.md(f"`countinghouse usage unbilled {month}`"),
-    }
-
-
-def _by_meter(found: Sequence[leakage.Unbilled]) -> list[metadata.Row]:
-    rows: list[metadata.Row] = []
-    for meter in sorted({each.meter for each in found}):
-        own = [each for each in found if each.meter == meter]
-        tenants, used = len({each.tenant for each in own}), sum(it.quantity_micro for it in own)
-        rows.append({"meter": meter, "tenants": f"{tenants:,}", "quantity": quantity(used)})
-    return rows
 
 
 def month_before(month: str) -> str:

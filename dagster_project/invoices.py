@@ -4,7 +4,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dagster_project import glances, metadata
+from dagster_project import glances, metadata, unbilled
 from dagster_project.charges import prorations
 from dagster_project.environment import Environment
 from dagster_project.ownership import BILLING, BILLING_GROUP
@@ -107,7 +107,7 @@ def reconciliation(
     month = context.partition_key
     with ledger.open() as books, warehouse.open() as usage, log.open(books) as usage_log:
         report = reconcile(month, books, usage, usage_log, max_held=Environment().max_held)
-        shown = {**glances.of_held(books, month), **glances.of_unpriced(books, month)}
+        shown = {**glances.of_held(books, month), **unbilled.of_month(books, month)}
         compared = as_table(books.reconciliation(month), RECONCILIATION_COLUMNS)
     shown["figures"] = metadata.table(_as_rows(compared))
     return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)

@@ -60,6 +60,11 @@ class LedgerResource(dg.ConfigurableResource[None]):
             yield opened
 
 
+def _month_to_hold(tags: Mapping[str, str]) -> str | None:
+    is_held = PROCESS_TAG in tags or READS_ONLY.keys() <= tags.keys()
+    return None if is_held else tags.get("dagster/partition")
+
+
 class WarehouseResource(dg.ConfigurableResource[None]):
     """The usage in ClickHouse."""
 
@@ -84,11 +89,6 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         """The connection alone."""
         with closing(client.connect(self.url or Environment().clickhouse_url)) as opened:
             yield opened
-
-
-def _month_to_hold(tags: Mapping[str, str]) -> str | None:
-    is_held = PROCESS_TAG in tags or READS_ONLY.keys() <= tags.keys()
-    return None if is_held else tags.get("dagster/partition")
 
 
 class LogResource(dg.ConfigurableResource[None]):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dagster_project import charts, glances
+from dagster_project import charts, glances, unbilled
 from schemas.money import Money
 from tests.builders import a_subscription, at, units
 from tests.fake_warehouse import Used
@@ -70,12 +70,12 @@ def test_usage_that_nobody_is_billed_for_is_told_by_meter_and_tenant(month: Mont
     unpriced = Used("upgrade", "input_tokens", at("10-05"), units(9_000), offset=5)
     month.warehouse.events.append(unpriced)
     close_bare(month, MONTH)
-    shown = glances.of_unpriced(month.ledger, MONTH)
+    shown = unbilled.of_month(month.ledger, MONTH)
     assert rows(shown["unpriced usage"]) == [{"meter": "tokens", "tenants": "1", "quantity": "100"}]
     assert rows(shown["unpriced, who most"]) == [
         {"tenant": "stranger", "meter": "tokens", "quantity": "100", "why": "no subscription"}
     ]
-    assert glances.of_unpriced(month.ledger, BEFORE)["unpriced usage"].value == "none"
+    assert unbilled.of_month(month.ledger, BEFORE)["unpriced usage"].value == "none"
 
 
 def test_lines_are_told_by_kind_and_plan(month: Month) -> None:
