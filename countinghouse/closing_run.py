@@ -46,6 +46,7 @@ class CloseResult:
     `received_minor` is what payments brought by currency, net of what went back at providers.
     `nothing_to_do` says that it was closed and collected before; `runs` are Dagster's run ids,
     `warnings` what their checks found worth a look, each with the command that lists it.
+    `unapproved` drafts wait for somebody's word, where it is needed.
     """
 
     month: str
@@ -58,6 +59,12 @@ class CloseResult:
     received_minor: Mapping[str, int] = field(default_factory=dict)
     runs: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
+    unapproved: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Is nobody held, and does nobody wait?"""
+        return not self.held and not self.unapproved
 
 
 def close_month(
@@ -76,21 +83,23 @@ def close_month(
         InvalidInput: not a month. PeriodNotOver, PeriodNotComplete: it is too early.
         ReconciliationFailed: a fault that is nobody's; nothing was finalized.
         DependencyUnreachable: a store or a provider does not answer.
+        Conflict: another run is at work on the month.
     """
     check_month(month)
     ensure_over(month, now_ms(), settings.close_grace // _MILLISECOND)
-    with closing_of(ledger.connect(settings.ledger_url)) as books:
+    with closing_of(ledger.connect(settings.ledger_url)) as books, books.alone(month) as tell:
         # What was scheduled for the month's end has happened, whoever was awake.
         record_due_transitions(books, now_ms())
         if _is_done(books, month):
-            return _result(books, month, (), nothing_to_do=True)
+            return _result(books, month, (), settings.approval, nothing_to_do=True)
         runs = []
         if not _is_closed(books.closing(month)):
             config = {"monthly_usage": {"without_counters": without_counters or ""}}
-            runs.append(_run(settings, RunRequest("close_month", month, config), report))
+            runs.append(_run(settings, RunRequest("close_month", month, config), report, tell))
         if not draft_only and _review_is_over(settings, books, month, report):
-            runs.append(_run(settings, RunRequest("finalize_and_collect", month), report))
-        return _result(books, month, tuple(runs))
+            request = RunRequest("finalize_and_collect", month)
+            runs.append(_run(settings, request, report, tell))
+        return _result(books, month, tuple(runs), settings.approval)
 
 
 def pay_month(settings: Settings, month: str, report: Report) -> CloseResult:
@@ -99,20 +108,20 @@ def pay_month(settings: Settings, month: str, report: Report) -> CloseResult:
     Providers are asked what went back of its payments as well, also where nothing is owed.
 
     Raises:
-        NotFound: the month is not closed. DependencyUnreachable: as `close_month`.
+        NotFound: the month is not closed. DependencyUnreachable, Conflict: as `close_month`.
     """
     check_month(month)
-    with closing_of(ledger.connect(settings.ledger_url)) as books:
+    with closing_of(ledger.connect(settings.ledger_url)) as books, books.alone(month) as tell:
         if not _is_closed(books.closing(month)):
             raise NotFound(f"{month} is not closed; run `countinghouse close {month}`")
         if not books.collectable(month) and not _open_attempts(books, month):
             with closing_of(Providers.from_settings(provider_settings(settings))) as providers:
                 went_back.ask(books, providers, month, report)
-            return _result(books, month, (), nothing_to_do=True)
+            return _result(books, month, (), settings.approval, nothing_to_do=True)
         config = {"payment_collection": {"again": True}}
         request = RunRequest("finalize_and_collect", month, config, only="payment_collection")
-        run = _run(settings, request, report)
-        return _result(books, month, (run,))
+        run = _run(settings, request, report, tell)
+        return _result(books, month, (run,), settings.approval)
 
 
 def check_month(month: str) -> BillingPeriod:
@@ -130,7 +139,8 @@ def check_month(month: str) -> BillingPeriod:
     return period
 
 
-def _run(settings: Settings, request: RunRequest, report: Report) -> RunEnded:
+def _run(settings: Settings, request: RunRequest, report: Report, tell: Report) -> RunEnded:
+    tell(f"run {request.run_id}")
     with dagster_environment(settings) as home:
         return run_job(home, request, report)
 
@@ -181,7 +191,12 @@ def _review_is_over(settings: Settings, books: Ledger, month: str, report: Repor
 
 
 def _result(
-    books: Ledger, month: str, runs: tuple[RunEnded, ...], *, nothing_to_do: bool = False
+    books: Ledger,
+    month: str,
+    runs: tuple[RunEnded, ...],
+    needs_approval: bool,
+    *,
+    nothing_to_do: bool = False,
 ) -> CloseResult:
     issued_ms = books.first_issued_ms(month)
     totals_minor: Counter[str] = Counter()
@@ -198,4 +213,5 @@ def _result(
         received_minor=received(books, month),
         runs=tuple(run.run_id for run in runs),
         warnings=tuple(line for run in runs for line in run.warnings),
+        unapproved=books.unapproved(month) if needs_approval else 0,
     )

@@ -14,22 +14,22 @@ from dagster import DagsterEventType
 from dagster_project.automation import tags
 from dagster_project.definitions import defs
 from dagster_project.metadata import LISTED_BY
+from dagster_project.resources import PROCESS_TAG
 from schemas.errors import BillingError, ReconciliationFailed
 
 Report = Callable[[str], None]
 WARNING = 30
-PROCESS_TAG = "billing/process"
-"""Tag of the process that a run lives in, by which one that was killed is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A job's run for a month; `only` is the one asset to run of it."""
+    """A job's run for a month; `only` is the one asset to run of it. Its caller holds the month."""
 
     job: str
     month: str
     config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     only: str | None = None
+    run_id: str = field(default_factory=lambda: str(uuid4()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def run_job(
         BillingError: what a step raised, or ReconciliationFailed for a check that stops the run.
     """
     job = defs.resolve_job_def(request.job)
-    run_id = str(uuid4())
+    run_id = request.run_id
     told = _Told(report)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         _end_killed(instance)
@@ -77,7 +77,7 @@ def run_job(
 def _end_killed(instance: dg.DagsterInstance) -> None:
     """Mark runs of killed processes as failed: Dagster would wait an hour for them.
 
-    Runs of other machines are left alone.
+    It is known by its tag. Runs of other machines are left alone.
     """
     started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
     for run in instance.get_runs(started):

@@ -1,28 +1,26 @@
 """Two sensors that tell a person by webhook: a run has failed, a month is not billed by 06:00.
 
 Each fact is told at least once: what a receiver does not take is sent again at the next tick, for
-a day. Without COUNTINGHOUSE_ALERT_URL nothing is told.
+a day. Without COUNTINGHOUSE_ALERT_URL nothing is told, and a month that is due is judged as well.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import dagster as dg
 from dagster import DagsterEventType
 
+from dagster_project import due
 from dagster_project.automation import SENSORS_RUN
 from dagster_project.environment import Environment
-from dagster_project.glances import month_before
 from dagster_project.resources import LedgerResource, now_ms
 from dagster_project.webhook import Alert, post
-from schemas.closing import Closing, ClosingState
 from schemas.errors import BillingError
-from schemas.period import BillingPeriod, format_instant, from_ms
+from schemas.period import from_ms
 
 PATIENCE = timedelta(days=1)
 PATIENCE_MS = PATIENCE // timedelta(milliseconds=1)
-DUE_MS = timedelta(hours=6) // timedelta(milliseconds=1)
-"""From the month's end until its drafts must be reconciled."""
 AT_ONCE = 20
 """Runs that are told of in a tick."""
 OFF = dg.SkipReason("COUNTINGHOUSE_ALERT_URL is not set: nobody is told")
@@ -51,43 +49,37 @@ def run_failed(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 
 @dg.sensor(minimum_interval_seconds=600, default_status=SENSORS_RUN)
-def month_overdue(context: dg.SensorEvaluationContext, ledger: LedgerResource) -> dg.SkipReason:
-    """Tell once when the month before has no reconciled invoices by 06:00 UTC on the 1st."""
-    at_ms = now_ms()
-    this = BillingPeriod.month_of(at_ms)
-    month = month_before(this.key)
-    if not Environment().alert_url:
-        return OFF
-    if at_ms < this.start_ms + DUE_MS:
-        return dg.SkipReason(f"{month} is due {format_instant(this.start_ms + DUE_MS)}")
-    if context.cursor == month:
-        return dg.SkipReason(f"{month} was told of")
+def month_overdue(
+    context: dg.SensorEvaluationContext, ledger: LedgerResource
+) -> dg.SkipReason | dg.SensorResult:
+    """Judge the check billed_by_six of the month that is due, and tell once when it fails.
+
+    It is judged when its answer is another than before, so a month billed late turns green.
+    """
+    month = due.month_due(now_ms())
     try:
         with ledger.open() as books:
-            if books.is_reconciled(month):
-                return dg.SkipReason(f"{month} is billed")
-            reason = why_unbilled(books.closing(month))
-        post(
-            Alert(
-                f"month_overdue_{month}",
-                "billing.month_overdue",
-                at_ms,
-                {"month": month, "reason": reason},
-            )
-        )
+            reason = due.why_unbilled(month, books)
     except BillingError as refused:
         return dg.SkipReason(str(refused))
-    context.update_cursor(month)
-    return dg.SkipReason(f"told that {month} is overdue: {reason}")
+    said = f"{month} is overdue: {reason}" if reason else f"{month} is billed"
+    if context.cursor == said:
+        return dg.SkipReason(said)
+    judged = [due.evaluation(month, reason)]
+    try:
+        told = _tell_overdue(month, reason) if reason else ""
+    except BillingError as refused:
+        again = f"{said}; {refused}; it is sent again"
+        return dg.SensorResult(skip_reason=again, asset_events=judged)
+    return dg.SensorResult(skip_reason=f"{said}{told}", cursor=said, asset_events=judged)
 
 
-def why_unbilled(closing: Closing | None) -> str:
-    """What a month without reconciled invoices waits for."""
-    if closing is None:
-        return "nobody has asked for it: is the schedule month_end running?"
-    if closing.state is ClosingState.AWAITING:
-        return "landing or counters have not read it all: see the last tick of month_end"
-    return "its run has not come to reconciled invoices: see the runs of close_month"
+def _tell_overdue(month: str, reason: str) -> str:
+    if not Environment().alert_url:
+        return f"; {OFF.skip_message}"
+    data = {"month": month, "reason": reason}
+    post(Alert(f"month_overdue_{month}", "billing.month_overdue", now_ms(), data))
+    return "; it was told"
 
 
 def failure_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> Alert:
@@ -104,8 +96,9 @@ def failure_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> Alert:
 
 
 def reasons(instance: dg.DagsterInstance, run_id: str) -> list[str]:
-    """Why a run has failed, a line for each check or step."""
-    checks, steps = [], []
+    """Why a run has failed: each sentence once, behind the checks or else the steps that say it."""
+    checks: dict[str, list[str]] = defaultdict(list)
+    steps: dict[str, list[str]] = defaultdict(list)
     for entry in instance.all_logs(
         run_id,
         of_type={DagsterEventType.ASSET_CHECK_EVALUATION, DagsterEventType.STEP_FAILURE},
@@ -114,12 +107,12 @@ def reasons(instance: dg.DagsterInstance, run_id: str) -> list[str]:
         if event is None:
             continue
         if event.event_type is DagsterEventType.STEP_FAILURE:
-            steps.append(_step_failure(event))
+            steps[_step_failure(event)].append(str(event.step_key))
             continue
         check = event.asset_check_evaluation_data
         if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
-            checks.append(f"{check.check_name.replace('_', ' ')}: {check.description}")
-    return checks or steps
+            checks[check.description or ""].append(check.check_name.replace("_", " "))
+    return [f"{', '.join(names)}: {said}" for said, names in (checks or steps).items()]
 
 
 def _step_failure(event: dg.DagsterEvent) -> str:
@@ -127,7 +120,7 @@ def _step_failure(event: dg.DagsterEvent) -> str:
     cause = error.cause if error and error.cause else error
     _, _, message = (cause.message if cause else "").partition(": ")
     words = message.strip().splitlines() or ["it failed"]
-    return f"{event.step_key}: {words[0]}"
+    return words[0]
 
 
 def _failed_since(instance: dg.DagsterInstance, cursor: str | None) -> Iterator[dg.RunRecord]:

@@ -5,7 +5,7 @@ import dagster as dg
 from dagster_project import glances, metadata
 from dagster_project.code_version import CODE_VERSION
 from dagster_project.ownership import BILLING, BILLING_GROUP
-from dagster_project.partitions import billing_periods
+from dagster_project.partitions import billing_periods, month_check
 from dagster_project.resources import LedgerResource
 from dagster_project.usage import monthly_usage
 from pipelines.checks import checks
@@ -49,7 +49,7 @@ def prorations(
     return dg.MaterializeResult(metadata=metadata.of_step(report) | shown)
 
 
-@dg.asset_check(asset=prorations, blocking=True)
+@month_check(prorations, blocking=True)
 def charges_match_usage(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource
 ) -> dg.AssetCheckResult:

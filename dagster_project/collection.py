@@ -1,7 +1,7 @@
 """Collecting the month's finalized invoices; the API owns webhooks, this asks and looks."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -11,7 +11,7 @@ from dagster_project import glances, metadata, went_back
 from dagster_project.environment import Environment
 from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
-from dagster_project.partitions import billing_periods
+from dagster_project.partitions import billing_periods, month_check
 from dagster_project.resources import LedgerResource, ProvidersResource, now_ms
 from pipelines.collection import (
     await_outcomes,
@@ -21,14 +21,15 @@ from pipelines.collection import (
 )
 from pipelines.settling import settle
 from schemas.money import Money
-from schemas.payment import AttemptState, PaymentAttempt, ProviderPayment
+from schemas.payment import PaymentAttempt, ProviderPayment
+from schemas.period import format_instant
 from schemas.ports import PaymentProvider
+from stores.ledger import Ledger
 
 WEBHOOK_ROUNDS = 40
 PAUSE_MS = 50
 """Webhooks have two seconds to decide what was just charged, before the provider is asked."""
 MOST_LOOKED_AT = 1_000
-FAILED = (AttemptState.FAILED, AttemptState.CANCELED)
 
 
 class CollectionConfig(dg.Config):
@@ -70,22 +71,24 @@ def payment_collection(
                 context.log.warning(f"{unanswered.attempt.id}: {unanswered.reason}")
         went_back.ask(books, configured, month, context.log.warning)
         now = summarize(books, month)
-        shown = glances.of_states(books, month) | _failed(books.attempts(month, FAILED), month)
+        shown = glances.of_states(books, month) | _failed(books, month)
         shown |= went_back.of_month(books, month)
     counts = {"succeeded": now.succeeded, "failed": now.failed, "open": now.open}
     return dg.MaterializeResult(metadata={"charged_now": charged, **counts, **shown})
 
 
-def _failed(attempts: Sequence[PaymentAttempt], month: str) -> dict[str, Any]:
+def _failed(books: Ledger, month: str) -> dict[str, Any]:
     """Who did not pay and why, the largest amounts first, and how they are asked again."""
     rows: list[metadata.Row] = [
         {
-            "tenant": attempt.tenant,
-            "amount": str(Money(attempt.amount_minor, attempt.currency)),
-            "provider": attempt.provider,
-            "reason": attempt.failure or "",
+            "tenant": each.tenant,
+            "amount": str(Money(each.amount_minor, each.currency)),
+            "provider": each.provider,
+            "reason": each.failure or "",
+            "attempts": each.attempts,
+            "last": format_instant(each.last_ms),
         }
-        for attempt in sorted(attempts, key=lambda each: (-each.amount_minor, each.id))
+        for each in books.failed_payments(month, metadata.MOST_ROWS)
     ]
     if not rows:
         return {"failed payments": "none"}
@@ -93,7 +96,7 @@ def _failed(attempts: Sequence[PaymentAttempt], month: str) -> dict[str, Any]:
     return {"failed payments": metadata.table(rows), "to ask again": again}
 
 
-@dg.asset_check(asset=payment_collection)
+@month_check(payment_collection)
 def payments_match_invoices(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource, providers: ProvidersResource
 ) -> dg.AssetCheckResult:

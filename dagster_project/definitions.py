@@ -7,6 +7,7 @@ from dagster_project.automation import close_month, finalize_and_collect, month_
 from dagster_project.by_day import every_hour, keep_usage_by_day, usage_by_day
 from dagster_project.charges import charges, charges_match_usage, prorations
 from dagster_project.collection import payment_collection, payments_match_invoices
+from dagster_project.due import billed_by_six
 from dagster_project.finalizing import drafts_due
 from dagster_project.invoices import (
     adjustments_hold,
@@ -65,6 +66,7 @@ defs = dg.Definitions(
         ids_stay_in_one_month,
         differences_have_a_cause,
         payments_match_invoices,
+        billed_by_six,
     ],
     jobs=[close_month, finalize_and_collect, look_at_late_usage, keep_usage_by_day],
     schedules=[month_end, every_hour],

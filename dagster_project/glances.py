@@ -10,11 +10,13 @@ from typing import Any
 import dagster as dg
 
 from dagster_project import charts, metadata
-from schemas.invoice import MonthTotal
+from schemas.closing import ClosingState
+from schemas.invoice import InvoiceState, MonthTotal
 from schemas.ledger_ports import LineWork
 from schemas.money import Money, divide_half_away
 from schemas.period import BillingPeriod
 from schemas.quantity import format_micro
+from stores.ledger import Ledger
 from stores.ledger.invoices.overviews import InvoiceRow, LineSum, Overviews
 
 MOVERS = 10
@@ -57,10 +59,19 @@ def _line_row(each: LineSum) -> metadata.Row:
     }
 
 
-def of_invoices(ledger: Overviews, month: str) -> dict[str, Any]:
-    """Invoices and totals by currency, beside the month before and over the last twelve."""
-    before = month_before(month)
-    sums = _sums(ledger.month_totals(_months_back(month, MONTHS - 1), month))
+def of_invoices(ledger: Ledger, month: str) -> dict[str, Any]:
+    """Invoices and totals by currency, beside the month before and over the last twelve.
+
+    Drafts count while their month is being drafted; those that were left when it was closed are
+    held, and told apart.
+    """
+    before, closing = month_before(month), ledger.closing(month)
+    is_closed = closing is not None and closing.state is ClosingState.CLOSED
+    totals = ledger.month_totals(_months_back(month, MONTHS - 1), month)
+    drafts = [each for each in totals if each.state is InvoiceState.DRAFT]
+    held = [each for each in drafts if is_closed and each.month == month]
+    left = [each for each in drafts if each.month != month] + held
+    sums = _sums(each for each in totals if each not in left)
     now = {currency: sums[month, currency] for m, currency in sorted(sums) if m == month}
     moved = ledger.largest_moves(month, before, MOVERS)
     movers: list[metadata.Row] = [
@@ -68,12 +79,12 @@ def of_invoices(ledger: Overviews, month: str) -> dict[str, Any]:
             "tenant": each.tenant,
             before: str(Money(each.before_minor, each.currency)),
             month: str(Money(each.now_minor, each.currency)),
-            "change": change(each.before_minor, each.now_minor),
+            "change": change(each.before_minor, each.now_minor, is_new=each.is_new),
         }
         for each in moved
     ]
     return {
-        "at a glance": dg.MetadataValue.md(_in_words(month, now, sums)),
+        "at a glance": dg.MetadataValue.md(_in_words(month, now, sums) + _held_in_words(held)),
         "by currency": metadata.table([_currency_row(month, c, sums) for c in now]),
         f"largest movers since {before}": metadata.table(movers),
         "largest invoices": metadata.table(_rows(ledger.largest_invoices(month, MOVERS))),
@@ -112,24 +123,6 @@ def of_numbers(ledger: Overviews, month: str) -> dict[str, Any]:
     return {"numbers": " to ".join(found) if found else "none"}
 
 
-def of_unpriced(ledger: Overviews, month: str) -> dict[str, Any]:
-    """Usage that no invoice bills: outside any subscription, or of a meter without a price."""
-    by_meter: list[metadata.Row] = [
-        {
-            "meter": each.meter,
-            "tenants": f"{each.tenants:,}",
-            "quantity": quantity(each.quantity_micro),
-        }
-        for each in ledger.unpriced_by_meter(month)
-    ]
-    most: list[metadata.Row] = [
-        {"tenant": tenant, "meter": meter, "quantity": quantity(micro)}
-        for tenant, meter, micro in ledger.unpriced_tenants(month, MOVERS)
-    ]
-    shown = {"unpriced usage": metadata.table(by_meter)}
-    return shown | ({"unpriced, who most": metadata.table(most)} if most else {})
-
-
 def month_before(month: str) -> str:
     """The month before a month: 2026-01 → 2025-12."""
     return BillingPeriod.month(month).before.key
@@ -141,10 +134,10 @@ def quantity(micro: int) -> str:
     return f"{'-' if micro < 0 else ''}{int(whole):,}{point}{rest}"
 
 
-def change(before: int, now: int) -> str:
-    """The change in per cent: +12.3 %; a word where there was nothing before."""
+def change(before: int, now: int, *, is_new: bool = True) -> str:
+    """The change in per cent: +12.3 %; a word where there was nothing, or 0, before."""
     if not before:
-        return "new" if now else "none"
+        return ("new" if is_new else "from 0") if now else "none"
     tenths = divide_half_away((now - before) * 1000, abs(before))
     return f"{'-' if tenths < 0 else '+'}{abs(tenths) // 10:,}.{abs(tenths) % 10} %"
 
@@ -172,6 +165,13 @@ def _in_words(month: str, now: dict[str, tuple[int, int]], sums: _Sums) -> str:
     invoices = sum(count for count, _ in now.values())
     plural = "" if invoices == 1 else "s"
     return f"{invoices:,} invoice{plural} for {month}: {', '.join(told) or 'nothing'}"
+
+
+def _held_in_words(held: Sequence[MonthTotal]) -> str:
+    if not held:
+        return ""
+    amounts = ", ".join(str(Money(each.total_minor, each.currency)) for each in held)
+    return f"; {sum(each.invoices for each in held):,} held of {amounts}"
 
 
 def _currency_row(month: str, currency: str, sums: _Sums) -> metadata.Row:

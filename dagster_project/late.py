@@ -13,7 +13,12 @@ from dagster_project.automation import SENSORS_RUN, tags
 from dagster_project.invoices import finalized_invoices
 from dagster_project.ownership import BILLING, BILLING_GROUP
 from dagster_project.partitions import billing_periods
-from dagster_project.resources import LedgerResource, LogResource, WarehouseResource
+from dagster_project.resources import (
+    READS_ONLY,
+    LedgerResource,
+    LogResource,
+    WarehouseResource,
+)
 from pipelines.corrections.late_listing import late_rows
 from pipelines.corrections.late_usage import corrections
 from pipelines.invoices.books import Books
@@ -69,6 +74,7 @@ look_at_late_usage = dg.define_asset_job(
     "look_at_late_usage",
     selection=[late_usage],
     description="Say who used what after a month was closed, and what the next close corrects.",
+    tags=READS_ONLY,
 )
 
 

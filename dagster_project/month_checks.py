@@ -8,6 +8,7 @@ import dagster as dg
 from dagster_project import metadata
 from dagster_project.invoices import reconciliation
 from dagster_project.late import late_usage
+from dagster_project.partitions import month_check
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource
 from pipelines.checks import leakage, month_ways, verdicts
 from pipelines.checks.three_way import CAUSES
@@ -17,7 +18,7 @@ from schemas.closing import ClosingState
 _WARN = dg.AssetCheckSeverity.WARN
 
 
-@dg.asset_check(asset=reconciliation)
+@month_check(reconciliation)
 def usage_has_a_subscription(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource
 ) -> dg.AssetCheckResult:
@@ -30,7 +31,7 @@ def usage_has_a_subscription(
     )
 
 
-@dg.asset_check(asset=reconciliation)
+@month_check(reconciliation)
 def usage_has_a_price(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource
 ) -> dg.AssetCheckResult:
@@ -43,7 +44,7 @@ def usage_has_a_price(
     )
 
 
-@dg.asset_check(asset=reconciliation)
+@month_check(reconciliation)
 def three_figures_agree(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource
 ) -> dg.AssetCheckResult:
@@ -58,7 +59,7 @@ def three_figures_agree(
     return metadata.verdict(lost, passed, _WARN, told)
 
 
-@dg.asset_check(asset=reconciliation)
+@month_check(reconciliation)
 def ids_stay_in_one_month(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource, warehouse: WarehouseResource
 ) -> dg.AssetCheckResult:
@@ -72,7 +73,7 @@ def ids_stay_in_one_month(
     return metadata.verdict(findings, "every id is of one month", _WARN, told)
 
 
-@dg.asset_check(asset=late_usage)
+@month_check(late_usage)
 def differences_have_a_cause(
     context: dg.AssetCheckExecutionContext,
     ledger: LedgerResource,

@@ -5,13 +5,20 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project import metadata
+from dagster_project import metadata, sources
+from dagster_project.ownership import BILLING, PREVIEW_GROUP
 from dagster_project.partitions import open_periods
 from dagster_project.resources import LedgerResource, LogResource, WarehouseResource, now_ms
 from pipelines.reports import preview
 
 
-@dg.asset(partitions_def=open_periods, group_name="preview", kinds={"duckdb"})
+@dg.asset(
+    partitions_def=open_periods,
+    deps=[sources.metered_usage],
+    group_name=PREVIEW_GROUP,
+    owners=BILLING,
+    kinds={"duckdb"},
+)
 def upcoming_invoices(
     context: dg.AssetExecutionContext,
     ledger: LedgerResource,

@@ -5,8 +5,8 @@ every Dagster process loads and keeps in its snapshots, hold no address and no s
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from pydantic import Field
 
 from dagster_project.environment import Environment
 from payments.registry import Providers
+from schemas.errors import BillingError
 from schemas.evidence import EventReader
 from schemas.ports import Log, UsageReader
 from stores import ledger, log
@@ -30,16 +31,38 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+PROCESS_TAG = "billing/process"
+"""Tag of a run that lives in a command's process: the command holds the month for all its runs."""
+READS_ONLY = {"billing/reads_only": "true"}
+"""Tag of jobs that need no month to themselves."""
+
+
 class LedgerResource(dg.ConfigurableResource[None]):
-    """The ledger."""
+    """The ledger. A run that writes has its month to itself from its first step to its end."""
 
     url: Annotated[str, Field(description="Without a password; empty: COUNTINGHOUSE_LEDGER.")] = ""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[None]:
+        """Hold the run's month; a run that Dagster starts comes after whoever has it."""
+        with ExitStack() as held, super().yield_for_execution(context) as resource:
+            run = context.run
+            if run and (month := _month_to_hold(run.tags)):
+                with suppress(BillingError):  # a ledger that cannot be opened is its step's to tell
+                    books = held.enter_context(self.open())
+                    held.enter_context(books.alone(month, wait=True))(f"run {run.run_id}")
+            yield resource
 
     @contextmanager
     def open(self) -> Iterator[Ledger]:
         """Connect, and give the connections back."""
         with closing(ledger.connect(self.url or Environment().ledger_url)) as opened:
             yield opened
+
+
+def _month_to_hold(tags: Mapping[str, str]) -> str | None:
+    is_held = PROCESS_TAG in tags or READS_ONLY.keys() <= tags.keys()
+    return None if is_held else tags.get("dagster/partition")
 
 
 class WarehouseResource(dg.ConfigurableResource[None]):

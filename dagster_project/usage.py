@@ -9,7 +9,7 @@ from dagster_project import glances, metadata, sources
 from dagster_project.code_version import CODE_VERSION
 from dagster_project.environment import Environment
 from dagster_project.ownership import BILLING, BILLING_GROUP
-from dagster_project.partitions import billing_periods
+from dagster_project.partitions import billing_periods, month_check
 from dagster_project.resources import (
     LedgerResource,
     LogResource,
@@ -73,7 +73,7 @@ def monthly_usage(
     return dg.MaterializeResult(metadata=shown)
 
 
-@dg.asset_check(asset=monthly_usage, blocking=True)
+@month_check(monthly_usage, blocking=True)
 def period_is_complete(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource, log: LogResource
 ) -> dg.AssetCheckResult:
@@ -89,7 +89,7 @@ def period_is_complete(
     return metadata.verdict(findings, f"all of {records:,} records before the cut are landed")
 
 
-@dg.asset_check(asset=monthly_usage, blocking=True)
+@month_check(monthly_usage, blocking=True)
 def counters_match_warehouse(
     context: dg.AssetCheckExecutionContext,
     ledger: LedgerResource,
@@ -99,6 +99,7 @@ def counters_match_warehouse(
     """The stream's counters and the warehouse agree, but for repeats that counters cannot know.
 
     A difference holds its tenant's invoice back; it stops the run when too many tenants differ.
+    When counters were made anew re-execute from failure; when the warehouse was mended, all.
     """
     with ledger.open() as books, warehouse.open() as usage:
         record = Books(context.partition_key, books)

@@ -15,6 +15,8 @@ from countinghouse.settings import Settings
 if TYPE_CHECKING:
     from countinghouse.closing_run import CloseResult
 
+PARTLY = 3
+
 
 def close(
     month: Annotated[str, typer.Argument(help="The month to close, like 2026-10.")],
@@ -36,7 +38,8 @@ def close(
     """Close a month: usage, lines, drafts, their reconciliation, final invoices, collection.
 
     The runs are Dagster's, so its UI shows them. Closing again changes nothing. A closed month is
-    written as a bundle too, from which anyone can compute its lines again.
+    written as a bundle too, from which anyone can compute its lines again. Exits 3 when a tenant is
+    held or waits for approval.
     """
     if is_dry:
         from countinghouse.cli.dry_run import dry_run
@@ -57,8 +60,10 @@ def close(
     folder = bundle_closed(settings, result, bundle)
     if as_script:
         typer.echo(json.dumps(asdict(result) | {"bundle": folder}, indent=1))
-        return
-    tell(result, folder)
+    else:
+        tell(result, folder)
+    if not result.is_whole:
+        raise typer.Exit(PARTLY)
 
 
 def tell(result: "CloseResult", folder: str | None) -> None:
@@ -69,6 +74,8 @@ def tell(result: "CloseResult", folder: str | None) -> None:
     Console().print(result_table(result))
     for tenant, reason in result.held.items():
         typer.echo(f"held: {tenant}: {reason}")
+    if result.unapproved:
+        typer.echo(f"waiting for approval: {result.unapproved:,}")
     for warning in result.warnings:
         typer.echo(f"worth a look: {warning}")
     if folder is not None:

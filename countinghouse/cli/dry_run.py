@@ -116,7 +116,7 @@ def tell(run: "DryRun", compared: Compared, before: "KeptRun | None") -> None:
     totals = ", ".join(f"{currency} {amount}" for currency, amount in _totals(run).items())
     typer.echo(f"{run.month}, nothing written: {run.invoices:,} invoices, {totals or 'no money'}")
     for check in run.checks:
-        typer.echo(f"  {check.outcome}: {check.name}")
+        typer.echo(f"  {check.outcome}: {check.said or check.name}")
         for finding in check.findings[:_TOLD]:
             typer.echo(f"    {finding}")
         if len(check.findings) > _TOLD:

@@ -1,7 +1,8 @@
 """`countinghouse reconcile [MONTH]`: counters beside the warehouse, while everything runs."""
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from typing import Annotated
 
@@ -70,7 +71,9 @@ def reconcile(
             raise typer.Exit(int(show_three(three, as_script=as_script)))
         _, catalog = books.catalog()
         with shown("counters beside the warehouse"):
-            found = usage.compare_counters(period, catalog, usage_log(settings))
+            log = usage_log(settings)
+            found = usage.compare_counters(period, catalog, log)
+            behind = sum(log.landed().behind(log.ends()).values())
         recorded = rows_of_table(books.reconciliation(key))
         billed = {(r.tenant, r.meter): r.billed_micro for r in recorded}
     told = found.rows if every or as_script else found.differing
@@ -78,22 +81,43 @@ def reconcile(
         form = chosen_format(as_json=as_script, as_csv=False)
         show(COLUMNS, [_row(each, period, billed) for each in told], form)
     _tell(key, found)
+    _tell_lag(behind)
     if found.differing or found.behind:
         raise typer.Exit(1 if found.differing else PARTLY)
 
 
 def _tell(key: str, found: CountersCompared) -> None:
     """One line for the whole, and one for each partition that was not compared to its end."""
-    late = sum(each.beyond_window_micro for each in found.rows)
     typer.echo(
-        f"{key}: {len(found.rows):,} counters compared, {len(found.differing):,} differ, "
-        f"{format_micro(late)} explained by late repeats",
+        f"{key}: {len(found.rows):,} counters compared, {len(found.differing):,} differ; "
+        f"late repeats: {', '.join(late_repeats(found.rows)) or 'none'}",
         err=True,
     )
     for partition, records in sorted(found.behind.items()):
         typer.echo(
             f"partition {partition}: landing is {records:,} record{'s' * (records != 1)} behind "
             "the counters; those that it has not reached were left out",
+            err=True,
+        )
+
+
+def late_repeats(rows: Iterable[CounterComparison]) -> list[str]:
+    """What late repeats explain, by meter; of its windows the kind in which they are most."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for each in rows:
+        sums[each.meter, each.window_kind] += each.beyond_window_micro
+    most: dict[str, int] = {}
+    for (meter, _), micro in sorted(sums.items()):
+        most[meter] = max(most.get(meter, 0), micro, key=abs)
+    return [f"{format_micro(micro)} {meter}" for meter, micro in most.items() if micro]
+
+
+def _tell_lag(records: int) -> None:
+    """What nobody has compared, since landing has put neither usage nor counters there yet."""
+    if records:
+        typer.echo(
+            f"landing is {records:,} record{'s' * (records != 1)} behind the log; "
+            "what came since was not compared",
             err=True,
         )
 

@@ -19,14 +19,13 @@ MonthArgument = Annotated[str, typer.Argument(help="A month that was closed, lik
 def unbilled(month: MonthArgument, as_script: JsonOption = False) -> None:
     """List usage that no invoice bills: without a subscription, or without a plan in force."""
     from countinghouse.closing_run import check_month
-    from pipelines.checks.leakage import unpriced_usage, usage_without_subscription
+    from pipelines.checks import leakage
     from pipelines.invoices.books import Books
     from stores import ledger
 
     check_month(month)
     with closing(ledger.connect(Settings().ledger_url)) as opened:
-        books = Books(month, opened)
-        findings = usage_without_subscription(books) + unpriced_usage(books)
+        findings = leakage.unbilled(Books(month, opened))
     form = chosen_format(as_json=as_script, as_csv=False)
     rows = ((it.tenant, it.meter, format_micro(it.quantity_micro), it.why) for it in findings)
     show(UNBILLED, rows, form)

@@ -26,6 +26,11 @@ class Unbilled:
         return f"{self.tenant}: {format_micro(self.quantity_micro)} {self.meter}, {self.why}"
 
 
+def unbilled(books: Books) -> list[Unbilled]:
+    """Both kinds together."""
+    return usage_without_subscription(books) + unpriced_usage(books)
+
+
 def usage_without_subscription(books: Books) -> list[Unbilled]:
     """The leakage report: who used something and has no subscription in the month at all."""
     return [Unbilled(*row, "no subscription") for row in _unpriced(books, is_subscribed=False)]

@@ -49,11 +49,13 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check by name, and what it found, a line each."""
+    """A check by name, and what it found, a line each; `said` is the whole where its name, which
+    says what should be, would not tell it."""
 
     name: str
     outcome: Outcome
     findings: tuple[str, ...] = ()
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +170,18 @@ def _explained(
     books: Books, last: Books | None, compared: Sequence[Reconciliation]
 ) -> Iterator[Check]:
     """What is worth a look and stops nothing."""
-    found = {
-        "no surprising change": [] if last is None else no_surprising_change(books, last),
-        "all usage is priced": list(_unpriced(books, compared)),
-        "no invoice is below zero": list(_below_zero(books)),
-    }
-    for name, findings in found.items():
-        yield Check(name, "explained" if findings else "passed", tuple(findings))
+    changes = [] if last is None else no_surprising_change(books, last)
+    near = "" if last else "there is no closed month before to compare totals with"
+    found = (
+        ("no surprising change", changes, "totals far from those of the month before", near),
+        ("all usage is priced", list(_unpriced(books, compared)), "usage without a plan", ""),
+        ("no invoice is below zero", list(_below_zero(books)), "invoices below zero", ""),
+    )
+    for name, findings, otherwise, passed in found:
+        if findings:
+            yield Check(name, "explained", tuple(findings), f"{otherwise}: {len(findings):,}")
+        else:
+            yield Check(name, "passed", said=passed)
 
 
 def _unpriced(books: Books, compared: Sequence[Reconciliation]) -> Iterator[str]:

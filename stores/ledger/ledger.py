@@ -17,6 +17,7 @@ from stores.ledger.invoices.overviews import Overviews
 from stores.ledger.invoices.releasing import Releasing
 from stores.ledger.invoices.review import Review
 from stores.ledger.months.closings import Closings
+from stores.ledger.months.under_way import UnderWay
 from stores.ledger.outbox import Outbox
 from stores.ledger.payments.payments import Payments
 from stores.ledger.payments.reversals import Reversals
@@ -43,6 +44,7 @@ class Ledger(
     PlanChanges,
     Published,
     Closings,
+    UnderWay,
     Bookings,
     Credits,
     Given,

@@ -16,29 +16,34 @@ from schemas.ledger_ports import LineWork
 from stores.ledger.columns import arrow_schema
 from stores.ledger.invoices.review import why_held
 from stores.ledger.months.column_slices import ColumnSlice
-from stores.ledger.months.month_slices import lines_slice, reconciliation_slice, usage_slice
+from stores.ledger.months.month_slices import lines_slice, usage_slice
 from stores.ledger.part import LedgerPart
 from stores.ledger.tables.invoice_tables import chosen, invoices
+from stores.ledger.tables.payment_tables import payment_attempts
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a tenant is billed in a month and in the one before it, in minor units."""
+    """What a tenant is billed in a month and in the one before it, in minor units.
+
+    New is who had no invoice before, not even one of 0.
+    """
 
     tenant: str
     currency: str
     before_minor: int
     now_minor: int
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MeterSum:
-    """A meter's usage in a month; quantities in 1e-6 units. `events` is 0 where it is not known."""
+    """A meter's usage in a month; quantities in 1e-6 units."""
 
     meter: str
     tenants: int
     quantity_micro: int
-    events: int = 0
+    events: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,19 @@ class InvoiceRow:
     reversed_minor: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class FailedPayment:
+    """An invoice whose last attempt has failed: why, when, and how many there were."""
+
+    tenant: str
+    currency: str
+    amount_minor: int
+    provider: str
+    failure: str | None
+    attempts: int
+    last_ms: int
+
+
 class Overviews(LedgerPart):
     """Reads of the tables of invoices and of what they are made from."""
 
@@ -92,14 +110,17 @@ class Overviews(LedgerPart):
         rows = invoices.c
         now_minor, before_minor = _sum_of(month), _sum_of(before)
         query = (
-            sa.select(rows.tenant, rows.currency, before_minor, now_minor)
+            sa.select(rows.tenant, rows.currency, before_minor, now_minor, sa.func.min(rows.month))
             .where(rows.month.in_([month, before]), _is_live())
             .group_by(rows.tenant, rows.currency)
             .having(now_minor != before_minor)
             .order_by(sa.func.abs(now_minor - before_minor).desc(), rows.tenant, rows.currency)
             .limit(limit)
         )
-        return [Moved(t, c, int(was), int(now)) for t, c, was, now in self._all(query)]
+        return [
+            Moved(tenant, currency, int(was), int(now), is_new=first == month)
+            for tenant, currency, was, now, first in self._all(query)
+        ]
 
     def usage_by_meter(self, month: str) -> list[MeterSum]:
         """What was taken from the warehouse, by meter."""
@@ -108,24 +129,6 @@ class Overviews(LedgerPart):
         tenants = {each["meter"]: each["tenant_count_distinct"] for each in counted.to_pylist()}
         sums = _sums(rows, ["meter"], ["quantity_micro", "events"])
         return [MeterSum(meter, tenants[meter], used, n) for (meter,), (used, n), _ in sums]
-
-    def unpriced_by_meter(self, month: str) -> list[MeterSum]:
-        """Usage that no invoice bills, by meter, as the month's comparison recorded it."""
-        sums = _sums(self._unpriced(month), ["meter"], ["unpriced_micro"])
-        return [MeterSum(meter, tenants, micro) for (meter,), (micro,), tenants in sums]
-
-    def unpriced_tenants(self, month: str, limit: int) -> list[tuple[str, str, int]]:
-        """Who used most that no invoice bills: tenant, meter, 1e-6 units."""
-        rows = self._unpriced(month)
-        rows = rows.append_column("size", pc.abs(rows["unpriced_micro"]))
-        order = [("size", "descending"), ("tenant", "ascending"), ("meter", "ascending")]
-        found = rows.sort_by(order).slice(0, limit).to_pylist()
-        return [(row["tenant"], row["meter"], row["unpriced_micro"]) for row in found]
-
-    def _unpriced(self, month: str) -> pa.Table:
-        names = ("tenant", "meter", "unpriced_micro")
-        rows = self._columns(reconciliation_slice(month), *names)
-        return rows.filter(pc.not_equal(rows["unpriced_micro"], 0))
 
     def lines_by_kind(self, month: str, work: LineWork) -> list[LineSum]:
         """What one kind of work made, by kind, plan, meter and currency."""
@@ -177,6 +180,20 @@ class Overviews(LedgerPart):
         """Drafts that something holds back, or nobody has approved, the largest first."""
         is_held = sa.and_(invoices.c.month == month, why_held().is_not(None))
         return self._invoices(sa.and_(is_held, invoices.c.state == "draft"), limit)
+
+    def failed_payments(self, month: str, limit: int) -> list[FailedPayment]:
+        """Who did not pay, the largest amounts first; who has paid since is none of them."""
+        its, earlier = payment_attempts.c, payment_attempts.alias().c
+        last = sa.select(sa.func.max(earlier.ordinal)).where(earlier.invoice == its.invoice)
+        columns = (its.tenant, its.currency, its.amount_minor, its.provider, its.failure)
+        query = (
+            sa.select(*columns, its.ordinal, its.changed_ms)
+            .join_from(payment_attempts, invoices)
+            .where(invoices.c.month == month, its.state.in_(["failed", "canceled"]))
+            .where(its.ordinal == last.scalar_subquery())
+            .order_by(its.amount_minor.desc(), its.tenant, its.id)
+        )
+        return [FailedPayment(*row) for row in self._all(query, limit)]
 
     def number_range(self, month: str) -> tuple[str, str] | None:
         """The first and the last number that the month's invoices were given."""

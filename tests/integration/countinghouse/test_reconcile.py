@@ -74,6 +74,18 @@ def test_landing_ahead_is_no_difference(plant: Plant, traffic: Traffic) -> None:
     )
 
 
+def test_landing_that_stands_still_is_told(plant: Plant, traffic: Traffic) -> None:
+    traffic.send(500)
+    log = usage_log(plant.settings)
+    behind = sum(log.landed().behind(log.ends()).values())
+    code, _, told = plant.reconcile("--wait", "0")
+    assert code == 0
+    assert behind >= 500
+    assert f"landing is {behind:,} records behind the log; what came since" in told
+    with plant.worker("counters"), plant.worker("landing"):
+        wait_until_compared(plant)
+
+
 def test_landing_behind_is_waited_for_and_told(plant: Plant, traffic: Traffic) -> None:
     """Its rows of the counters are there, its usage is not: as if it had been killed in between."""
     with plant.worker("counters"), plant.worker("landing"):

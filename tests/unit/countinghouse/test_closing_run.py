@@ -9,7 +9,9 @@ from socket import gethostname
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
+from countinghouse.cli.app import app
 from countinghouse.cli.close import tell
 from countinghouse.closing_run import (
     CloseResult,
@@ -18,8 +20,9 @@ from countinghouse.closing_run import (
     dagster_environment,
     pay_month,
 )
-from countinghouse.dagster_runs import PROCESS_TAG, RunRequest, run_job
+from countinghouse.dagster_runs import RunRequest, run_job
 from countinghouse.settings import Settings
+from dagster_project.resources import PROCESS_TAG
 from payments.registry import Providers
 from pipelines.collection import Collected
 from schemas.errors import (
@@ -159,6 +162,30 @@ def test_a_closed_month_is_left_alone_and_shown(settings: Settings, month: Month
     assert (result.collected.succeeded, result.collected.open) == (2, 0)
     assert month.contents() == before
     assert result.received_minor == {"USD": 17897}
+
+
+@pytest.mark.parametrize(("held", "unapproved"), [({"acme": "a call is due"}, 0), ({}, 2)])
+def test_a_close_that_holds_or_waits_is_done_in_part(
+    monkeypatch: pytest.MonkeyPatch, held: dict[str, str], unapproved: int
+) -> None:
+    whole = CloseResult(MONTH, False, None, {}, {}, {}, Collected(0, 0, 0))
+    monkeypatch.setattr("countinghouse.bundling.bundle_closed", lambda *_: None)
+    said = {"result": whole}
+    monkeypatch.setattr("countinghouse.closing_run.close_month", lambda *_, **__: said["result"])
+    assert CliRunner().invoke(app, ["close", MONTH]).exit_code == 0
+    said["result"] = replace(whole, held=held, unapproved=unapproved)
+    for options in ([], ["--json"]):
+        assert CliRunner().invoke(app, ["close", MONTH, *options]).exit_code == 3
+
+
+def test_drafts_that_wait_for_approval_are_counted(settings: Settings, month: Month) -> None:
+    run(settings, month, "close_month")
+    asking = settings.model_copy(update={"approval": True})
+    with dagster_environment(asking):
+        month.ledger.ask_for_approval(MONTH)
+    run(settings, month, "finalize_and_collect")
+    result = close_month(asking, MONTH, ignore)
+    assert (result.unapproved, result.is_whole) == (2, False)
 
 
 def test_paying_where_nothing_is_owed_asks_what_went_back(

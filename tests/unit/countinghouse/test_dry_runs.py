@@ -65,6 +65,17 @@ def test_a_person_reads_totals_checks_and_movers(capsys: pytest.CaptureFixture[s
     assert "acme,USD,40.00,49.99,9.99,25.0%" in text
 
 
+def test_what_was_found_is_told_instead_of_what_should_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = Check("all usage is priced", "explained", ("bolt: 5",), "usage without a plan: 1")
+    run = a_run({}, (found,))
+    told.tell(run, told.compared_with(run, None), None)
+    text = capsys.readouterr().out
+    assert "  explained: usage without a plan: 1\n    bolt: 5" in text
+    assert "all usage is priced" not in text
+
+
 @pytest.mark.parametrize(
     ("outcome", "code"), [("passed", 0), ("explained", 0), ("held", 3), ("failed", 1)]
 )

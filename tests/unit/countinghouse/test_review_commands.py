@@ -125,7 +125,7 @@ def test_closing_again_goes_on_with_what_passes_by_now(
     """It was approved by another program, in a month that was closed with nothing to collect."""
     asked: list[str] = []
 
-    def run_there(_settings: Settings, request: RunRequest, _report: object) -> RunEnded:
+    def run_there(_settings: Settings, request: RunRequest, *_told: object) -> RunEnded:
         asked.append(request.job)
         closing.finalize(MONTH, unapproved.ledger, lambda: NOW, seller="a seller")
         return RunEnded("a-run", ())

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from dagster_project import alerts
+from dagster_project import alerts, due
 from dagster_project.definitions import defs
 from schemas.closing import Closing, ClosingState
+from schemas.errors import NotFound
 from schemas.vector import Vector
 from tests.builders import at
 from tests.unit.dagster_project.months import CLOSE, MONTH, Month, a_month
@@ -88,6 +90,29 @@ def test_a_failed_run_is_told_once_with_month_and_reason_and_signed(
     assert len(receiver.came) == 1
 
 
+def test_what_three_checks_say_alike_is_told_once(instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def drafts() -> None: ...
+
+    def a_check(name: str) -> dg.AssetChecksDefinition:
+        @dg.asset_check(asset=drafts, name=name, blocking=True)
+        def check() -> dg.AssetCheckResult:
+            return dg.AssetCheckResult(passed=False, description="there is no invoice")
+
+        return check
+
+    @dg.asset(deps=[drafts])
+    def stops() -> None:
+        raise NotFound("nobody is there")
+
+    checks = [a_check("one_each"), a_check("sums_hold")]
+    run = dg.materialize([drafts, *checks], instance=instance, raise_on_error=False)
+    [said] = alerts.reasons(instance, run.run_id)
+    assert said == "one each, sums hold: there is no invoice"
+    run = dg.materialize([stops], instance=instance, raise_on_error=False)
+    assert alerts.reasons(instance, run.run_id) == ["stops: nobody is there"]
+
+
 def test_what_a_receiver_does_not_take_is_sent_again_with_the_same_id(
     month: Month, receiver: Receiver, instance: dg.DagsterInstance
 ) -> None:
@@ -139,34 +164,74 @@ def test_a_wrong_setting_is_said_at_the_tick_and_nothing_is_lost(
 
 def overdue(
     month: Month, monkeypatch: pytest.MonkeyPatch, now: str, cursor: str | None = None
-) -> tuple[str, str | None]:
-    """What the sensor of overdue months says at an instant, and its cursor afterwards."""
+) -> tuple[str, str | None, list[tuple[bool, str]]]:
+    """What the sensor of overdue months says at an instant, its cursor, and what it judges."""
     monkeypatch.setattr(alerts, "now_ms", lambda: at(now))
     ledger = {"ledger": month.resources()["ledger"]}
     with dg.build_sensor_context(cursor=cursor, resources=ledger) as context:
         said = alerts.month_overdue(context)
-        assert isinstance(said, dg.SkipReason)
-        return said.skip_message or "", context.cursor
+    if isinstance(said, dg.SkipReason):
+        return said.skip_message or "", cursor, []
+    assert isinstance(said, dg.SensorResult)
+    assert isinstance(said.skip_reason, dg.SkipReason)
+    judged = [e for e in said.asset_events if isinstance(e, dg.AssetCheckEvaluation)]
+    told = [(each.passed, each.description or "") for each in judged]
+    return said.skip_reason.skip_message or "", said.cursor, told
 
 
-def test_a_month_that_is_not_billed_by_six_is_told_once(
+def test_a_month_that_is_not_billed_by_six_is_red_and_told_once_until_it_is(
     month: Month, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "is due 2026-11-01T06:00:00Z" in overdue(month, monkeypatch, "11-01 05:59")[0]
-    assert receiver.came == []
-    said, cursor = overdue(month, monkeypatch, "11-01 06:00")
-    assert "is the schedule month_end running?" in said
-    assert [body["data"]["month"] for body in receiver.bodies] == ["2026-10"]
-    assert overdue(month, monkeypatch, "11-01 06:10", cursor)[0] == "2026-10 was told of"
-    assert len(receiver.came) == 1
-
-
-def test_a_billed_month_is_not_overdue(
-    month: Month, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    asked = "nobody has asked for it: is the schedule month_end running?"
+    before, cursor, _ = overdue(month, monkeypatch, "11-01 05:59")
+    assert before.startswith("2026-09 is overdue")
+    said, cursor, judged = overdue(month, monkeypatch, "11-01 06:00", cursor)
+    assert said == f"2026-10 is overdue: {asked}; it was told"
+    assert judged == [(False, f"2026-10 is not billed: {asked}")]
+    assert [body["data"]["month"] for body in receiver.bodies] == ["2026-09", "2026-10"]
+    assert overdue(month, monkeypatch, "11-01 06:10", cursor)[2] == []
     month.run(*CLOSE)
-    assert overdue(month, monkeypatch, "11-01 06:00")[0] == "2026-10 is billed"
-    assert receiver.came == []
+    said, cursor, judged = overdue(month, monkeypatch, "11-01 06:20", cursor)
+    assert (said, judged) == ("2026-10 is billed", [(True, "2026-10 is billed")])
+    assert overdue(month, monkeypatch, "11-01 06:30", cursor)[2] == []
+    assert len(receiver.came) == 2
+
+
+def test_a_month_made_since_is_no_excuse_for_the_one_that_is_due(
+    month: Month, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    month.run(*CLOSE, key="2026-08")
+    assert overdue(month, monkeypatch, "11-01 06:00")[2][0][0] is False
+
+
+def test_without_an_address_it_is_judged_all_the_same(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, cursor, judged = overdue(month, monkeypatch, "11-01 06:00")
+    assert "COUNTINGHOUSE_ALERT_URL is not set: nobody is told" in said
+    assert cursor is not None
+    assert [passed for passed, _ in judged] == [False]
+
+
+def test_an_overdue_month_that_no_receiver_took_is_sent_again(
+    month: Month, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.answers = [503]
+    said, cursor, judged = overdue(month, monkeypatch, "11-01 06:00")
+    assert "HTTP 503; it is sent again" in said
+    assert (cursor, len(judged)) == (None, 1)
+
+
+def test_what_the_sensor_judges_is_the_check_that_dagster_shows(
+    instance: dg.DagsterInstance,
+) -> None:
+    instance.report_runless_asset_event(due.evaluation("2026-10", "nobody has asked for it"))
+    [key] = due.billed_by_six.check_keys
+    assert key in defs.resolve_asset_graph().asset_check_keys
+    shown = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+    assert shown.status is AssetCheckExecutionRecordStatus.FAILED
+    steps = defs.resolve_job_def("close_month").graph.node_dict
+    assert not [name for name in steps if "billed_by_six" in name]
 
 
 @pytest.mark.parametrize(
@@ -178,4 +243,4 @@ def test_a_billed_month_is_not_overdue(
     ],
 )
 def test_it_says_what_an_unbilled_month_waits_for(closing: Closing | None, said: str) -> None:
-    assert said in alerts.why_unbilled(closing)
+    assert said in due.what_it_waits_for(closing)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dagster_project import charts, glances
+from dagster_project import charts, glances, unbilled
 from schemas.money import Money
-from tests.builders import at, units
+from tests.builders import a_subscription, at, units
 from tests.fake_warehouse import Used
 from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare
 
@@ -51,7 +51,7 @@ def test_a_month_is_told_in_a_sentence_and_beside_the_month_before(month: Month)
     ]
     assert rows(shown["largest movers since 2026-09"]) == [
         {"tenant": "upgrade", BEFORE: "USD 49.99", MONTH: "USD 151.61", "change": "+203.3 %"},
-        {"tenant": "design", BEFORE: "USD 0.00", MONTH: "USD 27.36", "change": "new"},
+        {"tenant": "design", BEFORE: "USD 0.00", MONTH: "USD 27.36", "change": "from 0"},
     ]
     assert [row["change"] for row in rows(shown["USD by month"])] == ["", "+258.0 %"]
     numbers = [row["number"] for row in rows(shown["largest invoices"])]
@@ -67,11 +67,15 @@ def test_meters_stand_beside_the_month_before(month: Month) -> None:
 
 
 def test_usage_that_nobody_is_billed_for_is_told_by_meter_and_tenant(month: Month) -> None:
+    unpriced = Used("upgrade", "input_tokens", at("10-05"), units(9_000), offset=5)
+    month.warehouse.events.append(unpriced)
     close_bare(month, MONTH)
-    shown = glances.of_unpriced(month.ledger, MONTH)
+    shown = unbilled.of_month(month.ledger, MONTH)
     assert rows(shown["unpriced usage"]) == [{"meter": "tokens", "tenants": "1", "quantity": "100"}]
-    assert rows(shown["unpriced, who most"])[0]["tenant"] == "stranger"
-    assert glances.of_unpriced(month.ledger, BEFORE)["unpriced usage"].value == "none"
+    assert rows(shown["unpriced, who most"]) == [
+        {"tenant": "stranger", "meter": "tokens", "quantity": "100", "why": "no subscription"}
+    ]
+    assert unbilled.of_month(month.ledger, BEFORE)["unpriced usage"].value == "none"
 
 
 def test_lines_are_told_by_kind_and_plan(month: Month) -> None:
@@ -92,8 +96,20 @@ def test_who_is_held_is_told_with_the_reason_and_the_remedy(month: Month) -> Non
     assert held["tenant"] == "upgrade"
     assert "the counter says 0" in held["held because"]
     assert "countinghouse invoices release TENANT 2026-10" in shown["to let one go"].value
+    told = glances.of_invoices(month.ledger, MONTH)
+    said = "1 invoice for 2026-10: **USD 27.36** (-45.3 % on 2026-09); 1 held of USD 151.61"
+    assert told["at a glance"].value == said
+    assert rows(told["by currency"])[0]["invoices"] == "1"
     states = rows(glances.of_states(month.ledger, MONTH)["by state"])
     assert [row["state"] for row in states] == ["draft", "finalized"]
+
+
+def test_new_is_who_had_no_invoice_before(month: Month) -> None:
+    month.ledger.save_subscriptions([a_subscription("pro 10-05", "latecomer")], 0, "test")
+    close_bare(month, MONTH)
+    movers = rows(glances.of_invoices(month.ledger, MONTH)["largest movers since 2026-09"])
+    changes = {row["tenant"]: row["change"] for row in movers}
+    assert changes == {"upgrade": "+203.3 %", "latecomer": "new", "design": "from 0"}
 
 
 @pytest.mark.parametrize(

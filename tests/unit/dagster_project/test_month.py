@@ -10,6 +10,7 @@ import pytest
 from pipelines.invoices.draft_tables import drafts_of
 from schemas.closing import ClosingState
 from schemas.invoice import InvoiceState
+from schemas.period import parse_instant
 from schemas.reversal import Reversal, ReversalKind, ReversalState
 from schemas.vector import Vector
 from tests.builders import at
@@ -198,6 +199,20 @@ def test_a_declined_card_is_no_failure_of_the_run(month: Month) -> None:
     assert check_of(collected, "payments_match_invoices").passed
     shown = metadata_of(collected, "payment_collection")
     assert (shown["succeeded"], shown["failed"]) == (1, 1)
+    again = {"ops": {"payment_collection": {"config": {"again": True}}}}
+    shown = metadata_of(month.run(*COLLECT, config=again), "payment_collection")
+    [row] = [record.data for record in shown["failed payments"].records]
+    assert (row["tenant"], row["reason"], row["attempts"]) == ("upgrade", "card_declined", 2)
+    assert parse_instant(str(row["last"])) > 0
+    month.provider.declines = {}
+    shown = metadata_of(month.run(*COLLECT, config=again), "payment_collection")
+    assert shown["failed payments"] == "none"
+
+
+def test_where_there_is_no_month_before_it_is_not_said_to_be_near(month: Month) -> None:
+    check = check_of(month.run(*CLOSE), "no_surprising_change")
+    assert check.passed
+    assert check.description == "there are no invoices of 2026-09 to compare with"
 
 
 def test_what_went_back_is_asked_for_by_the_next_run_and_shown_net(month: Month) -> None:

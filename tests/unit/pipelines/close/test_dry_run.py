@@ -48,6 +48,10 @@ def test_a_month_whose_figures_agree_passes_and_tells_what_is_worth_a_look() -> 
     assert [check.findings for check in found.checks if check.findings] == [
         ("stranger: 7 tokens without a plan",)
     ]
+    assert [check.said for check in found.checks if check.said] == [
+        "there is no closed month before to compare totals with",
+        "usage without a plan: 1",
+    ]
 
 
 def test_what_has_not_landed_is_a_failed_check_and_the_rest_is_shown() -> None:
