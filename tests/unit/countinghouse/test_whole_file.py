@@ -45,5 +45,5 @@ def test_a_bundle_is_not_written_over_or_below_a_file(name: str, why: str, tmp_p
 
 def test_a_file_is_no_bundle_to_read(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(NotFound, match="file holds no bundle"):
+    with pytest.raises(NotFound, match="file is no bundle"):
         read_manifest(tmp_path / "file")

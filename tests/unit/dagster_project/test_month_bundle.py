@@ -40,9 +40,9 @@ def test_its_manifest_has_the_verdict_of_each_check_of_the_close(
     manifest = json.loads((tmp_path / "bundles" / MONTH / "manifest.json").read_text())
     told = manifest["content"]["checks"] | manifest["run"]["checks"]
     closing = {dg.AssetKey(name) for name in CLOSE}
-    assert told.keys() == {
-        key.name for key in defs.resolve_asset_graph().asset_check_keys if key.asset_key in closing
-    }
+    checks = defs.resolve_asset_graph().asset_check_keys
+    of_the_close = {key.name for key in checks if key.asset_key in closing}
+    assert told.keys() == of_the_close - {"billed_by_six"}  # of today, not of the month
     assert {name for name, it in told.items() if it["passed"] is None} == set()
 
 
