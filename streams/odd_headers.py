@@ -7,6 +7,7 @@ Owns no connection: it changes how the library reads what was fetched, once a pr
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from aiokafka.consumer import fetcher
@@ -49,7 +50,7 @@ class _Patient(_DefaultRecordBatchPy):  # type: ignore[misc]
 
 
 class _Batch:
-    """A batch as the library reads it, or patiently where that ends in an odd name."""
+    """A batch as the library reads it, and patiently from the record on that it cannot read."""
 
     def __init__(self, batch: Any, data: memoryview) -> None:
         self._batch = batch
@@ -59,10 +60,12 @@ class _Batch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
+        read = 0
         try:
-            return iter(list(self._batch))
+            for read, record in enumerate(self._batch, 1):  # noqa: B007  read is for what follows
+                yield record
         except UnicodeDecodeError:
-            return iter(_Patient(self._data))
+            yield from islice(_Patient(self._data), read, None)
 
     def __next__(self) -> Any:
         return next(self._batch)
