@@ -59,8 +59,9 @@ def _check_tenants(settings: Settings, named: Collection[str]) -> None:
     if not named:
         return
     with usage_reader(settings) as usage, closing(ledger.connect(settings.ledger_url)) as books:
-        known = {*usage.tenants(named), *books.tenant_names()}
+        known = {*usage.tenants(named), *books.currencies(named)}
+        names = lambda: sorted({*usage.tenants(), *books.tenant_names()})  # noqa: E731
         for each in named:
-            with suggesting(each, lambda: sorted({*usage.tenants(), *known}), "subscriptions list"):
+            with suggesting(each, names, "subscriptions list"):
                 if each not in known:
                     raise NotFound(f"tenant {each!r} has neither a subscription nor usage")

@@ -57,6 +57,8 @@ def late_rows(
     Of gauges also what they read before it: that holds in it.
     """
     late = usage.late(reach(closing, ledger.catalogs().values()), closing.vector, as_of)
+    if not late:
+        return []
     books = Books(closing.month, ledger, late)
     gauges = {meter.name for meter in books.meters if meter.aggregation == "time_weighted"}
     others = {meter.name for meter in books.meters} - gauges

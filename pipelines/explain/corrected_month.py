@@ -40,12 +40,21 @@ class CorrectedMonth:
         return self.standing is not None and is_remade(self.standing.id)
 
 
-def corrected_month(invoice: Invoice, line: InvoiceLine, ledger: ClosingLedger) -> CorrectedMonth:
-    """What a correction line of an invoice or note is about."""
-    closing = Books(invoice.month, ledger).closing
-    books = Books(month_billed(line), ledger, [invoice.tenant])
+def corrected_months(invoice: Invoice, ledger: ClosingLedger) -> dict[str, CorrectedMonth]:
+    """What the correction lines of an invoice or note are about, by month."""
+    months = {month_billed(line) for line in invoice.lines if line.kind in CORRECTION_KINDS}
+    if not months:
+        return {}
     every = ledger.invoices_of([invoice.tenant])
     own = [it for it in every if it.subscription == invoice.subscription]
+    closing = Books(invoice.month, ledger).closing
+    return {month: _corrected(month, invoice, own, closing, ledger) for month in sorted(months)}
+
+
+def _corrected(
+    month: str, invoice: Invoice, own: Sequence[Invoice], closing: Closing, ledger: ClosingLedger
+) -> CorrectedMonth:
+    books = Books(month, ledger, [invoice.tenant])
     of_month = (it for it in own if it.month == books.month and it.kind == "invoice")
     standing = next(of_month, None)
     made, since = _made_before(own, books, closing, ledger)
@@ -66,10 +75,10 @@ def _made_before(
     own: Sequence[Invoice], books: Books, closing: Closing, ledger: ClosingLedger
 ) -> tuple[Made, Vector]:
     """The corrections of the month that counted as made, and how far they had read."""
-    vectors = {each.month: each.vector for each in opened_before(closing, ledger)}
-    made = [(it, found) for it in own if it.month in vectors and (found := _of(it, books.month))]
-    opened = [each for each in opened_before(closing, ledger) if each.month in _months(made)]
-    last = max(opened, key=lambda each: (each.opened_ms, each.month), default=books.closing)
+    opened = {each.month: each for each in opened_before(closing, ledger)}
+    made = [(it, found) for it in own if it.month in opened and (found := _of(it, books.month))]
+    read = [opened[invoice.month] for invoice, _ in made]
+    last = max(read, key=lambda each: (each.opened_ms, each.month), default=books.closing)
     return made, last.vector
 
 
@@ -77,10 +86,6 @@ def _of(invoice: Invoice, month: str) -> list[InvoiceLine]:
     """The lines that correct a month."""
     made = (line for line in invoice.lines if line.kind in CORRECTION_KINDS)
     return [line for line in made if month_billed(line) == month]
-
-
-def _months(made: Made) -> set[str]:
-    return {invoice.month for invoice, _ in made}
 
 
 def _changed_since(

@@ -7,7 +7,7 @@ the close which made this one.
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from pipelines.explain.corrected_month import CorrectedMonth, corrected_month
+from pipelines.explain.corrected_month import CorrectedMonth, corrected_months
 from pipelines.explain.line_events import LineEvents
 from pipelines.segments.segments import Part, parts
 from pipelines.usage.metering import meters_of
@@ -26,8 +26,9 @@ def correction_events(invoice: Invoice, ledger: ClosingLedger) -> Iterator[LineE
         for number, line in enumerate(invoice.lines, start=1)
         if line.kind == "correction" and line.meter is not None
     ]
+    months = corrected_months(invoice, ledger)
     for number, line in made:
-        yield _line_events(number, line, made, invoice, corrected_month(invoice, line, ledger))
+        yield _line_events(number, line, made, invoice, months[month_billed(line)])
 
 
 def _line_events(

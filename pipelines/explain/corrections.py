@@ -6,18 +6,17 @@ explanation shows the steps of its price and says whether the difference is the 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 from pipelines.adjustments.case import Case
 from pipelines.corrections.correction_lines import owed, subject_of
 from pipelines.corrections.note_words import KIND_WIDTH
 from pipelines.corrections.owed_as_of import owed_as_of
-from pipelines.explain.corrected_month import CorrectedMonth, corrected_month
+from pipelines.explain.corrected_month import CorrectedMonth, corrected_months
 from pipelines.explain.line_arithmetic import LineArithmetic
 from pipelines.explain.price_steps import quantity
 from pipelines.explain.price_versions import hashes_of, in_words
 from pipelines.invoices.descriptions import metered
-from schemas.invoice import CORRECTION_KINDS, USAGE_KINDS, Invoice, InvoiceLine
+from schemas.invoice import CORRECTION_KINDS, USAGE_KINDS, Invoice, InvoiceLine, month_billed
 from schemas.ledger_ports import ClosingLedger
 from schemas.money import format_minor
 from schemas.ports import UsageReader
@@ -30,40 +29,53 @@ def explain_corrections(
     invoice: Invoice, ledger: ClosingLedger, usage: UsageReader | None
 ) -> dict[int, list[str]]:
     """Rows below each correction line, by its number from 1; without a warehouse only sums."""
-    return {
-        number: [f"{_INDENT}{row}" for row in _Correction(invoice, line, ledger, usage).rows()]
-        for number, line in enumerate(invoice.lines, start=1)
-        if line.kind in CORRECTION_KINDS
-    }
+    months = corrected_months(invoice, ledger)
+    wanted = {month: _wanted(of, usage) for month, of in months.items()}
+    rows: dict[int, list[str]] = {}
+    for number, line in enumerate(invoice.lines, start=1):
+        if line.kind in CORRECTION_KINDS:
+            month = month_billed(line)
+            own = _Correction(invoice.currency, line, months[month], wanted[month])
+            rows[number] = [f"{_INDENT}{row}" for row in own.rows()]
+    return rows
+
+
+def _wanted(of: CorrectedMonth, usage: UsageReader | None) -> Sequence[InvoiceLine] | None:
+    """What is owed of a month as the correcting close read it; None where nobody can say."""
+    if of.standing is None:
+        return ()
+    if usage is None:
+        return None
+    name = of.standing.subscription
+    return owed_as_of(of.books, {name: of.standing}, of.closing.vector, usage).get(name, ())
 
 
 class _Correction:
-    """One correction line beside what was billed before it and what is owed with it."""
+    """One correction line beside what was billed before it and what is `wanted` of its month."""
 
     def __init__(
-        self, invoice: Invoice, line: InvoiceLine, ledger: ClosingLedger, usage: UsageReader | None
+        self,
+        currency: str,
+        line: InvoiceLine,
+        of: CorrectedMonth,
+        wanted: Sequence[InvoiceLine] | None,
     ) -> None:
-        self._currency = invoice.currency
+        self._currency = currency
         self._line = line
-        self._usage = usage
-        self._of: CorrectedMonth = corrected_month(invoice, line, ledger)
+        self._of = of
+        self._all_wanted = wanted
 
     def rows(self) -> Iterator[str]:
         yield from self._before()
         if self._of.standing is None:
             yield "its invoice is void: nothing is owed of it"
-        elif self._usage is not None:
+        elif self._all_wanted is not None:
             hashes = hashes_of(self._line, self._of.subscription, self._of.books)
             yield f"owed by {in_words(hashes)}:"
             yield from self._arithmetic()
-        if self._is_told:
+        if self._all_wanted is not None:
             yield f"owed together: {self._sum(self._wanted)}"
         yield self._difference()
-
-    @property
-    def _is_told(self) -> bool:
-        """Is it known what is owed?"""
-        return self._usage is not None or self._of.standing is None
 
     def _before(self) -> Iterator[str]:
         standing = self._of.standing
@@ -79,7 +91,7 @@ class _Correction:
         subscription, standing, books = self._of.subscription, self._of.standing, self._of.books
         if subscription is None or standing is None:
             return
-        lines = tuple(self._all_wanted)
+        lines = tuple(self._all_wanted or ())
         case = Case(subscription, books.billed(subscription), books.offered.catalogs)
         arithmetic = LineArithmetic(replace(standing, lines=lines), case)
         for place, line in enumerate(lines):
@@ -88,7 +100,7 @@ class _Correction:
                 yield from arithmetic.steps(place, line)
 
     def _difference(self) -> str:
-        if not self._is_told:
+        if self._all_wanted is None:
             return f"difference, as the close found it: {self._sum([self._line])}"
         before = self._same(owed(self._of.standing.lines)) if self._of.standing else []
         before += [line for _, lines in self._of.made for line in self._same(lines)]
@@ -100,19 +112,9 @@ class _Correction:
             return f"{told}; the line is of before {reason}"
         return f"{told}, {DIFFERS} {self._sum([self._line])}"
 
-    @cached_property
-    def _all_wanted(self) -> Sequence[InvoiceLine]:
-        standing = self._of.standing
-        if standing is None or self._usage is None:
-            return ()
-        by_subscription = {standing.subscription: standing}
-        as_of = self._of.closing.vector
-        found = owed_as_of(self._of.books, by_subscription, as_of, self._usage)
-        return found.get(standing.subscription, ())
-
     @property
     def _wanted(self) -> list[InvoiceLine]:
-        return self._same(self._all_wanted)
+        return self._same(self._all_wanted or ())
 
     def _same(self, lines: Sequence[InvoiceLine]) -> list[InvoiceLine]:
         """Those that are corrected together with the line."""

@@ -1,6 +1,7 @@
 """Versions of the price list: there come more, and none ever changes."""
 
 import hashlib
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -49,7 +50,7 @@ class Catalogs(LedgerPart):
     def catalog(self, version: int | None = None) -> tuple[int, Catalog]:
         """A version of the price list, the newest without one. Raises NotFound."""
         number, document = self.catalog_document(version)
-        return number, Catalog.model_validate_json(document)
+        return number, _parsed(document)
 
     def catalogs(self) -> dict[int, Catalog]:
         """Every version of the price list."""
@@ -93,9 +94,15 @@ class Catalogs(LedgerPart):
             return row.version, row.document
 
 
+@lru_cache(64)
+def _parsed(document: bytes) -> Catalog:
+    """A version as it is used; none ever changes, so each is parsed once a process."""
+    return Catalog.model_validate_json(document)
+
+
 def _every(connection: sa.Connection) -> dict[int, Catalog]:
     rows = connection.execute(sa.select(catalog_versions))
-    return {row.version: Catalog.model_validate_json(row.document) for row in rows}
+    return {row.version: _parsed(row.document) for row in rows}
 
 
 def _holders(connection: sa.Connection, since_ms: int) -> dict[tuple[str, int], int]:
@@ -123,7 +130,7 @@ def catalogs_of(connection: sa.Connection, versions: set[int]) -> dict[int, Cata
     """These versions of the price list."""
     rows = sa.select(catalog_versions).where(catalog_versions.c.version.in_(versions))
     found = connection.execute(rows)
-    return {row.version: Catalog.model_validate_json(row.document) for row in found}
+    return {row.version: _parsed(row.document) for row in found}
 
 
 def check_catalog_versions(connection: sa.Connection, versions: set[int]) -> None:
