@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -97,22 +97,29 @@ TOPICS = {
 
 @dataclass(frozen=True)
 class Load:
-    """What is counted: how many events, how many in a message, of how many tenants."""
+    """What is counted: how many events, how many in a message, of how many tenants.
+
+    One of them may have half of all messages.
+    """
 
     events: int
     batch: int
     tenants: int
+    has_giant: bool = False
 
     @property
     def meaning(self) -> str:
         """For people."""
         size = "one event a message" if self.batch == 1 else f"arrays of {self.batch}"
-        return f"{size}, {2 * self.tenants:,} counters"
+        uneven = ", half of one tenant" if self.has_giant else ""
+        return f"{size}, {2 * self.tenants:,} counters{uneven}"
 
     def messages(self) -> Iterator[tuple[str, bytes]]:
         """Key and value of each; an array is of one tenant."""
         for first in range(0, self.events, self.batch):
-            tenant = f"tenant-{first // self.batch % self.tenants}"
+            number = first // self.batch
+            is_giant = self.has_giant and number % 2 == 0
+            tenant = "giant" if is_giant else f"tenant-{number % self.tenants}"
             events = [an_event(first + n, tenant) for n in range(self.batch)]
             yield tenant, json.dumps(events if self.batch > 1 else events[0]).encode()
 
@@ -167,7 +174,7 @@ class Stopwatch:
 async def read_bare(config: CountersConfig, load: Load, *, count: bool) -> dict[str, float]:
     """The bare loop; counting in a shard a partition, or not at all."""
     partitions = [TopicPartition(config.topics.usage, n) for n in range(PARTITIONS)]
-    shards: dict[TopicPartition, Shard] = {tp: config.shard() for tp in partitions}
+    shards: dict[TopicPartition, Shard] = {tp: config.shard(tp.partition) for tp in partitions}
     missing = load.events // load.batch
     watch = Stopwatch()
     async with AIOKafkaConsumer(
@@ -225,7 +232,7 @@ def measure(way: str, servers: str, name: str, load: Load) -> dict[str, float]:
 def in_own_process(way: str, servers: str, name: str, load: Load) -> dict[str, float]:
     """One way, in a process of its own."""
     argv = [sys.executable, "-m", "benchmarks.counting", "--kafka", servers, "--way", way]
-    argv += ["--topics", name, "--load", f"{load.events},{load.batch},{load.tenants}"]
+    argv += ["--topics", name, "--load", json.dumps(asdict(load))]
     done = subprocess.run(argv, check=True, stdout=subprocess.PIPE)
     took: dict[str, float] = json.loads(done.stdout)
     return took
@@ -254,7 +261,7 @@ def main() -> None:
     parser.add_argument("--load", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.way is not None:
-        load = Load(*map(int, arguments.load.split(",")))
+        load = Load(**json.loads(arguments.load))
         took = measure(arguments.way, arguments.kafka, arguments.topics, load)
         print(json.dumps(took))
         return
@@ -263,6 +270,7 @@ def main() -> None:
     report(arguments.kafka, Load(events, 1, 1_000), ours)
     report(arguments.kafka, Load(events, 50, 1_000), ours)
     report(arguments.kafka, Load(events, 1, events // 2), ours)
+    report(arguments.kafka, Load(events, 1, 1_000, has_giant=True), ours)
     report(arguments.kafka, Load(events // 50, 1, 1_000), ("table",))
 
 

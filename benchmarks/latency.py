@@ -27,11 +27,11 @@ from confluent_kafka import Consumer, Producer
 from benchmarks.counting import an_event, config_of, make_topics
 from schemas.catalog import Catalog
 from schemas.quota import QuotaExceeded
-from streams.counting.crossings import Record
 from streams.counting.shard import Changes
 from streams.journal.counters import CountersConfig
 from streams.journal.journal import Journal
 from streams.journal.journal_writer import JournalWriter
+from streams.record import Record
 from streams.worker.app import build
 from streams.worker.collector import calm_collector
 

@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.counting import PARTITIONS, Load, config_of, fill, written
 from streams.journal.counters import CountersConfig
+from streams.journal.journal_reader import FETCH_RECORDS
 from streams.worker.app import CountersApp, build
 from streams.worker.collector import calm_collector
 
@@ -81,7 +82,7 @@ async def read_state(config: CountersConfig) -> tuple[int, float]:
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         while not all([await consumer.position(tp) >= end for tp, end in ends.items()]):
-            fetched = await consumer.getmany(timeout_ms=200)
+            fetched = await consumer.getmany(timeout_ms=200, max_records=FETCH_RECORDS)
             records += sum(map(len, fetched.values()))
     return records, time.perf_counter() - began
 

@@ -15,7 +15,7 @@ WINDOW_KINDS: tuple[WindowKind, ...] = ("billing_period", "hour", "day", "week")
 """Tumbling, UTC. A week is ISO's, from Monday; a billing period is the tenant's."""
 
 
-class Window(msgspec.Struct, frozen=True):
+class Window(msgspec.Struct, frozen=True, gc=False):
     """A tumbling window, `[start, end)`, UTC."""
 
     kind: WindowKind
@@ -75,7 +75,7 @@ class QuotaExceeded(
     deny_from: str | None = None
 
 
-class QuotaState(msgspec.Struct, frozen=True, omit_defaults=True):
+class QuotaState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One counter as gates read it, and as the counters' own changelog.
 
     `announced` holds the ids of crossings already told; `position` is the offset in

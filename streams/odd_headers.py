@@ -3,14 +3,12 @@
 Producers in C or Go may write such names, and one of them would end every worker that is given the
 partition. The record counts, as if it had no headers; all others keep theirs.
 
-Owns no connection: it changes how the library reads what was fetched, once a process.
+Owns no connection: `streams.fetched` has it used.
 """
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
-from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import (
     DefaultRecordBatch,
     _DefaultRecordBatchPy,
@@ -50,7 +48,7 @@ class _Patient(_DefaultRecordBatchPy):  # type: ignore[misc]
 
 
 class _Batch:
-    """A batch as the library reads it, and patiently from the record on that it cannot read."""
+    """A batch as the library reads it, or patiently where it holds what the library cannot."""
 
     def __init__(self, batch: Any, data: memoryview) -> None:
         self._batch = batch
@@ -60,26 +58,19 @@ class _Batch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        read = 0
         try:
-            for read, record in enumerate(self._batch, 1):  # noqa: B007  read is for what follows
-                yield record
+            return iter(list(self._batch))
         except UnicodeDecodeError:
-            yield from islice(_Patient(self._data), read, None)
+            return iter(_Patient(self._data))
 
     def __next__(self) -> Any:
         return next(self._batch)
 
 
-class _Records(_MemoryRecordsPy):  # type: ignore[misc]
+class PatientRecords(_MemoryRecordsPy):  # type: ignore[misc]
     """What was fetched of a partition, batch by batch."""
 
     def next_batch(self) -> Any:
         data = self._next_slice
         batch = super().next_batch()
         return _Batch(batch, data) if isinstance(batch, DefaultRecordBatch) else batch
-
-
-def install() -> None:
-    """Make every aiokafka consumer of this process read on; again changes nothing."""
-    fetcher.MemoryRecords = _Records

@@ -3,9 +3,8 @@
 Owns the facts that `usage.alerts` and `quota.exceeded` carry, not when they are due.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from schemas.event import Event
 from schemas.period import format_instant
@@ -15,6 +14,7 @@ from schemas.sent_at import sent_ms_of
 from streams.counting.folds import Counter, Told
 from streams.counting.limits import Limits, Step
 from streams.counting.sheet import Sheet
+from streams.record import Record
 
 Crossing = UsageAlert | QuotaExceeded
 
@@ -23,23 +23,6 @@ HARD = "hard:"
 
 ENTITLEMENTS_SOURCE = "entitlements"
 """Source of a cause that is no event but a change of entitlements; its id is the version."""
-
-
-class Record(Protocol):
-    """A record of `usage.events`, as consumers give it; `timestamp` is its arrival (epoch ms)."""
-
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Iterable[tuple[str, bytes | None]]: ...
 
 
 def cause_of(event: Event, record: Record) -> Cause:

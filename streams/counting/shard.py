@@ -12,12 +12,13 @@ from schemas.catalog import Catalog
 from schemas.entitlement import Entitlements
 from schemas.event import Event, Rejection
 from streams.counting.accounts import Accounts
-from streams.counting.crossings import Crossing, Judgement, Record, announce, cause_of, change_of
+from streams.counting.crossings import Crossing, Judgement, announce, cause_of, change_of
 from streams.counting.folds import FOLDS, Counter, add_member
 from streams.counting.limits import Term
 from streams.counting.repeats import Repeats
 from streams.counting.rows import Moment, Row, RowEncoder
 from streams.counting.sheet import NOT_HERE, Sheet
+from streams.record import Record
 
 _CLOCK_SLACK_MS = 86_400_000
 
@@ -38,7 +39,7 @@ class Changes:
 
 
 class Shard:
-    """Counts one partition. A repeat is known for one to two windows of `dedupe_window` offsets.
+    """Counts a partition. A repeat is known for one to two windows of `dedupe_window` offsets.
 
     A window of counters is dropped when no event for it can be admitted any more, `max_age_ms`
     after its end by the log's clock and a day for clocks that step back; None keeps all.
@@ -50,12 +51,14 @@ class Shard:
         catalog: Catalog,
         admission: Admission,
         *,
+        partition: int,
         dedupe_window: int,
         epoch: int,
         max_age_ms: int | None = None,
     ) -> None:
         self._admit = admission.admit
         self._repeats = Repeats(dedupe_window)
+        self._partition = partition
         self._epoch = epoch
         keep_ms = None if max_age_ms is None else max_age_ms + _CLOCK_SLACK_MS
         self._accounts = Accounts(catalog, keep_ms)
@@ -100,6 +103,7 @@ class Shard:
     def apply(self, records: Iterable[Record]) -> None:
         """Count records in the order of their offsets; one below `next` was seen and is ignored."""
         admit, accounts, repeats = self._admit, self._accounts, self._repeats
+        partition = self._partition
         has_seen = repeats.has_seen
         for record in records:
             offset, arrived_ms = record.offset, record.timestamp
@@ -110,7 +114,7 @@ class Shard:
             is_new = offset >= self._counted_to
             if is_new and arrived_ms >= accounts.expires_ms:
                 self._ended += accounts.expire(arrived_ms)
-            for event in admit(record.key, record.value, arrived_ms, record.partition):
+            for event in admit(record.key, record.value, arrived_ms, partition):
                 if type(event) is Rejection:
                     self._rejected += is_new
                 elif not has_seen(event):

@@ -47,13 +47,14 @@ class CountersConfig:
     topics: CounterTopics = CounterTopics()
     session_timeout_ms: int = 10_000
 
-    def shard(self) -> Shard:
-        """A shard without memory."""
+    def shard(self, partition: int) -> Shard:
+        """A partition's shard, without memory."""
         limits = self.max_age_ms, self.max_lead_ms, self.max_bytes
         admission = Admission(self.catalog, *limits, self.partitions)
         return Shard(
             self.catalog,
             admission,
+            partition=partition,
             dedupe_window=self.dedupe_window,
             epoch=self.epoch,
             max_age_ms=self.max_age_ms,

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from streams.counting.crossings import Record
 from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
 from streams.journal.journal_reader import JournalReader
 from streams.journal.journal_writer import JournalWriter
 from streams.journal.memory import Memory
+from streams.record import Record
 
 
 class Journal:
@@ -36,7 +36,7 @@ class Journal:
         memory: Memory | None = None,
     ) -> None:
         self.partition = partition
-        self.shard = config.shard()
+        self.shard = config.shard(partition)
         self.written = 0
         self.memory = memory
         self._reader = JournalReader(config, partition, self.shard)

@@ -3,6 +3,7 @@
 Belongs to no consumer group: what is read is the owner's own affair.
 """
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -11,20 +12,27 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.entitlement import Entitlements
 from schemas.errors import UNREADABLE, DependencyUnreachable
 from schemas.quota import INTERNAL, POSITION_KEY, StatePosition
-from streams import odd_headers
+from streams import fetched
 from streams.bounded import within
 from streams.journal.counters import CountersConfig
+from streams.record import Record
 
 logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1
 FETCH_WAIT_MS = 500
 """Longest poll of an idle partition; new records end it at once."""
+
+FETCH_RECORDS = 1_000
+"""So many at a time: all that a fetch holds at once would be new memory, half of reading's time."""
+
+RESTORE_ROWS = 20_000
+"""So many rows are read before they become counters: of many of one counter the last one does."""
 
 _decode_position = msgspec.json.Decoder(StatePosition).decode
 _decode_entitlements = msgspec.json.Decoder(Entitlements).decode
@@ -53,7 +61,7 @@ class JournalReader:
     """
 
     def __init__(self, config: CountersConfig, partition: int, shard: Loaded) -> None:
-        odd_headers.install()
+        fetched.install()
         self._epoch = config.epoch
         self._partition = partition
         self._shard = shard
@@ -101,26 +109,32 @@ class JournalReader:
 
     async def _read_to_ends(self) -> list[Entitlements]:
         published: list[Entitlements] = []
+        rows: dict[bytes, bytes | None] = {}
         while not await self._has_reached(self._ends):
-            for tp, records in (await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS)).items():
-                if tp == self._state:
-                    self.position = self._restore(records) or self.position
-                else:
-                    published += self._read(records)
+            fetched = await self._consumer.getmany(
+                timeout_ms=FETCH_WAIT_MS, max_records=FETCH_RECORDS
+            )
+            published += self._read(fetched.get(self._entitlements, ()))
+            rows |= latest(fetched.get(self._state, ()))
+            if len(rows) >= RESTORE_ROWS:
+                self._restore(rows)
+                rows.clear()
+                await asyncio.sleep(0)  # heartbeats and other partitions share the loop
+        self._restore(rows)
         self._consumer.pause(self._state)
         return published
 
     async def _has_reached(self, ends: dict[TopicPartition, int]) -> bool:
         return all([await self._consumer.position(tp) >= end for tp, end in ends.items()])
 
-    def _restore(self, records: Sequence[ConsumerRecord]) -> StatePosition | None:
-        # A counter is there once for each transaction until the log is compacted.
-        latest = {record.key: record.value for record in records}
-        position = latest.pop(POSITION_KEY, None)
-        for key, value in latest.items():
+    def _restore(self, rows: dict[bytes, bytes | None]) -> None:
+        """Take over rows, the last of each key."""
+        position = rows.pop(POSITION_KEY, None)
+        for key, value in rows.items():
             if not key.startswith(INTERNAL):
                 self._restore_row(key, value)
-        return None if position is None else _decode_position(position)
+        if position is not None:
+            self.position = _decode_position(position)
 
     def _restore_row(self, key: bytes, value: bytes | None) -> None:
         try:
@@ -144,7 +158,7 @@ class JournalReader:
             if self._shard.has_crossings:
                 on_crossing()
 
-    def _read(self, records: Sequence[ConsumerRecord]) -> list[Entitlements]:
+    def _read(self, records: Sequence[Record]) -> list[Entitlements]:
         read = []
         for record in records:
             self.entitlements_position = record.offset + 1
@@ -190,3 +204,8 @@ class JournalReader:
         """Stop following."""
         with contextlib.suppress(DependencyUnreachable):
             await within(CLOSE_SECONDS, self._consumer.stop(), "closing a consumer")
+
+
+def latest(records: Iterable[Record]) -> dict[bytes, bytes | None]:
+    """The last value of each key: until the log is compacted, there is one for each transaction."""
+    return {record.key: record.value for record in records if record.key is not None}

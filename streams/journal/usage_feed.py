@@ -5,7 +5,7 @@ from typing import Self
 from aiokafka import AIOKafkaConsumer
 
 from schemas.errors import Conflict
-from streams import odd_headers
+from streams import fetched
 from streams.counting.shard import Shard
 from streams.journal.counters import CountersConfig
 
@@ -16,7 +16,7 @@ class UsageFeed:
     """`usage.events` of a partition, read from where a shard wants it."""
 
     def __init__(self, config: CountersConfig, partition: int) -> None:
-        odd_headers.install()
+        fetched.install()
         self._place = config.usage(partition)
         self._consumer = AIOKafkaConsumer(
             **config.kafka.aiokafka(),

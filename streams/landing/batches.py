@@ -20,7 +20,7 @@ from pipelines.admission.event_columns import EventColumns
 from schemas.catalog import Catalog
 from schemas.event import Event, Rejection
 from schemas.quantity import MICRO
-from schemas.sent_at import sent_ms_of
+from schemas.sent_at import Headers, sent_ms_of_all
 from schemas.vector import position
 from streams.landing.columns import buffers, decimals, ends_of, marks, moments, spreading, texts
 
@@ -96,7 +96,7 @@ def judge(records: Sequence[Record], admission: Admission, found: Deliveries) ->
     found.partitions = [record.partition() for record in records]
     found.offsets = [record.offset() for record in records]
     found.arrived_ms = [record.timestamp()[1] for record in records]
-    found.sent_ms = list(map(_sent_ms, records))
+    found.sent_ms = sent_ms_of_all(_headers_of_all(records))
     keys = [record.key() for record in records]
     values = [record.value() for record in records]
     judged = admission.admit_all(keys, values, found.arrived_ms, found.partitions)
@@ -240,12 +240,16 @@ def _repeated(names: Iterable[tuple[str, str]], first: int) -> Iterator[int]:
         seen.add(name)
 
 
-def _sent_ms(record: Record) -> int | None:
-    try:
-        return sent_ms_of(_headers(record) or ())
-    except SystemError:  # a name is not UTF-8; the client keeps what it has half made
-        record.set_headers([])
-        return None
+def _headers_of_all(records: Sequence[Record]) -> list[Headers]:
+    found: list[Headers] = []
+    while len(found) < len(records):
+        try:
+            for headers in map(_headers, records[len(found) :]):
+                found.append(headers or ())
+        except SystemError:  # a name is not UTF-8; the client keeps what it has half made
+            records[len(found)].set_headers([])
+            found.append(())
+    return found
 
 
 def _printable(text: str) -> bytes:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from mode import Service
@@ -25,6 +25,7 @@ from streams.notices.attempts import Attempts, Deliver
 from streams.notices.facts import Fact, Receiver
 from streams.notices.notice_metrics import NoticeMetrics
 from streams.notices.progress import Notice, Progress
+from streams.record import Record
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class NoticeIntake(Service):
             # no await between a fetch and the look-up of what is held
             for tp, records in fetched.items():
                 if progress := self._held.get(tp):
-                    await self._hand_out(records, progress)
+                    await self._hand_out(tp, records, progress)
         except BaseException:
             self._fetch_again()
             raise
@@ -172,10 +173,12 @@ class NoticeIntake(Service):
         for tp in self._consumer.assignment() & self._held.keys():
             self._consumer.seek(tp, self._held[tp].handed_to)
 
-    async def _hand_out(self, records: Sequence[ConsumerRecord], progress: Progress) -> None:
+    async def _hand_out(
+        self, tp: TopicPartition, records: Sequence[Record], progress: Progress
+    ) -> None:
         for record in records:
             progress.open(record.offset, record.timestamp)
-            if (fact := _fact(record)) is None:
+            if (fact := _fact(tp, record)) is None:
                 progress.settle(record.offset)
             else:
                 await self._deliver(Notice(fact, record.offset, progress))
@@ -196,12 +199,12 @@ class NoticeIntake(Service):
                     progress.committed = offset
 
 
-def _fact(record: ConsumerRecord) -> Fact | None:
+def _fact(tp: TopicPartition, record: Record) -> Fact | None:
     """What a record announces; None where it is nothing, which the log is told."""
     try:
-        return Fact.of(record.value, record.timestamp)
-    except (*UNREADABLE, TypeError) as problem:
-        place = f"{record.topic}[{record.partition}] {record.offset}"
+        return Fact.of(record.value or b"", record.timestamp)
+    except UNREADABLE as problem:
+        place = f"{tp.topic}[{tp.partition}] {record.offset}"
         logger.error("%s is no announcement (%s) and is passed over", place, problem)
         return None
 

@@ -100,7 +100,7 @@ async def _rebuild(plan: RebuildPlan, partition: int) -> Rebuilt:
         await usage.require(start)
         cut = PartitionCut(config.epoch, partition, plan.partitions, start)
         parts = await asyncio.to_thread(plan.parts, cut)
-        shard = plan.remaking.shard(parts, before)
+        shard = plan.remaking.shard(partition, parts, before)
         shard.start_at(start)
         await usage.feed(shard, before.counted_to)
         writer = JournalWriter(config, partition)

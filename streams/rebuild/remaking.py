@@ -71,9 +71,9 @@ class Remaking:
     chosen: Chosen
     from_ms: int
 
-    def shard(self, parts: Iterable[Part], before: JournalRows) -> Shard:
+    def shard(self, partition: int, parts: Iterable[Part], before: JournalRows) -> Shard:
         """A shard with the chosen counters as usage makes them, and what was announced of them."""
-        shard = self.config.shard()
+        shard = self.config.shard(partition)
         rows = before.rows
         for key, counter in recount(parts, self.config.catalog, before.published).items():
             code = key.encode()

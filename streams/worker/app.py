@@ -10,7 +10,7 @@ from faust.types.web import Request, Response
 from faust.web.views import View
 from mode.types import ServiceT
 
-from streams import odd_headers
+from streams import fetched
 from streams.health.lag import PartitionLag
 from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig, CounterTopics
@@ -81,7 +81,7 @@ NOBODY = NotifyConfig()
 def build(config: CountersConfig, notify: NotifyConfig = NOBODY) -> CountersApp:
     """The application of one worker; nothing is opened before it runs."""
     pauses.install()
-    odd_headers.install()
+    fetched.install()
     app = CountersApp(
         config.group_id,
         broker=f"kafka://{config.kafka.servers}",  # a name: Faust itself connects to nothing

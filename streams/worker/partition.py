@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer
 
 from schemas.errors import DependencyUnreachable, Fenced
 from streams.bounded import told_to_end
@@ -21,6 +21,7 @@ from streams.journal.counters import CountersConfig
 from streams.journal.journal import Journal
 from streams.journal.journal_reader import now_ms
 from streams.journal.memory import Memory
+from streams.record import Record
 from streams.worker.slices import Slices
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class Batch:
     """Records on their way to a journal; there are no others below `end`."""
 
     live: Live
-    records: Sequence[ConsumerRecord]
+    records: Sequence[Record]
     end: int
 
     async def count(self) -> None:
@@ -194,7 +195,7 @@ class Tenure:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._leaving.wait(), seconds)
 
-    def claim(self, records: Sequence[ConsumerRecord], end: int) -> Batch | None:
+    def claim(self, records: Sequence[Record], end: int) -> Batch | None:
         """Take a fetch, or refuse it and have it fetched again.
 
         `end` is where the fetch ended; without records there is nothing between `fed` and it.

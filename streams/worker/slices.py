@@ -7,7 +7,7 @@ put out, and whoever came next with the same fetch in its hands as well.
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from aiokafka import ConsumerRecord
+from streams.record import Record
 
 SLICE_S = 0.05
 """An ordinary fetch of 2,000 records takes less, so it is one slice."""
@@ -20,13 +20,13 @@ class Slices:
     """
 
     def __init__(
-        self, records: Iterable[ConsumerRecord], clock: Callable[[], float] = time.monotonic
+        self, records: Iterable[Record], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.has_more = True
         self._records = iter(records)
         self._clock = clock
 
-    def __iter__(self) -> Iterator[ConsumerRecord]:
+    def __iter__(self) -> Iterator[Record]:
         self.has_more = False
         until_s = self._clock() + SLICE_S
         for record in self._records:

@@ -45,7 +45,7 @@ def test_a_worker_counts_on_and_so_does_its_heir(town: Town) -> None:
 
 
 async def _fed(town: Town) -> Shard:
-    shard = town.config.shard()
+    shard = town.config.shard(0)
     async with UsageFeed(town.config, 0) as usage:
         await usage.feed(shard, len(NAMES))
     return shard

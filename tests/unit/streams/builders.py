@@ -29,7 +29,6 @@ class ARecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
-    partition: int = 0
 
 
 def a_catalog() -> Catalog:
@@ -106,7 +105,14 @@ def a_shard(
     """A shard without any memory."""
     catalog = catalog or a_catalog()
     admission = Admission(catalog, max_age_ms, max_lead_ms=None, max_bytes=65_536)
-    return Shard(catalog, admission, dedupe_window=window, epoch=epoch, max_age_ms=max_age_ms)
+    return Shard(
+        catalog,
+        admission,
+        partition=0,
+        dedupe_window=window,
+        epoch=epoch,
+        max_age_ms=max_age_ms,
+    )
 
 
 def an_event(id_: object, n: object, tenant: str = "acme", time: str = NOON) -> dict[str, Any]:

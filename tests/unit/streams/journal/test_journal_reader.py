@@ -9,11 +9,13 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 
 from schemas.entitlement import Entitlements
 from schemas.quota import POSITION_KEY, QuotaState, StatePosition, Window
 from streams.counting.rows import encode
-from streams.journal.journal_reader import JournalReader, Loaded
+from streams.journal import journal_reader
+from streams.journal.journal_reader import JournalReader, Loaded, latest
 from tests.unit.streams.builders import (
     a_config,
     a_record,
@@ -38,6 +40,9 @@ class Restored:
     def restore(self, key: bytes, value: bytes | None) -> None:
         self.rows.append((key, value))
 
+    def start_at(self, counted_to: int) -> int:
+        return counted_to
+
 
 def records(*pairs: tuple[bytes, bytes | None]) -> list[Any]:
     return [SimpleNamespace(key=key, value=value, offset=n) for n, (key, value) in enumerate(pairs)]
@@ -54,6 +59,11 @@ def reading(folder: Path, loaded: object, act: Callable[[JournalReader], Any]) -
             await reader.close()
 
     return asyncio.run(run())
+
+
+def restored(reader: JournalReader, written: list[Any]) -> StatePosition | None:
+    reader._restore(latest(written))
+    return reader.position
 
 
 def at(usage: int) -> bytes:
@@ -73,9 +83,45 @@ def test_of_rows_written_again_and_again_the_last_is_restored(tmp_path: Path) ->
         (b"\x00other", b"internal"),
         (POSITION_KEY, at(9)),
     )
-    position = reading(tmp_path, shard, lambda reader: reader._restore(written))
+    position = reading(tmp_path, shard, lambda reader: restored(reader, written))
     assert shard.rows == [(b"a", b"2"), (b"b", None)]
     assert position.usage == 9
+
+
+class Log:
+    """A consumer of `quota.state` that is given two records at a time."""
+
+    def __init__(self, state: TopicPartition, written: list[Any]) -> None:
+        self._state, self._written, self._next = state, written, 0
+
+    async def position(self, tp: TopicPartition) -> int:
+        return self._next if tp == self._state else 0
+
+    async def getmany(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
+        start, self._next = self._next, self._next + 2
+        return {self._state: self._written[start : self._next]}
+
+    def pause(self, tp: TopicPartition) -> None:
+        """Nothing comes any more."""
+
+
+def test_rows_are_restored_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_reader, "RESTORE_ROWS", 3)
+    shard = Restored()
+    rows = [(b"a", b"1"), (b"b", b"1"), (b"a", b"2"), (b"c", b"1"), (b"b", b"2"), (b"d", b"1")]
+    written = records(*rows, (POSITION_KEY, at(9)))
+
+    async def load() -> int:
+        reader = JournalReader(a_config(tmp_path), 0, cast(Loaded, shard))
+        await reader.close()
+        reader._consumer = Log(reader._state, written)
+        reader._ends = {reader._state: len(written), reader._entitlements: 0}
+        return await reader.load()
+
+    assert asyncio.run(load()) == 9
+    # a fetch of two, another: three keys are enough
+    assert shard.rows[:3] == [(b"a", b"2"), (b"b", b"1"), (b"c", b"1")]
+    assert shard.rows[3:] == [(b"b", b"2"), (b"d", b"1")]
 
 
 def a_row(start: str) -> bytes:
@@ -116,7 +162,7 @@ def test_a_row_that_is_none_keeps_no_other_from_being_restored(
     shard = a_shard()
     written = records((b"a", a_row(OCTOBER)), foreign, (POSITION_KEY, at(1)))
     with caplog.at_level(logging.ERROR):
-        reading(tmp_path, shard, lambda reader: reader._restore(written))
+        reading(tmp_path, shard, lambda reader: restored(reader, written))
     shard.apply([a_record(1, an_event(1, 2))])
     assert rows(shard.changes().rows)["acme", "tokens", "2026-10"].used == "7"
     assert "is no counter" in caplog.text
@@ -125,7 +171,7 @@ def test_a_row_that_is_none_keeps_no_other_from_being_restored(
 def test_a_position_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     broken = records((POSITION_KEY, b"y"))
     with pytest.raises(msgspec.DecodeError):
-        reading(tmp_path, a_shard(), lambda reader: reader._restore(broken))
+        reading(tmp_path, a_shard(), lambda reader: restored(reader, broken))
 
 
 def of_pool(pool: int, version: int) -> Entitlements:

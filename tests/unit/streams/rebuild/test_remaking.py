@@ -104,7 +104,7 @@ def test_counters_made_anew_equal_those_that_saw_every_event(
     log: list[ARecord], catalog: Catalog, data: st.DataObject
 ) -> None:
     config = config_of(catalog)
-    straight = config.shard()
+    straight = config.shard(0)
     straight.apply_entitlements(ENTITLEMENTS, 0)
     straight.apply(log)
     straight.judge_all(2**42)
@@ -113,7 +113,7 @@ def test_counters_made_anew_equal_those_that_saw_every_event(
     remaking = Remaking(config, Chosen(frozenset(catalog.meters)), 0)
     before = journal(truth)
     stored = parts_of([record for record in log if record.offset < start], catalog)
-    shard = remaking.shard(stored, before)
+    shard = remaking.shard(0, stored, before)
     shard.start_at(start)
     shard.apply(log)
     shard.skip_to(before.counted_to)
@@ -128,7 +128,7 @@ def test_a_wrong_row_is_put_right_and_what_it_hid_is_announced() -> None:
     log = [a_record(n, an_event(n, 30)) for n in range(4)]
     found = JournalRows(counted_to=4)
     remaking = Remaking(config, Chosen(frozenset({"tokens"})), 0)
-    shard = remaking.shard(parts_of(log, config.catalog), found)
+    shard = remaking.shard(0, parts_of(log, config.catalog), found)
     shard.start_at(4)
     changes = remaking.changes(shard, found, 4)
     [(key, value), (_, row)] = changes.rows
@@ -141,12 +141,12 @@ def test_a_wrong_row_is_put_right_and_what_it_hid_is_announced() -> None:
 def test_what_was_announced_meanwhile_is_not_announced_again() -> None:
     config = config_of(a_catalog())
     log = [a_record(n, an_event(n, 30)) for n in range(4)]
-    owner = config.shard()
+    owner = config.shard(0)
     owner.apply(log)
     found = journal(owner.changes())
     found.published.clear()
     remaking = Remaking(config, Chosen(frozenset({"tokens"})), 0)
-    shard = remaking.shard(parts_of(log, config.catalog), JournalRows())
+    shard = remaking.shard(0, parts_of(log, config.catalog), JournalRows())
     shard.start_at(4)
     changes = remaking.changes(shard, found, 4)
     assert changes.crossings == []
@@ -156,12 +156,12 @@ def test_what_was_announced_meanwhile_is_not_announced_again() -> None:
 
 def test_a_row_that_no_usage_explains_becomes_nothing_and_keeps_what_was_announced() -> None:
     config = config_of(a_catalog())
-    owner = config.shard()
+    owner = config.shard(0)
     owner.apply([a_record(0, an_event(0, 500))])
     found = journal(owner.changes())
     found.published.clear()
     remaking = Remaking(config, Chosen(frozenset({"tokens"})), 0)
-    shard = remaking.shard((), found)
+    shard = remaking.shard(0, (), found)
     shard.start_at(1)
     [_, (_, row)] = remaking.changes(shard, found, 1).rows
     state = msgspec.json.decode(row or b"", type=QuotaState)
@@ -175,13 +175,13 @@ def test_a_grace_goes_on_where_its_counter_is_made_anew(*, corrected: int, is_st
     graced = msgspec.structs.replace(limits(10, 100), deny_after_s=86_400)
     published = entitled(1, {OCTOBER: graced})
     log = [a_record(0, an_event(0, 15)), a_record(1, an_event(1, corrected))]
-    owner = config.shard()
+    owner = config.shard(0)
     owner.apply_entitlements(published, 0)
     owner.apply(log)
     found = journal(owner.changes())
     found.published = {"acme": published}
     remaking = Remaking(config, Chosen(frozenset({"tokens"})), 0)
-    shard = remaking.shard(parts_of(log, config.catalog) if is_stored else (), found)
+    shard = remaking.shard(0, parts_of(log, config.catalog) if is_stored else (), found)
     shard.start_at(2)
     [_, (_, row)] = remaking.changes(shard, found, 2).rows
     state = msgspec.json.decode(row or b"", type=QuotaState)
@@ -192,14 +192,14 @@ def test_a_period_is_recast_of_days_of_which_one_was_emptied() -> None:
     config = config_of(a_wide_catalog(anniversary=True))
     times = ("2026-10-03T12:00:00Z", "2026-10-05T12:00:00Z")
     log = [a_record(n, an_event(n, n + 5, time=time)) for n, time in enumerate(times)]
-    owner = config.shard()
+    owner = config.shard(0)
     owner.apply(log)
     found = journal(owner.changes())
     found.published.clear()
     remaking = Remaking(config, Chosen(frozenset({"level"})), 0)
-    shard = remaking.shard(parts_of(log[:1], config.catalog), found)
+    shard = remaking.shard(0, parts_of(log[:1], config.catalog), found)
     shard.start_at(2)
-    heir = config.shard()
+    heir = config.shard(0)
     for key, value in remaking.changes(shard, found, 2).rows:
         if not is_rebuild(key):
             heir.restore(key, value)
@@ -210,7 +210,7 @@ def test_a_period_is_recast_of_days_of_which_one_was_emptied() -> None:
 
 def test_a_row_of_no_window_is_not_taken_over() -> None:
     config = config_of(a_catalog())
-    owner = config.shard()
+    owner = config.shard(0)
     owner.apply([a_record(0, an_event(0, 5))])
     found = journal(owner.changes())
     [key, *_] = found.rows
@@ -228,7 +228,7 @@ def test_a_rebuild_is_recorded_for_what_was_chosen(
     config = config_of(a_catalog())
     log = [a_record(0, an_event(0, 30)), a_record(1, an_event(1, 30, tenant="other"))]
     remaking = Remaking(config, Chosen(frozenset({"calls"}), frozenset(tenants)), 0)
-    shard = remaking.shard((), JournalRows())
+    shard = remaking.shard(0, (), JournalRows())
     shard.start_at(0)
     shard.apply(log)
     changes = remaking.changes(shard, JournalRows(), 0)

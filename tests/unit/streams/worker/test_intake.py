@@ -66,7 +66,7 @@ class Writing:
     """A journal in the middle of a transaction."""
 
     def __init__(self, config: CountersConfig, writing_s: float) -> None:
-        self.shard, self.partition, self.writing_s = config.shard(), 3, writing_s
+        self.shard, self.partition, self.writing_s = config.shard(3), 3, writing_s
 
 
 @pytest.mark.parametrize(("writing_s", "rests"), [(0.0, False), (CHOKED_S + 1, True)])

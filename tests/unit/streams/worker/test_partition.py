@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.period import parse_instant
-from streams.counting.crossings import Record
 from streams.counting.shard import Shard
 from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
 from streams.journal.journal import Journal
 from streams.journal.journal_reader import now_ms
+from streams.record import Record
 from streams.worker import slices
 from streams.worker.partition import Batch, Live, Tenure
 from tests.unit.streams.builders import NOON, ARecord, a_config, a_record, an_event
@@ -61,13 +61,13 @@ class MemoryJournal:
 
 async def _live(config: CountersConfig, consumed: Consumed) -> tuple[Tenure, MemoryJournal]:
     tenure = Tenure(config, 3, cast(AIOKafkaConsumer, consumed), CounterMetrics())
-    journal = MemoryJournal(config.shard())
+    journal = MemoryJournal(config.shard(0))
     tenure.live = Live(cast(Journal, journal))
     return tenure, journal
 
 
-def fetch(*offsets: int) -> list[ConsumerRecord]:
-    return [cast(Any, a_record(offset, an_event(offset, 1))) for offset in offsets]
+def fetch(*offsets: int) -> list[Record]:
+    return [a_record(offset, an_event(offset, 1)) for offset in offsets]
 
 
 def claimed(batch: Batch | None) -> list[int] | None:
