@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from countinghouse.chaos.topics import ASK_SECONDS, Ends, StateReading, TopicReader
+from countinghouse.chaos.topics import ASK_SECONDS, Ends, PositionPauses, StateReading, TopicReader
 from schemas.errors import DependencyUnreachable
 from schemas.topics import ENTITLEMENTS, QUOTA_STATE, USAGE_EVENTS
 from stores.kafka import KafkaAccess
@@ -27,7 +27,7 @@ LANDED_TOPICS = (USAGE_EVENTS, QUOTA_STATE)
 
 
 class Landed:
-    """What landing has committed, waited for where a transaction decides about it."""
+    """What landing has committed; of a transaction that is open, what was before it."""
 
     def __init__(self, kafka: KafkaAccess, partitions: int) -> None:
         self._partitions = range(partitions)
@@ -35,17 +35,14 @@ class Landed:
             {
                 **kafka.confluent(),
                 "group.id": LANDING_GROUP,
-                "isolation.level": "read_committed",
+                "isolation.level": "read_uncommitted",  # else an open transaction is waited for
                 "enable.auto.commit": False,
                 "log_level": 0,
             }
         )
 
     def of(self, topic: str) -> dict[int, int]:
-        """Offsets by partition; none while the broker does not tell.
-
-        It does not while a transaction that holds offsets is open, that of a dead process included.
-        """
+        """Offsets by partition; none while the broker does not tell."""
         asked = [TopicPartition(topic, n) for n in self._partitions]
         with suppress(KafkaException):
             found = self._consumer.committed(asked, ASK_SECONDS)
@@ -71,33 +68,67 @@ class Pause:
             self._reached, self._moved = reached, now
 
 
-class LandingWatch:
-    """Notes the longest time in which landing committed nothing while usage was flowing."""
+class Sampler:
+    """Does something over and over in a thread of its own, and once more at the end."""
 
-    def __init__(self, kafka: KafkaAccess, partitions: int) -> None:
-        self._landed = Landed(kafka, partitions)
+    def __init__(self, name: str, act: Callable[[], None]) -> None:
+        self._act = act
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="chaos-landing-watch", daemon=True)
-        self._pause = Pause(time.monotonic())
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> int:
-        """End, and tell the longest time in milliseconds."""
+    def stop(self) -> None:
+        """End."""
         self._stopping.set()
         self._thread.join()
-        self._note()
+        self._act()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(SAMPLE_SECONDS):
+            self._act()
+
+
+class LandingWatch:
+    """Notes the longest time in which landing committed nothing while usage was flowing."""
+
+    def __init__(self, kafka: KafkaAccess, partitions: int) -> None:
+        self._landed = Landed(kafka, partitions)
+        self._pause = Pause(time.monotonic())
+        self._sampler = Sampler("chaos-landing-watch", self._note)
+        self.start = self._sampler.start
+
+    def stop(self) -> int:
+        """End, and tell the longest time in milliseconds."""
+        self._sampler.stop()
         self._landed.close()
         return int(self._pause.longest * 1000)
 
-    def _watch(self) -> None:
-        while not self._stopping.wait(SAMPLE_SECONDS):
-            self._note()
-
     def _note(self) -> None:
         self._pause.note(sum(self._landed.of(USAGE_EVENTS).values()), time.monotonic())
+
+
+class CountingWatch:
+    """Notes the longest time in which a partition was not counted while usage was flowing."""
+
+    def __init__(self, kafka: KafkaAccess, partitions: int) -> None:
+        self._reader = TopicReader(kafka, QUOTA_STATE, partitions)
+        self._pauses = PositionPauses()
+        self._sampler = Sampler("chaos-counting-watch", self._note)
+        self.start = self._sampler.start
+
+    def stop(self) -> int:
+        """End, and tell the longest time in milliseconds."""
+        self._sampler.stop()
+        self._reader.close()
+        return self._pauses.longest_ms
+
+    def _note(self) -> None:
+        with suppress(DependencyUnreachable):  # it is read on once the broker is back
+            for record in self._reader.news():
+                self._pauses.take(record)
 
 
 class Behind(NamedTuple):

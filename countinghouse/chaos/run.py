@@ -8,7 +8,7 @@ from countinghouse.chaos import verdict
 from countinghouse.chaos.auditor import Auditor
 from countinghouse.chaos.court import Court
 from countinghouse.chaos.plans import Plans
-from countinghouse.chaos.progress import LandingWatch, Settling
+from countinghouse.chaos.progress import CountingWatch, LandingWatch, Settling
 from countinghouse.chaos.report import Figures, Outcome, fault_line
 from countinghouse.chaos.schedule import BROKER, CREWS, schedule
 from countinghouse.chaos.siege import Done, Siege
@@ -68,7 +68,7 @@ class ChaosRun:
         self._report(f"everything runs in {self._town.settings.home}")
         auditor = Auditor(self._town.settings)
         auditor.start()
-        siege, traffic, landing_stood_ms = self._besiege(plans)
+        siege, traffic, stood_ms = self._besiege(plans)
         audit = auditor.stop()
         stopped = time.monotonic()
         state = self._settle(plans)
@@ -80,8 +80,8 @@ class ChaosRun:
         figures = self._figures(
             seconds=int(time.monotonic() - started),
             plan_changes=plans.changes,
-            counting_stood_ms=state.longest_pause_ms,
-            landing_stood_ms=landing_stood_ms,
+            counting_stood_ms=stood_ms[0],
+            landing_stood_ms=stood_ms[1],
             settled_ms=settled_ms,
         )
         home = str(self._town.settings.home)
@@ -101,20 +101,22 @@ class ChaosRun:
             self._town.await_ready(name)
         return plans
 
-    def _besiege(self, plans: Plans) -> tuple[Siege, Traffic, int]:
-        """Traffic and faults; how long landing stood still at the longest (milliseconds)."""
+    def _besiege(self, plans: Plans) -> tuple[Siege, Traffic, tuple[int, int]]:
+        """Traffic and faults; how long counting and landing stood at the longest (milliseconds)."""
         options, kafka = self._options, self._town.settings.kafka_access
         traffic = Traffic(
             kafka, self._tenants, options.partitions, options.rate, options.seed, self._truth
         )
-        watch = LandingWatch(kafka, options.partitions)
+        watches = CountingWatch(kafka, options.partitions), LandingWatch(kafka, options.partitions)
         traffic.start()
-        watch.start()
+        for watch in watches:
+            watch.start()
         siege = Siege(self._town, traffic, plans, self._on_fault)
         faults = schedule(options.seed, options.duration_ms, options.workers, options.landers)
         siege.run(faults, options.duration_ms)
         traffic.stop(sorted(self._changing))
-        return siege, traffic, watch.stop()
+        counting, landing = watches
+        return siege, traffic, (counting.stop(), landing.stop())
 
     def _on_fault(self, done: Done) -> None:
         self._report(fault_line(done))

@@ -145,17 +145,11 @@ def read_all(kafka: KafkaAccess, topic: str, partitions: int) -> list[Read]:
 
 @dataclass
 class StateReading:
-    """`quota.state`, compacted by key: rows, and the newest complete position by partition.
-
-    `longest_pause_ms` is the longest time between two complete positions of a partition that did
-    not stand still for lack of usage.
-    """
+    """`quota.state`, compacted by key: rows, and the newest complete position by partition."""
 
     rows: dict[CounterKey, bytes] = field(default_factory=dict)
     usage: dict[int, int] = field(default_factory=dict)
     entitlements: dict[int, int] = field(default_factory=dict)
-    longest_pause_ms: int = 0
-    _seen_ms: dict[int, int] = field(default_factory=dict)
 
     def take(self, record: Read) -> None:
         """Take note of a record; tombstones end a row."""
@@ -171,15 +165,34 @@ class StateReading:
             self.rows[key] = record.value
 
     def _take_position(self, record: Read) -> None:
-        position = json.loads(record.value or b"{}")
-        if not position.get("complete"):
-            return
-        partition = record.partition
-        pause_ms = record.timestamp_ms - self._seen_ms.get(partition, record.timestamp_ms)
-        self.longest_pause_ms = max(self.longest_pause_ms, pause_ms)
-        self._seen_ms[partition] = record.timestamp_ms
-        self.usage[partition] = position["usage"]
-        self.entitlements[partition] = position["entitlements"]
+        if position := _complete_position(record):
+            self.usage[record.partition] = position["usage"]
+            self.entitlements[record.partition] = position["entitlements"]
+
+
+@dataclass
+class PositionPauses:
+    """The longest time (ms) between two complete positions of a partition of `quota.state`.
+
+    Of records as they are written: later the log is compacted, and all but the last are gone.
+    """
+
+    longest_ms: int = 0
+    _seen_ms: dict[int, int] = field(default_factory=dict)
+
+    def take(self, record: Read) -> None:
+        """Take note of a record."""
+        if record.key and record.key.startswith(INTERNAL) and _complete_position(record):
+            at_ms = record.timestamp_ms
+            pause_ms = at_ms - self._seen_ms.get(record.partition, at_ms)
+            self.longest_ms = max(self.longest_ms, pause_ms)
+            self._seen_ms[record.partition] = at_ms
+
+
+def _complete_position(record: Read) -> dict[str, Any] | None:
+    """The position that ends a transaction; None of any other internal record."""
+    position: dict[str, Any] = json.loads(record.value or b"{}")
+    return position if position.get("complete") else None
 
 
 def log_places(records: list[Read]) -> tuple[dict[int, tuple[int, int]], list[str]]:

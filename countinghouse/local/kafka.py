@@ -54,6 +54,8 @@ transaction.state.log.segment.bytes=16777216
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
+# a transaction that a killed process left is ended a second after its time (10 s by default)
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 # a killed broker is let in again when its last session is over (9 s by default)
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=1000

@@ -22,6 +22,10 @@ PATIENCE_SECONDS = 6
 ABORT_SECONDS = 2
 """How long is waited for each step, so that a stop takes less than ten seconds in all."""
 
+TRANSACTION_SECONDS = 10
+"""Longer than any of ours. One that a killed process leaves is ended by the broker after that, and
+until then nobody is told what is committed of its partitions: they are not landed."""
+
 MAX_DETAIL_BYTES = 1_000
 MAX_ELEMENT_BYTES = 900_000
 """A record of at most a megabyte, with its key and headers, must fit into one again."""
@@ -42,7 +46,7 @@ class DeadLetters:
             "partitioner": "murmur2_random",
             "compression.type": "zstd",
             "linger.ms": 5,
-            "transaction.timeout.ms": 30_000,
+            "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
             "logger": _log,
         }
         self._group = group

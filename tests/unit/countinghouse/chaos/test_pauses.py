@@ -1,8 +1,11 @@
-"""The longest pause of landing, the one included that has not ended when the siege does."""
+"""The longest pauses of landing and of counting."""
+
+import json
 
 import pytest
 
 from countinghouse.chaos.progress import Pause
+from countinghouse.chaos.topics import PositionPauses, Read
 
 
 @pytest.mark.parametrize(
@@ -20,3 +23,22 @@ def test_a_pause_counts_while_it_goes_on(samples: list[tuple[int, float]], longe
     for reached, at in samples:
         pause.note(reached, at)
     assert pause.longest == longest
+
+
+def position(partition: int, at_ms: int, *, complete: bool = True) -> Read:
+    value = json.dumps({"usage": 1, "entitlements": 0, "complete": complete}).encode()
+    return Read(partition, 0, at_ms, b"\x00position", value, {})
+
+
+def test_counting_pauses_between_a_partitions_complete_positions() -> None:
+    pauses = PositionPauses()
+    for record in (
+        position(0, 1_000),
+        position(1, 1_100),
+        Read(0, 0, 1_200, b'["a","m","hour","now"]', b"{}", {}),
+        position(0, 1_900, complete=False),
+        position(0, 4_000),
+        position(1, 2_000),
+    ):
+        pauses.take(record)
+    assert pauses.longest_ms == 3_000
