@@ -181,7 +181,7 @@ def _reader(kafka: KafkaAccess, group: str) -> Consumer:
             **kafka.confluent(),
             "group.id": group,
             # What was committed is told all the same, but `read_committed` waits for the end of a
-            # transaction that is under way: forty seconds, if its landing was killed.
+            # transaction that is under way: until the broker ends it, if its landing was killed.
             "isolation.level": "read_uncommitted",
             "enable.auto.commit": False,
             "log_level": 0,

@@ -119,11 +119,11 @@ class CountingWatch:
         self._sampler = Sampler("chaos-counting-watch", self._note)
         self.start = self._sampler.start
 
-    def stop(self) -> int:
-        """End, and tell the longest time in milliseconds."""
+    def stop(self, ended_ms: int) -> int:
+        """End, and tell the longest time in milliseconds; usage was flowing until `ended_ms`."""
         self._sampler.stop()
         self._reader.close()
-        return self._pauses.longest_ms
+        return self._pauses.until(ended_ms)
 
     def _note(self) -> None:
         with suppress(DependencyUnreachable):  # it is read on once the broker is back

@@ -68,7 +68,7 @@ class ChaosRun:
         self._report(f"everything runs in {self._town.settings.home}")
         auditor = Auditor(self._town.settings)
         auditor.start()
-        siege, traffic, stood_ms = self._besiege(plans)
+        siege, traffic, stood = self._besiege(plans)
         audit = auditor.stop()
         stopped = time.monotonic()
         state = self._settle(plans)
@@ -80,9 +80,8 @@ class ChaosRun:
         figures = self._figures(
             seconds=int(time.monotonic() - started),
             plan_changes=plans.changes,
-            counting_stood_ms=stood_ms[0],
-            landing_stood_ms=stood_ms[1],
             settled_ms=settled_ms,
+            **stood,
         )
         home = str(self._town.settings.home)
         return Outcome(self._options.seed, home, figures, siege.done, self._town.endings, verdicts)
@@ -101,22 +100,25 @@ class ChaosRun:
             self._town.await_ready(name)
         return plans
 
-    def _besiege(self, plans: Plans) -> tuple[Siege, Traffic, tuple[int, int]]:
-        """Traffic and faults; how long counting and landing stood at the longest (milliseconds)."""
+    def _besiege(self, plans: Plans) -> tuple[Siege, Traffic, dict[str, int]]:
+        """Traffic and faults; the figures of how long counting and landing stood at the longest."""
         options, kafka = self._options, self._town.settings.kafka_access
         traffic = Traffic(
             kafka, self._tenants, options.partitions, options.rate, options.seed, self._truth
         )
-        watches = CountingWatch(kafka, options.partitions), LandingWatch(kafka, options.partitions)
+        counting = CountingWatch(kafka, options.partitions)
+        landing = LandingWatch(kafka, options.partitions)
         traffic.start()
-        for watch in watches:
-            watch.start()
+        counting.start()
+        landing.start()
         siege = Siege(self._town, traffic, plans, self._on_fault)
         faults = schedule(options.seed, options.duration_ms, options.workers, options.landers)
         siege.run(faults, options.duration_ms)
         traffic.stop(sorted(self._changing))
-        counting, landing = watches
-        return siege, traffic, (counting.stop(), landing.stop())
+        ended_ms = int(time.time() * 1000)
+        # landing first: nothing flows any more, and it counts by the clock
+        stood = {"landing_stood_ms": landing.stop(), "counting_stood_ms": counting.stop(ended_ms)}
+        return siege, traffic, stood
 
     def _on_fault(self, done: Done) -> None:
         self._report(fault_line(done))

@@ -172,12 +172,12 @@ class StateReading:
 
 @dataclass
 class PositionPauses:
-    """The longest time (ms) between two complete positions of a partition of `quota.state`.
+    """How long partitions of `quota.state` were without a new complete position.
 
     Of records as they are written: later the log is compacted, and all but the last are gone.
     """
 
-    longest_ms: int = 0
+    _longest_ms: int = 0
     _seen_ms: dict[int, int] = field(default_factory=dict)
 
     def take(self, record: Read) -> None:
@@ -185,8 +185,12 @@ class PositionPauses:
         if record.key and record.key.startswith(INTERNAL) and _complete_position(record):
             at_ms = record.timestamp_ms
             pause_ms = at_ms - self._seen_ms.get(record.partition, at_ms)
-            self.longest_ms = max(self.longest_ms, pause_ms)
+            self._longest_ms = max(self._longest_ms, pause_ms)
             self._seen_ms[record.partition] = at_ms
+
+    def until(self, ended_ms: int) -> int:
+        """The longest time (ms), one that had not ended by then included."""
+        return max([self._longest_ms, *(ended_ms - seen for seen in self._seen_ms.values())])
 
 
 def _complete_position(record: Read) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ ABORT_SECONDS = 2
 
 TRANSACTION_SECONDS = 10
 """Longer than any of ours. One that a killed process leaves is ended by the broker after that, and
-until then nobody is told what is committed of its partitions: they are not landed."""
+until then no lander is told what is committed of its partitions: they are not landed."""
 
 MAX_DETAIL_BYTES = 1_000
 MAX_ELEMENT_BYTES = 900_000

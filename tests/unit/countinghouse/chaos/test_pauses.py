@@ -30,7 +30,10 @@ def position(partition: int, at_ms: int, *, complete: bool = True) -> Read:
     return Read(partition, 0, at_ms, b"\x00position", value, {})
 
 
-def test_counting_pauses_between_a_partitions_complete_positions() -> None:
+@pytest.mark.parametrize(("ended_ms", "longest_ms"), [(4_100, 3_000), (6_500, 4_500)])
+def test_counting_pauses_until_a_partitions_next_complete_position(
+    ended_ms: int, longest_ms: int
+) -> None:
     pauses = PositionPauses()
     for record in (
         position(0, 1_000),
@@ -41,4 +44,4 @@ def test_counting_pauses_between_a_partitions_complete_positions() -> None:
         position(1, 2_000),
     ):
         pauses.take(record)
-    assert pauses.longest_ms == 3_000
+    assert pauses.until(ended_ms) == longest_ms
