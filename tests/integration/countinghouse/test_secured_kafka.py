@@ -5,6 +5,7 @@ The broker is the local stack's, with a certificate of an authority of the test'
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -127,7 +128,8 @@ def test_a_call_that_is_refused_says_why(plant: Plant, monkeypatch: pytest.Monke
         ("signed", PLAIN_TEXT, "", "SECURITY_PROTOCOL"),
         ("mutual", PLAIN_TEXT, "", "SECURITY_PROTOCOL"),
         ("mutual", {}, "certificate required", "CERTIFICATE_FILE"),
-        ("inside", {}, "PLAINTEXT broker listener", "SECURITY_PROTOCOL"),
+        # the client says which, by whether its own hello was sent before that broker hung up
+        ("inside", {}, "PLAINTEXT broker listener|closed by peer", "SECURITY_PROTOCOL"),
     ],
 )
 def test_who_comes_otherwise_is_not_let_in(
@@ -141,5 +143,5 @@ def test_who_comes_otherwise_is_not_let_in(
     servers = getattr(broker, listener)
     found = trouble(replace(plant.settings.kafka_access, servers=servers, **changes))
     assert found is not None
-    assert reason in found.reason
+    assert re.search(reason, found.reason)
     assert f"COUNTINGHOUSE_KAFKA_{variable}" in found.remedy
