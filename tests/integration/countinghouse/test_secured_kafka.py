@@ -25,7 +25,15 @@ from stores.kafka import KafkaAccess
 from stores.kafka_trouble import trouble
 from stores.log import topic_id
 from streams.topics import partition_counts
-from tests.plants import Plant, announced, plant_beside, used, wait_for, wait_until_counted
+from tests.plants import (
+    PATIENCE_SECONDS,
+    Plant,
+    announced,
+    plant_beside,
+    used,
+    wait_for,
+    wait_until_counted,
+)
 from tests.secured import PASSWORD, Secured, secured_broker
 
 pytestmark = pytest.mark.integration
@@ -58,7 +66,7 @@ def test_usage_is_sent_counted_announced_and_landed(plant: Plant) -> None:
     ):
         for tokens in (600, 500):
             usage.record(TENANT, "llm.request", {"input_tokens": tokens, "output_tokens": 0})
-        assert usage.flush() == 0
+        assert usage.flush(PATIENCE_SECONDS) == 0
         wait_until_counted(plant)
         wait_for(lambda: gate.decide(TENANT, "tokens") == "deny", "the gate to close")
         assert used(plant, "tokens") == {TENANT: 1100}
