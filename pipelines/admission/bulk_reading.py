@@ -4,27 +4,47 @@ For meters that count events or add up properties; what others make of an event 
 """
 
 from collections.abc import Callable, Sequence
-from functools import reduce
-from operator import add, attrgetter
+from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipelines.admission.quick_reading import MODEL, WHOLE, Indexed, Labels, Reading
 from schemas.quantity import MICRO
 
 
 class Readings(NamedTuple):
-    """What the meters make of events: for each the meters' indexes and their values in 1e-6 units.
+    """What the meters make of events: for each the meters' indexes, and what `Reading` has besides.
 
-    And what `Reading` has beside them.
+    `micros` are the values of all in 1e-6 units, each event's behind those of the one before.
     """
 
     meters: Sequence[tuple[int, ...]]
-    micros: Sequence[tuple[int, ...]]
+    micros: NDArray[np.int64]
     members: Sequence[Labels]
     dimensions: Sequence[Labels]
     models: Sequence[str]
+
+    @property
+    def are_alike(self) -> bool:
+        """Is every event read by the same meters, as most are?"""
+        return bool(self.meters) and self.meters.count(self.meters[0]) == len(self.meters)
+
+    def flat_meters(self) -> NDArray[np.int32]:
+        """The meters' indexes as `micros` has their values."""
+        if self.are_alike:
+            return np.tile(np.array(self.meters[0], np.int32), len(self.meters))
+        return np.fromiter(chain.from_iterable(self.meters), np.int32)
+
+    def ends(self) -> NDArray[np.int32]:
+        """Where the values of each event begin, and where the last ones end."""
+        if self.are_alike:
+            return np.arange(len(self.meters) + 1, dtype=np.int32) * len(self.meters[0])
+        return np.cumsum([0, *map(len, self.meters)], dtype=np.int32)
 
 
 BulkReader = Callable[[Sequence[msgspec.Raw]], Readings]
@@ -42,11 +62,25 @@ def side_by_side(readings: Sequence[Reading]) -> Readings:
     """Readings of events, each made by itself."""
     return Readings(
         [tuple([meter for meter, _ in values]) for values, _, _, _ in readings],
-        [tuple([micro for _, micro in values]) for values, _, _, _ in readings],
+        np.array([micro for values, _, _, _ in readings for _, micro in values], np.int64),
         [members for _, members, _, _ in readings],
         [dimensions for _, _, dimensions, _ in readings],
         [model for _, _, _, model in readings],
     )
+
+
+def in_turn(read: Sequence[Readings], places: Sequence[int]) -> Readings:
+    """All these readings, one behind the other, of events at these places: in the places' order."""
+    order = np.argsort(places).tolist()
+    lists = [pa.ListArray.from_arrays(each.ends(), each.micros) for each in read]
+    micros = pa.concat_arrays(lists).take(pa.array(order)).flatten()
+
+    def of_each(name: str) -> list[Any]:
+        every = list(chain.from_iterable(getattr(each, name) for each in read))
+        return [every[index] for index in order]
+
+    names = "members", "dimensions", "models"
+    return Readings(of_each("meters"), micros.to_numpy(), *map(of_each, names))
 
 
 class _Added:
@@ -67,20 +101,14 @@ class _Added:
 
     def read(self, texts: Sequence[msgspec.Raw]) -> Readings:
         rows, count = list(map(self._decode, texts)), len(texts)
-        micros = {
-            name: [whole * MICRO for whole in map(attrgetter(own), rows)]
+        whole = {
+            name: np.fromiter(map(attrgetter(own), rows), np.int64, count)
             for name, own in self._own.items()
         }
-        values = [
-            _sums([micros[name] for name in properties]) if properties else [MICRO] * count
-            for properties in self._added
-        ]
+        values = np.ones((count, len(self._added)), np.int64)
+        for place, properties in enumerate(self._added):
+            if properties:  # few, and each of a size that their sum in 1e-6 units fits
+                values[:, place] = sum(whole[name] for name in properties)
         models = [""] * count if MODEL in self._own else [row.model for row in rows]
         none: list[Labels] = [()] * count
-        by_event = list(zip(*values, strict=True)) if values else [()] * count
-        return Readings([self._indexes] * count, by_event, none, none, models)
-
-
-def _sums(columns: Sequence[list[int]]) -> list[int]:
-    """The sums of columns, row by row."""
-    return reduce(lambda sums, column: list(map(add, sums, column)), columns)
+        return Readings([self._indexes] * count, values.ravel() * MICRO, none, none, models)

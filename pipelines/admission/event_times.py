@@ -6,12 +6,20 @@ text up to the second is nearly always known already.
 
 from collections.abc import Sequence
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from schemas.event import EARLIEST_MS, LATEST_MS, parse_time
 
 SECOND_LENGTH = len("2026-10-01T12:30:00")
 MOST_PARTS = 50_000
 """So many parts are kept of each kind, about six megabytes; then they are learned anew."""
 
+_USUAL = len("2026-10-01T12:30:00.250Z")
+_ALL_USUAL = pa.scalar({"min": _USUAL, "max": _USUAL}, pc.min_max(pa.array([0], pa.int32())).type)
+_INSTANT = pa.timestamp("ms", "UTC")
 _A_SECOND = "2026-01-01T00:00:00"
 _DAY_MS = 86_400_000
 
@@ -31,13 +39,12 @@ class EventTimes:
         except KeyError:
             return self._learned(text)
 
-    def read_all(self, texts: Sequence[str]) -> list[int]:
+    def read_all(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """The times of many texts, as `read` reads each. Raises ValueError as it does."""
-        seconds, rests = self._seconds, self._rests
-        try:
-            return [seconds[text[:SECOND_LENGTH]] + rests[text[SECOND_LENGTH:]] for text in texts]
-        except KeyError:
-            return list(map(self.read, texts))
+        usual = _usual_times(texts)
+        if usual is not None:
+            return usual
+        return np.fromiter(map(self.read, texts), np.int64, len(texts))
 
     def _learned(self, text: str) -> int:
         time_ms = _read(text)
@@ -50,6 +57,23 @@ class EventTimes:
             _remember(self._rests, rest, rest_ms)
             _remember(self._seconds, text[:SECOND_LENGTH], time_ms - rest_ms)
         return time_ms
+
+
+def _usual_times(texts: Sequence[str]) -> NDArray[np.int64] | None:
+    """The times, if all are of milliseconds and in UTC, as most clients write them; else None.
+
+    Of texts of that length which end so, Arrow reads what the rule does and nothing else.
+    """
+    written = pa.array(texts, pa.string())
+    lengths = pc.min_max(pc.binary_length(written))
+    if lengths != _ALL_USUAL or not pc.all(pc.ends_with(written, "Z")).as_py():
+        return None
+    try:
+        times_ms: NDArray[np.int64] = written.cast(_INSTANT).cast(pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    are_fine = times_ms.min() >= EARLIEST_MS and times_ms.max() < LATEST_MS
+    return times_ms if are_fine else None
 
 
 def _read(text: str) -> int:

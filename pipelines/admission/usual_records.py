@@ -6,11 +6,11 @@ what is not of the usual form it leaves to the rule.
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, repeat
-from operator import sub
 
 import msgspec
+import numpy as np
 
-from pipelines.admission.bulk_reading import Readings
+from pipelines.admission.bulk_reading import Readings, in_turn
 from pipelines.admission.event_columns import EventColumns
 from pipelines.admission.event_times import EventTimes
 from pipelines.admission.json_depth import MAX_DEPTH, is_too_deep
@@ -117,8 +117,8 @@ class UsualRecords:
         if not all(map(self._is_at_home, keys, partitions)):
             raise Unusual
         times_ms = self._times.read_all([each.time for each in sent])
-        leads_ms = list(map(sub, times_ms, of_each(arrived_ms)))
-        if min(leads_ms) < -self._max_age_ms or max(leads_ms) > self._max_lead_ms:
+        leads_ms = times_ms - np.array(of_each(arrived_ms), np.int64)
+        if leads_ms.min() < -self._max_age_ms or leads_ms.max() > self._max_lead_ms:
             raise Unusual
         types, data = [each.type for each in sent], [each.data for each in sent]
         columns = EventColumns(
@@ -135,31 +135,32 @@ class UsualRecords:
 
     def _readings(self, types: Sequence[str], data: Sequence[msgspec.Raw]) -> Readings:
         """What the meters make of each event: all of a type are read at once."""
-        kinds = set(types)
-        readers = {kind: self._readers.get(kind, _UNMETERED).bulk for kind in kinds}
+        kinds = sorted(set(types))
+        readers = [self._readers.get(kind, _UNMETERED).bulk for kind in kinds]
         if len(kinds) == 1:
-            return readers[types[0]](data)
-        texts = {
-            kind: [text for text, own in zip(data, types, strict=True) if own == kind]
-            for kind in kinds
-        }
-        read = {kind: zip(*readers[kind](texts[kind]), strict=True) for kind in kinds}
-        return Readings(*zip(*(next(read[kind]) for kind in types), strict=True))
+            return readers[0](data)
+        places = [[place for place, own in enumerate(types) if own == kind] for kind in kinds]
+        texts = [[data[place] for place in own] for own in places]
+        read = [reader(own) for reader, own in zip(readers, texts, strict=True)]
+        return in_turn(read, list(chain.from_iterable(places)))
 
 
 def _decoded(values: Sequence[bytes], max_bytes: int) -> tuple[list[UsualEvent], list[int]]:
     """The elements of all records, and how many are each record's."""
-    if not all(map(bytes.isascii, values)):
+    together = b"".join(values)
+    if not together.isascii():
         for value in values:
             value.decode()
     if {value[0] for value in values} != {_OBJECT}:
         elements = [_elements(value, max_bytes) for value in values]
         return list(chain.from_iterable(elements)), list(map(len, elements))
-    if max(map(len, values)) > max_bytes:
+    longest = max(map(len, values))
+    if longest > max_bytes:
         raise Unusual
-    may_be_deep = [value for value in values if len(value) > _SHALLOW_BYTES or _LIST in value]
-    if any(is_too_deep(value, MAX_DEPTH) for value in may_be_deep):
-        raise Unusual
+    if longest > _SHALLOW_BYTES or _LIST in together:
+        may_be_deep = (value for value in values if len(value) > _SHALLOW_BYTES or _LIST in value)
+        if any(is_too_deep(value, MAX_DEPTH) for value in may_be_deep):
+            raise Unusual
     return list(map(_decode, values)), [1] * len(values)
 
 

@@ -6,8 +6,6 @@ every event. It neither reads Kafka nor writes ClickHouse.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from operator import methodcaller
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,9 +18,9 @@ from pipelines.admission.event_columns import EventColumns
 from schemas.catalog import Catalog
 from schemas.event import Event, Rejection
 from schemas.quantity import MICRO
-from schemas.sent_at import Headers, sent_ms_of_all
 from schemas.vector import position
-from streams.landing.columns import buffers, decimals, ends_of, marks, moments, spreading, texts
+from streams.landing.columns import buffers, decimals, marks, moments, spreading, texts
+from streams.landing.sent_times import sent_times
 
 QUANTITY = pa.decimal128(18, 6)
 QUANTITY_LIMIT = 10**18
@@ -32,10 +30,6 @@ MAX_KEY_BYTES = 1_000
 """So much of a key is kept with each element that is rejected: a tenant's is never as long."""
 
 TEXTS = pa.list_(pa.string())
-
-# Not `record.headers()`: Python calls that without a look at what it returns once it has been
-# called some times, and where a name is not UTF-8 the client returns half of a list.
-_headers = methodcaller("headers")
 
 
 class Record(Protocol):
@@ -90,13 +84,17 @@ class Deliveries:
     rejected: list[RejectedElement] = field(default_factory=list)
     judged: EventColumns | None = None
 
+    def last_offsets(self) -> dict[int, int]:
+        """How far the records reach, by partition; in each they come in order."""
+        return dict(zip(self.partitions, self.offsets, strict=True))
+
 
 def judge(records: Sequence[Record], admission: Admission, found: Deliveries) -> None:
     """Admit every element of records of `usage.events`, in order, as what is found."""
     found.partitions = [record.partition() for record in records]
     found.offsets = [record.offset() for record in records]
     found.arrived_ms = [record.timestamp()[1] for record in records]
-    found.sent_ms = sent_ms_of_all(_headers_of_all(records))
+    found.sent_ms = sent_times(records)
     keys = [record.key() for record in records]
     values = [record.value() for record in records]
     judged = admission.admit_all(keys, values, found.arrived_ms, found.partitions)
@@ -170,27 +168,32 @@ def rejected_table(rejected: Sequence[RejectedElement], topic: str, epoch: int) 
 
 def _metered(types: Sequence[str], read: Readings, catalog: Catalog) -> dict[str, pa.Array]:
     """What the meters make of the events, as list columns that belong together."""
-    meters, micros = read.meters, read.micros
     labels: dict[str, pa.Array] = {}
     if any(meter.tells_apart for meter in catalog.meter_list):
-        own = list(zip(meters, micros, read.members, strict=True))
-        meters = [(*summed, *(meter for meter, _ in told)) for summed, _, told in own]
-        micros = [(*values, *(MICRO for _ in told)) for _, values, told in own]
-        members = [[""] * len(values) + [text for _, text in told] for _, values, told in own]
-        labels["members"] = pa.array(members, TEXTS)
+        read, labels["members"] = _with_members(read)
     if any(meter.priced_by for meter in catalog.meter_list):
-        keys = zip(map(dict, read.dimensions), meters, strict=True)
+        keys = zip(map(dict, read.dimensions), read.meters, strict=True)
         labels["dimensions"] = pa.array([[of.get(n, "") for n in own] for of, own in keys], TEXTS)
     if any(meter.filter for meter in catalog.meter_list):
-        labels["left_out"] = pa.array(_left_out(types, meters, catalog), TEXTS)
-    ends = ends_of(meters)
+        labels["left_out"] = pa.array(_left_out(types, read.meters, catalog), TEXTS)
+    ends = read.ends()
     names = pa.array([meter.name for meter in catalog.meter_list])
-    named = pa.DictionaryArray.from_arrays(_flat(meters, np.int32), names)
+    named = pa.DictionaryArray.from_arrays(read.flat_meters(), names)
     return {
         "meters": pa.ListArray.from_arrays(ends, named),
-        "quantities": pa.ListArray.from_arrays(ends, _quantities(_flat(micros, np.int64))),
+        "quantities": pa.ListArray.from_arrays(ends, _quantities(read.micros)),
         **labels,
     }
+
+
+def _with_members(read: Readings) -> tuple[Readings, pa.Array]:
+    """The readings with one of each member that a meter tells apart, and the members' texts."""
+    own = list(zip(read.meters, read.members, strict=True))
+    meters = [(*summed, *(meter for meter, _ in told)) for summed, told in own]
+    members = [[""] * len(summed) + [text for _, text in told] for summed, told in own]
+    behind = np.repeat(read.ends()[1:], [len(told) for _, told in own])
+    micros = np.insert(read.micros, behind, MICRO)
+    return read._replace(meters=meters, micros=micros), pa.array(members, TEXTS)
 
 
 def _left_out(
@@ -205,11 +208,6 @@ def _left_out(
         [name for index, name in filtered.get(kind, ()) if index not in metered]
         for kind, metered in zip(types, meters, strict=True)
     ]
-
-
-def _flat(lists: Sequence[tuple[int, ...]], kind: type[np.integer[Any]]) -> NDArray[Any]:
-    """All their items, one behind the other."""
-    return np.fromiter(chain.from_iterable(lists), kind)
 
 
 def _quantities(micros: NDArray[np.int64]) -> pa.Array:
@@ -238,18 +236,6 @@ def _repeated(names: Iterable[tuple[str, str]], first: int) -> Iterator[int]:
         if name in seen:
             yield index
         seen.add(name)
-
-
-def _headers_of_all(records: Sequence[Record]) -> list[Headers]:
-    found: list[Headers] = []
-    while len(found) < len(records):
-        try:
-            for headers in map(_headers, records[len(found) :]):
-                found.append(headers or ())
-        except SystemError:  # a name is not UTF-8; the client keeps what it has half made
-            records[len(found)].set_headers([])
-            found.append(())
-    return found
 
 
 def _printable(text: str) -> bytes:

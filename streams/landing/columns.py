@@ -15,7 +15,7 @@ def texts(column: Sequence[str]) -> pa.Array:
     return pa.array(column, pa.string())
 
 
-def moments(instants_ms: Sequence[int | None]) -> pa.Array:
+def moments(instants_ms: Sequence[int | None] | NDArray[np.int64]) -> pa.Array:
     """Epoch milliseconds as instants."""
     return pa.array(instants_ms, pa.int64()).cast(MOMENT)
 

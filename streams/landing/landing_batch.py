@@ -52,8 +52,16 @@ class Rules:
 
     def rows(self, records: Sequence[Record], rejected: list[RejectedElement]) -> pa.Table:
         """Rows of `usage_events`; what is rejected is put to the others."""
+        return self.table(self.judged(records, rejected))
+
+    def judged(self, records: Sequence[Record], rejected: list[RejectedElement]) -> Deliveries:
+        """What is admitted of records of `usage.events`; what is rejected is put to the others."""
         found = Deliveries(rejected=rejected)
         judge(records, self.admission, found)
+        return found
+
+    def table(self, found: Deliveries) -> pa.Table:
+        """What was admitted as rows of `usage_events`."""
         return usage_table(found, self.catalog, self.epoch)
 
 
@@ -80,16 +88,11 @@ class Batch:
         """Judge messages until it holds `size` elements; returns those that are left."""
         start = 0
         while start < len(messages) and not self.is_full(size):
-            some = self._next(messages[start : start + self.stride])
+            some, length = _next(messages[start : start + self.stride])
             self._judge(some)
+            self.size += length
             start += len(some)
         return messages[start:]
-
-    def _next(self, messages: Sequence[Record]) -> Sequence[Record]:
-        """The first of these messages that make no more than a stride of bytes, or the first."""
-        while len(messages) > 1 and sum(map(len, messages)) > STRIDE_BYTES:
-            messages = messages[: len(messages) // 2]
-        return messages
 
     def _judge(self, messages: Sequence[Record]) -> None:
         read = [message for message in messages if message.error() is None]
@@ -99,16 +102,18 @@ class Batch:
         if len(usage) < len(read):
             states = [message for message in read if message.topic() != self.rules.topic]
             read_counters(states, self.rules.epoch, self.counters)
-        self.size += sum(map(len, read))
-        self._reach(read, 1)
+            self._reach(states, 1)
         if len(read) < len(messages):
             self._heed([message for message in messages if message.error() is not None])
 
     def _add_usage(self, records: Sequence[Record]) -> None:
         """Make records of `usage.events` into rows."""
         before = self.events + len(self.rejected)
-        rows = self.rules.rows(records, self.rejected)
+        found = self.rules.judged(records, self.rejected)
+        rows = self.rules.table(found)
         self.usage.append(rows)
+        for partition, offset in found.last_offsets().items():
+            self._reach_to((self.rules.topic, partition), offset + 1)
         self.events += rows.num_rows
         made = self.events + len(self.rejected) - before
         self.stride = max(1, STRIDE * len(records) // max(made, len(records)))
@@ -124,7 +129,10 @@ class Batch:
         """All before these and so many offsets of theirs are read."""
         last = {(message.topic(), message.partition()): message.offset() for message in messages}
         for place, offset in last.items():
-            self.reached[place] = max(self.reached.get(place, 0), offset + length)
+            self._reach_to(place, offset + length)
+
+    def _reach_to(self, place: Place, offset: int) -> None:
+        self.reached[place] = max(self.reached.get(place, 0), offset)
 
     def is_full(self, size: int) -> bool:
         """Does it hold so many elements, or as many bytes as a batch may?"""
@@ -147,6 +155,16 @@ class Batch:
         if self.usage:
             tables = {"usage_events": pa.concat_tables(self.usage).combine_chunks(), **tables}
         return tables
+
+
+def _next(messages: Sequence[Record]) -> tuple[Sequence[Record], int]:
+    """The first of these messages that make no more than a stride of bytes, or the first.
+
+    And how many bytes they make.
+    """
+    while (length := sum(map(len, messages))) > STRIDE_BYTES and len(messages) > 1:
+        messages = messages[: len(messages) // 2]
+    return messages, length
 
 
 def _is_end(message: Record) -> bool:

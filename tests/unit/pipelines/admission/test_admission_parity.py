@@ -1,10 +1,11 @@
 """Admission's quick way gives what its rule gives, whatever the bytes are."""
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -104,7 +105,9 @@ def is_usual(admission: Admission, key: bytes | None, value: bytes) -> bool:
 
 def events_of(columns: EventColumns) -> list[Event]:
     *own, read = (getattr(columns, name) for name in EventColumns.__slots__)
-    values = [tuple(zip(*each, strict=True)) for each in zip(read.meters, read.micros, strict=True)]
+    flat, ends = zip(read.flat_meters().tolist(), read.micros.tolist(), strict=True), read.ends()
+    values = [tuple(islice(flat, count)) for count in np.diff(ends).tolist()]
+    assert list(map(len, values)) == list(map(len, read.meters))
     rows = zip(*own, values, read.models, read.members, read.dimensions, strict=True)
     return [Event(*row) for row in rows]
 
@@ -272,7 +275,24 @@ def test_times_from_remembered_parts_are_what_the_rule_reads(texts: list[str]) -
     for text in [*texts, *texts]:
         assert read_or_none(times, text) == parsed_or_none(text)
     fine = [text for text in texts if parsed_or_none(text) is not None]
-    assert times.read_all(fine) == EventTimes().read_all(fine) == list(map(parsed_or_none, fine))
+    assert times.read_all(fine).tolist() == list(map(parsed_or_none, fine))
+    assert EventTimes().read_all(fine).tolist() == list(map(parsed_or_none, fine))
+
+
+@pytest.mark.parametrize("place", range(24))
+def test_a_time_with_one_other_character_is_what_the_rule_reads(place: int) -> None:
+    usual = "2026-10-05T12:30:00.123Z"
+    for other in "0123456789-+:TtZz ./,é\x00":
+        text, times = usual[:place] + other + usual[place + 1 :], EventTimes()
+        if parsed_or_none(text) is None:
+            with pytest.raises(ValueError, match="time"):
+                times.read_all([usual, text])
+        else:
+            assert times.read_all([usual, text]).tolist() == [parse(usual), parse(text)]
+
+
+def parse(text: str) -> int:
+    return parse_time(msgspec.json.encode(text))
 
 
 def read_or_none(times: EventTimes, text: str) -> int | None:
@@ -284,6 +304,6 @@ def read_or_none(times: EventTimes, text: str) -> int | None:
 
 def parsed_or_none(text: str) -> int | None:
     try:
-        return parse_time(msgspec.json.encode(text))
+        return parse(text)
     except ValueError:
         return None
