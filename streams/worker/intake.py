@@ -70,7 +70,8 @@ class Intake(Service):
             auto_offset_reset="earliest",
             partition_assignment_strategy=[sticky()],
             session_timeout_ms=config.session_timeout_ms,
-            heartbeat_interval_ms=config.session_timeout_ms // 5,
+            # By a heartbeat too a worker learns that another one is gone.
+            heartbeat_interval_ms=config.session_timeout_ms // 10,
             rebalance_timeout_ms=config.session_timeout_ms + 2000,
             max_poll_interval_ms=60_000,
             max_partition_fetch_bytes=4 * 1024 * 1024,
