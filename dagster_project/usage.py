@@ -20,11 +20,14 @@ from pipelines.checks.month_comparison import compare_counters
 from pipelines.checks.reconciliation import are_too_many
 from pipelines.close.closing import aggregate_usage
 from pipelines.close.opening import open_closing
+from pipelines.columns.ordering import in_order
 from pipelines.invoices.books import Books
 from pipelines.plans.plan_records import record_due_transitions
 from schemas.closing import CounterComparison
 from schemas.period import BillingPeriod, format_instant
 from schemas.quantity import format_micro
+
+_ORDER = ("tenant", "meter", "window_kind", "window_start_ms")
 
 
 class ClosingConfig(dg.Config):
@@ -117,7 +120,8 @@ def counters_match_warehouse(
 def _compared(record: Books, comparisons: pa.Table, max_held: float) -> dg.AssetCheckResult:
     due = pc.add(comparisons["warehouse_micro"], comparisons["beyond_window_micro"])
     is_other = pc.not_equal(comparisons["counter_micro"], due)
-    differing = [CounterComparison(**row) for row in comparisons.filter(is_other).to_pylist()]
+    others = in_order(comparisons.filter(is_other), _ORDER)
+    differing = [CounterComparison(**row) for row in others.to_pylist()]
     tenants = {each.tenant for each in differing}
     is_grave = are_too_many(len(tenants), len(record.subscribed), max_held)
     return metadata.verdict(

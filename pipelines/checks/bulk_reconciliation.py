@@ -7,7 +7,6 @@ somebody is held; this owns only the speed.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -16,12 +15,11 @@ import pyarrow.compute as pc
 from pipelines.checks.reconciliation import differences
 from pipelines.columns.ahead import side_by_side
 from pipelines.columns.engine import database
-from pipelines.columns.line_parts import AT_ONCE, begins, between
-from pipelines.columns.name_numbers import named, names_in, numbered
+from pipelines.columns.line_parts import AT_ONCE
+from pipelines.columns.name_numbers import in_parts, named, numbered
 from pipelines.columns.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison
-from schemas.ledger_ports import TenantRange
 from schemas.period import BillingPeriod
 from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS
 
@@ -41,7 +39,7 @@ _PRICED = {"kind": "int32", "meter": "string"}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is compared, of some tenants or of all.
+    """What is compared, in any order.
 
     `counters` (`COUNTER_COLUMNS`) is None when the month is closed without them; `warehouse` and
     `billed` are `TOTAL_COLUMNS`, in `billed` with any number of rows a tenant and meter; `usage`
@@ -53,16 +51,6 @@ class Figures:
     billed: pa.Table
     usage: pa.Table
     segments: pa.Table
-
-    def between(self, first: str | None, end: str | None) -> "Figures":
-        """Those of the tenants from the first to before the end; all tables are by tenant."""
-        return Figures(
-            None if self.counters is None else between(self.counters, first, end),
-            between(self.warehouse, first, end),
-            between(self.billed, first, end),
-            between(self.usage, first, end),
-            between(self.segments, first, end),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,49 +66,49 @@ class Terms:
     uncounted: Collection[str] = ()
 
 
-def compare_all(
+def compare(
     figures: Figures, invoiced: pa.ChunkedArray, terms: Terms, at_once: int = AT_ONCE
 ) -> pa.Table:
-    """As `compare`, in parts of so many tenants, two at a time; all tables are by tenant."""
-    tenants = figures.segments["tenant"]
-    tenants = tenants.filter(begins(tenants))
-    cuts = [tenants[row].as_py() for row in range(at_once, len(tenants), at_once)]
-    named = pa.table({"tenant": invoiced})
-
-    def compared(tenants: TenantRange) -> pa.Table:
-        return compare(figures.between(*tenants), between(named, *tenants)["tenant"], terms)
-
-    return pa.concat_tables(side_by_side(compared, pairwise([None, *cuts, None])))
-
-
-def compare(figures: Figures, invoiced: pa.Array, terms: Terms) -> pa.Table:
     """Every tenant and meter compared (`RECONCILIATION_COLUMNS`), by tenant and meter.
 
-    Every tenant in `invoiced` has a row for each of the billable meters.
+    Every tenant in `invoiced` has a row for each of the billable meters. So many tenants are
+    compared together, and two such parts at a time.
     """
-    tables = _compared(figures, invoiced, terms) | subscribed_tables(
-        figures.segments, terms.month, terms.catalogs
-    )
-    names = names_in(tables.values())
-    with database({name: numbered(it, names) for name, it in tables.items()}) as own:
-        for script in (_CLAMPED, _SEGMENTS, _PARTS, _UNPRICED, _COUNTERS):
-            own.execute(script)
-        asked = {"with_counters": figures.counters is not None}
-        found = own.sql(_COMPARE, params=asked).to_arrow_table()
+    by_tenant, of_all = _by_tenant(figures, invoiced), _of_all(figures.segments, terms)
+    tables, names = numbered(by_tenant | of_all)
+    known = {name: tables[name] for name in of_all}
+    asked = {"with_counters": figures.counters is not None}
+
+    def compared(part: dict[str, pa.Table]) -> pa.Table:
+        with database(part | known, threads=1) as own:
+            for script in (_CLAMPED, _SEGMENTS, _PARTS, _UNPRICED, _COUNTERS):
+                own.execute(script)
+            return own.sql(_COMPARE, params=asked).to_arrow_table()
+
+    parts = in_parts({name: tables[name] for name in by_tenant}, at_once)
+    found = pa.concat_tables(side_by_side(compared, parts))
     return _with_reasons(named(found, names))
 
 
-def _compared(figures: Figures, invoiced: pa.Array, terms: Terms) -> dict[str, pa.Table]:
-    billable = [(meter, meter not in terms.uncounted) for meter in terms.billable]
+def _by_tenant(figures: Figures, invoiced: pa.ChunkedArray) -> dict[str, pa.Table]:
     counters = figures.counters
     return {
+        "invoiced": pa.table({"tenant": pc.unique(invoiced)}),
         "counters": table_of([], COUNTER_COLUMNS) if counters is None else counters,
         "warehouse": figures.warehouse,
         "billed": figures.billed,
         "usage": figures.usage,
-        "invoiced": pa.table({"tenant": pc.unique(invoiced)}),
+        "every": figures.segments,
+    }
+
+
+def _of_all(segments: pa.Table, terms: Terms) -> dict[str, pa.Table]:
+    """What is the same for all tenants."""
+    billable = [(meter, meter not in terms.uncounted) for meter in terms.billable]
+    return {
         "billable": table_of(billable, _BILLABLE),
         "period": table_of([(terms.month.start_ms, terms.month.end_ms)], _PERIOD),
+        **price_lists(segments, terms.month, terms.catalogs),
     }
 
 
@@ -128,13 +116,19 @@ def subscribed_tables(
     segments: pa.Table, month: BillingPeriod, catalogs: Mapping[int, Catalog]
 ) -> dict[str, pa.Table]:
     """Whose plan is in force when, and the meters that each kind of price list prices."""
+    return {"every": segments, **price_lists(segments, month, catalogs)}
+
+
+def price_lists(
+    segments: pa.Table, month: BillingPeriod, catalogs: Mapping[int, Catalog]
+) -> dict[str, pa.Table]:
+    """The periods by their anchor day, and the meters that each kind of price list prices."""
     kinds = sorted({catalog.priced_meters for catalog in catalogs.values()})
     lists = ((n, kinds.index(each.priced_meters)) for n, each in catalogs.items())
     priced = ((kind, meter) for kind, meters in enumerate(kinds) for meter in meters)
     days = pc.unique(segments["anchor_day"]).to_pylist()
     periods = ((day, BillingPeriod.ending_in(month, day)) for day in days)
     return {
-        "every": segments,
         "periods": table_of(((d, it.start_ms, it.end_ms) for d, it in periods), _PERIODS),
         "price_lists": table_of(lists, _PRICE_LISTS),
         "priced": table_of(priced, _PRICED),

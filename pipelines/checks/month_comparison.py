@@ -13,7 +13,6 @@ from pipelines.checks.adjustment_checks import adjustments_hold
 from pipelines.checks.completeness import ensure_covered
 from pipelines.checks.invoice_checks import one_invoice_per_subscription
 from pipelines.checks.reconciliation import holding
-from pipelines.columns.ordering import in_order
 from pipelines.columns.tables import as_table
 from pipelines.invoices.books import Books
 from pipelines.invoices.stored_invoices import StoredInvoices, read_invoices
@@ -22,8 +21,6 @@ from schemas.errors import ReconciliationFailed
 from schemas.money import TOO_DEAR
 from schemas.ports import Log, UsageReader
 from schemas.tables import COUNTER_COLUMNS
-
-_COUNTER_ORDER = ("tenant", "meter", "window_kind", "window_start_ms")
 
 _TOLD = 5
 """Findings that an error's text names; the checks list all."""
@@ -45,14 +42,14 @@ def compare_figures(books: Books, usage: UsageReader, log: Log) -> pa.Table:
         _ensure_sound(books, read)
         counters, warehouse = metered.result()
     figures = bulk_reconciliation.Figures(counters, warehouse, read.billed, books.usage, segments)
-    compared = bulk_reconciliation.compare_all(figures, books.live_heads["tenant"], terms)
+    compared = bulk_reconciliation.compare(figures, books.live_heads["tenant"], terms)
     return holding(compared, dict.fromkeys(read.too_dear, TOO_DEAR))
 
 
 def compare_counters(books: Books, usage: UsageReader, log: Log) -> pa.Table:
     """Every counter of the month's periods beside the warehouse, by the closing's price list.
 
-    `COUNTER_COLUMNS`, by tenant, meter and window.
+    `COUNTER_COLUMNS`, in any order.
 
     Raises:
         PeriodNotComplete: landing does not come as far as the counters.
@@ -60,7 +57,7 @@ def compare_counters(books: Books, usage: UsageReader, log: Log) -> pa.Table:
     catalog = books.catalogs[books.closing.catalog_version]
     compared = usage.compare_counters(books.span, catalog, log)
     ensure_covered(compared)
-    table = in_order(as_table(compared.table, COUNTER_COLUMNS), _COUNTER_ORDER)
+    table = as_table(compared.table, COUNTER_COLUMNS)
     # A word for each of millions of counters, of which there are four: as places among these.
     kind = table.schema.get_field_index("window_kind")
     return table.set_column(kind, "window_kind", table["window_kind"].dictionary_encode())

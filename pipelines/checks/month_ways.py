@@ -26,7 +26,9 @@ from schemas.quantity import format_micro
 from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS, TOTAL_COLUMNS
 from schemas.vector import Vector
 
-_COMPARED = (files("pipelines") / "sql" / "compare" / "three_ways.sql").read_text()
+_SQL = files("pipelines") / "sql"
+_CLAMPED = (_SQL / "clamped.sql").read_text()
+_COMPARED = (_SQL / "compare" / "three_ways.sql").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +128,12 @@ def _compared(figures: _Figures, books: Books) -> tuple[int, list[str]]:
     """How many figures there are, and the tenants of whom any two differ."""
     tables = {
         "now": figures.now,
-        "billed": pa.concat_tables([figures.billed, figures.unpriced]),
+        "billed": figures.billed,
+        "unpriced": figures.unpriced,
         "counters": figures.counters,
     }
     with database(tables) as connection:
+        connection.execute(_CLAMPED)
         asked = {"start_ms": books.period.start_ms}
         [found] = connection.sql(_COMPARED, params=asked).to_arrow_table().to_pylist()
     return found["compared"], sorted(found["tenants"])

@@ -24,7 +24,7 @@ Anchored = Mapping[str, BillingPeriod]
 """The billing periods of tenants for whom it is not the calendar month."""
 
 ORDER = ("tenant", "meter", "segment", "value")
-"""Of usage; of totals it is the first two."""
+"""Of usage."""
 
 
 def read_usage(
@@ -104,13 +104,16 @@ def read_totals(
     meters: Iterable[Meter],
     anchored: Anchored,
 ) -> pa.Table:
-    """Usage by tenant and meter (`TOTAL_COLUMNS`), read independently; see `UsageReader.totals`."""
+    """Usage by tenant and meter (`TOTAL_COLUMNS`) in any order, read independently.
+
+    See `UsageReader.totals`.
+    """
     meters = list(meters)
     totals = as_table(reader.totals(month, as_of, meters), TOTAL_COLUMNS)
     found = [_told_apart(totals, anchored)[0]]
     for period, tenants in by_period(anchored):
         found.append(as_table(reader.totals(period, as_of, meters, tenants), TOTAL_COLUMNS))
-    return in_order(_asked(pa.concat_tables(found), meters), ORDER[:2])
+    return _asked(pa.concat_tables(found), meters)
 
 
 def _asked(rows: pa.Table, meters: Iterable[Meter]) -> pa.Table:

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from schemas.errors import InvalidInput
 from schemas.tables import ArrowStream
 
-READ_ROWS = 50_000
-"""Rows that are read from the driver at a time."""
+READ_ROWS = 2_000
+"""Rows that are read from the driver at a time: few, so that their objects stay in the cache."""
 
 _PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1))
 

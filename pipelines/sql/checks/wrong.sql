@@ -13,4 +13,4 @@ WHERE NOT is_void
         OR total_minor <> sum_minor
         OR total_minor IS DISTINCT FROM stated_minor
     )
-ORDER BY found.rowid
+ORDER BY place

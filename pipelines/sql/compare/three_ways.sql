@@ -1,6 +1,6 @@
 -- How many tenants and meters there are figures of, and the tenants of whom any two figures differ.
--- Tables: now, billed (TOTAL_COLUMNS), counters (COUNTER_COLUMNS). Parameter: start_ms, when the
--- month's window begins; a counter of other windows is looked at closely.
+-- Tables: now, billed, unpriced (TOTAL_COLUMNS), counters (COUNTER_COLUMNS); clamped.sql has the macro.
+-- Parameter: start_ms, when the month's window begins; a counter of other windows is looked at closely.
 WITH
 counted AS (
     SELECT
@@ -16,7 +16,13 @@ counted AS (
 ),
 accounted AS (
     SELECT tenant, meter, sum(quantity_micro) AS quantity_micro
-    FROM billed
+    FROM (
+        SELECT tenant, meter, clamped(sum(quantity_micro)) AS quantity_micro
+        FROM billed
+        GROUP BY tenant, meter
+        UNION ALL
+        FROM unpriced
+    )
     GROUP BY tenant, meter
 ),
 figures AS (

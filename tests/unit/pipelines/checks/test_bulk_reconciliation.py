@@ -137,6 +137,6 @@ def test_tenants_compared_some_after_the_others_are_those_compared_together() ->
     invoiced = found["tenant"]
     together = bulk_reconciliation.compare(figures, invoiced, terms)
     for at_once in (1, 2):
-        parts = bulk_reconciliation.compare_all(figures, invoiced, terms, at_once)
+        parts = bulk_reconciliation.compare(figures, invoiced, terms, at_once)
         assert parts.to_pylist() == together.to_pylist()
     assert [row["tenant"] for row in together.to_pylist()] == everybody

@@ -21,7 +21,7 @@ from pipelines.segments.segment_tables import segment_table
 from schemas.catalog import Catalog
 from schemas.closing import Closing
 from schemas.errors import Conflict
-from schemas.invoice import Invoice, InvoiceLine
+from schemas.invoice import Invoice, InvoiceLine, InvoiceState
 from schemas.quantity import MOST_MICRO
 from schemas.subscription import Subscription
 from schemas.tables import LINE_COLUMNS
@@ -158,6 +158,26 @@ def test_a_document_with_another_total_is_found(world: World) -> None:
     [invoice] = world.ledger.invoices(MONTH, tenant="design")
     world.ledger.put(replace(invoice, document=b'{"total_minor":1}'))
     assert lines_sum_to_totals(books(world)) == [f"{invoice.id}: the document says 1, not 2736"]
+
+
+@pytest.mark.parametrize("after", ["", "é" * 400, "é" * 400 + "e"])
+def test_a_total_is_found_wherever_it_stands_in_the_document(world: World, after: str) -> None:
+    """Also before an end that is looked at first, which may begin within a letter."""
+    [invoice] = world.ledger.invoices(MONTH, tenant="design")
+    for stated, findings in (2736, []), (1, [f"{invoice.id}: the document says 1, not 2736"]):
+        document = f'{{"total_minor":{stated},"vector":"{after}"}}'.encode()
+        world.ledger.put(replace(invoice, document=document))
+        assert lines_sum_to_totals(books(world)) == findings
+
+
+def test_what_void_invoices_bill_is_not_told(world: World) -> None:
+    before = read_invoices(books(world))
+    [invoice] = world.ledger.invoices(MONTH, tenant="design")
+    world.ledger.put(replace(invoice, state=InvoiceState.VOID))
+    after = read_invoices(books(world))
+    assert "design" in before.billed["tenant"].to_pylist()
+    others = [row for row in before.billed.to_pylist() if row["tenant"] != "design"]
+    assert after.billed.to_pylist() == others
 
 
 def test_missing_surplus_and_repeated_invoices_are_found(world: World) -> None:
