@@ -184,9 +184,10 @@ def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) ->
         ReconciliationFailed: there are drafts, and no comparison of them is recorded.
     """
     is_closed = Books(month, ledger).is_closed
-    before = finalized(month, ledger, written=False)
-    if is_closed and not before.counts["held"]:
-        return before
+    if is_closed:
+        before = finalized(month, ledger, written=False)
+        if not before.counts["held"]:
+            return before
     count = number_passing(month, ledger, clock, seller)
     return finalized(month, ledger, written=count > 0 or not is_closed)
 
