@@ -21,6 +21,7 @@ from pipelines.checks import reconciliation
 from pipelines.checks.invoice_checks import totals_by_currency
 from pipelines.checks.month_comparison import compare_figures, failed
 from pipelines.columns.ahead import made_ahead
+from pipelines.columns.line_parts import begins
 from pipelines.columns.tables import table_of
 from pipelines.corrections.late_usage import corrections_by, corrections_table
 from pipelines.invoices import invoicing
@@ -69,7 +70,7 @@ def aggregate_usage(month: str, ledger: ClosingLedger, usage: UsageReader) -> St
     meters, vector = books.meters, books.closing.vector
     table = read_usage(usage, books.period, vector, books.bounds, meters, books.anchored)
     ledger.replace_usage(month, table)
-    counts = {"rows": table.num_rows, "tenants": len(table["tenant"].unique())}
+    counts = {"rows": table.num_rows, "tenants": begins(table["tenant"]).true_count}
     counts |= _correct(books, ledger, usage)
     return StepReport("aggregate_usage", month, written=True, counts=counts)
 
@@ -184,9 +185,10 @@ def finalize(month: str, ledger: ClosingLedger, clock: Clock, *, seller: str) ->
         ReconciliationFailed: there are drafts, and no comparison of them is recorded.
     """
     is_closed = Books(month, ledger).is_closed
-    before = finalized(month, ledger, written=False)
-    if is_closed and not before.counts["held"]:
-        return before
+    if is_closed:
+        before = finalized(month, ledger, written=False)
+        if not before.counts["held"]:
+            return before
     count = number_passing(month, ledger, clock, seller)
     return finalized(month, ledger, written=count > 0 or not is_closed)
 
@@ -236,7 +238,7 @@ def _replace_lines(
     step: str, work: LineWork, lines: pa.Table, books: Books, ledger: ClosingLedger
 ) -> StepReport:
     ledger.replace_lines(books.month, work, lines)
-    counts = {"lines": lines.num_rows, "subscriptions": len(lines["subscription"].unique())}
+    counts = {"lines": lines.num_rows, "subscriptions": begins(lines["subscription"]).true_count}
     totals = _totals(lines)
     return StepReport(step, books.month, written=True, counts=counts, totals_minor=totals)
 

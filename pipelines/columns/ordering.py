@@ -17,13 +17,16 @@ _MOST = 2**62
 
 def in_order(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     """The rows by these columns, none of which has a null; equal ones as they come."""
-    places, span = np.zeros(table.num_rows, np.int64), 1
+    places, span, coded = np.zeros(table.num_rows, np.int64), 1, table
     for column in columns:
-        ranks, count = _ranks(table[column])
+        codes = table[column].combine_chunks().dictionary_encode()
+        coded = coded.set_column(table.column_names.index(column), column, codes)
+        ranks, count = _ranks(codes)
         if span * count > _MOST:
             places, span = np.unique(places, return_inverse=True)[1], table.num_rows
         places, span = places * count + ranks, span * count
-    return ordered(places, table)
+    # Texts are copied in their new order, not gathered from all over the table.
+    return ordered(places, coded).cast(table.schema)
 
 
 def merged(one: pa.Table, other: pa.Table, by: str) -> pa.Table:
@@ -42,9 +45,8 @@ def ordered(places: NDArray[np.integer], table: pa.Table) -> pa.Table:
     return table.take(pa.array(order))
 
 
-def _ranks(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
+def _ranks(encoded: pa.DictionaryArray) -> tuple[NDArray[np.int64], int]:
     """Each value's place among the different ones, and how many these are."""
-    encoded = column.combine_chunks().dictionary_encode()
     known = len(encoded.dictionary)
     ranks = np.empty(known, np.int64)
     ranks[pc.sort_indices(encoded.dictionary).to_numpy()] = np.arange(known)

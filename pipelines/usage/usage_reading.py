@@ -119,7 +119,8 @@ def read_totals(
 def _asked(rows: pa.Table, meters: Iterable[Meter]) -> pa.Table:
     """The rows of these meters."""
     names = pa.array([meter.name for meter in meters], pa.string())
-    return rows.filter(pc.is_in(rows["meter"], value_set=names))
+    is_asked = pc.is_in(rows["meter"], value_set=names)
+    return rows if pc.all(is_asked).as_py() else rows.filter(is_asked)
 
 
 def quantities(totals: ArrowStream) -> dict[tuple[str, str], int]:

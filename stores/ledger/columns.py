@@ -14,7 +14,8 @@ from schemas.errors import InvalidInput
 from schemas.tables import ArrowStream
 
 READ_ROWS = 2_000
-"""Rows that are read from the driver at a time: few, so that their objects stay in the cache."""
+"""Rows that are read from the driver at a time: so few that they are turned into columns while they
+are still in the processor's cache."""
 
 _PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1))
 
@@ -76,7 +77,7 @@ def read_batches(
     The driver's own tuples are read: a row object for each would cost several times as much.
     """
     schema = arrow_schema(columns)
-    result = connection.execution_options(yield_per=READ_ROWS).execute(query)
+    result = connection.execute(query, execution_options={"yield_per": READ_ROWS})
     fetch = result.cursor_strategy.fetchmany
     with closing(result):
         while result.cursor is not None and (rows := fetch(result, result.cursor, READ_ROWS)):

@@ -177,12 +177,14 @@ def check_items_billed(connection: sa.Connection, month: str, seller: str, now_m
         counted_lines.c.invoice == invoices.c.serial, counted_lines.c.kind == kind
     )
     ordered = sa.func.sum(one_off_items.c.amount_minor)
+    # Of these alone: else each invoice of the month is asked whether it has an item.
+    concerned = sa.select(one_off_items.c.tenant).where(one_off_items.c.month == month)
     query = (
         sa.select(invoices.c.tenant)
         .join_from(one_off_items, invoices, invoices.c.tenant == one_off_items.c.tenant)
         .where(one_off_items.c.month == month, one_off_items.c.currency == invoices.c.currency)
         .where(invoices.c.month == month, invoices.c.seller == seller)
-        .where(invoices.c.issued_ms == now_ms)
+        .where(invoices.c.issued_ms == now_ms, invoices.c.tenant.in_(concerned))
         .group_by(invoices.c.serial, invoices.c.tenant)
         .having(ordered != billed.scalar_subquery())
     )

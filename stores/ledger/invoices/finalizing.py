@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from schemas.closing import ClosingState
 from schemas.errors import Conflict, ReconciliationFailed
-from schemas.invoice import InvoiceState
 from stores.ledger.extras.bookings import check_items_billed
 from stores.ledger.extras.credit_use import (
     apply_credits,
@@ -21,20 +20,19 @@ from stores.ledger.extras.credit_use import (
 from stores.ledger.extras.credits import grant_negatives
 from stores.ledger.invoices.drafts import IS_DRAFT
 from stores.ledger.invoices.invoices import drafts_slice
+from stores.ledger.invoices.numbering import after_numbering, last_number, number
 from stores.ledger.invoices.review import passes_review
 from stores.ledger.months.month_slices import reconciliation_slice, segments_slice
 from stores.ledger.months.slices import lock_closing
 from stores.ledger.outbox import audit
 from stores.ledger.part import LedgerPart, json_object, upsert
 from stores.ledger.tables.closing_tables import closings, overrides, reconciled
-from stores.ledger.tables.invoice_tables import invoices, number_series
+from stores.ledger.tables.invoice_tables import invoices
 from stores.ledger.tables.record_tables import billing_events
-
-_DIGITS = 6
 
 
 class Finalizing(LedgerPart):
-    """The table `number_series`, and invoices on their way out of draft."""
+    """Invoices on their way out of draft."""
 
     def finalize(self, month: str, seller: str, issued_ms: int, due_ms: int) -> int:
         """Finalize and number all drafts that are not held, in one transaction; how many.
@@ -58,7 +56,7 @@ class Finalizing(LedgerPart):
                 _check_compared(connection, month)
             last = last_number(connection, month, seller)
             passing = sa.and_(_passes(month), _covered(connection, month, is_closed=is_closed))
-            count = _number(connection, month, seller, passing, last, (issued_ms, due_ms))
+            count = number(connection, month, seller, passing, last, (issued_ms, due_ms))
             _after_finalizing(connection, month, seller, issued_ms, last + count)
             if count:
                 check_items_billed(connection, month, seller, issued_ms)
@@ -118,16 +116,6 @@ def _covered(connection: sa.Connection, month: str, *, is_closed: bool) -> sa.Co
     return sa.true()
 
 
-def last_number(connection: sa.Connection, month: str, seller: str) -> int:
-    """The last number that was given in the series, which is locked; 0 before the first."""
-    series = sa.select(number_series.c.last).where(_series(month, seller)).with_for_update()
-    return connection.execute(series).scalar() or 0
-
-
-def _series(month: str, seller: str) -> sa.ColumnElement[bool]:
-    return sa.and_(number_series.c.seller == seller, number_series.c.month == month)
-
-
 def _passes(month: str) -> sa.ColumnElement[bool]:
     """The gate: may this draft be finalized?"""
     recorded = reconciliation_slice(month).live_tenants
@@ -147,46 +135,6 @@ def _passes(month: str) -> sa.ColumnElement[bool]:
     return sa.and_(agreed, passes_review(month, overridden))
 
 
-def _number(
-    connection: sa.Connection,
-    month: str,
-    seller: str,
-    passing: sa.ColumnElement[bool],
-    last: int,
-    dates: tuple[int, int],
-) -> int:
-    issued_ms, due_ms = dates
-    order = (invoices.c.tenant, invoices.c.subscription, invoices.c.kind, invoices.c.id)
-    rank = sa.func.row_number().over(order_by=order)
-    ranked = (
-        sa.select(invoices.c.serial, (rank + last).label("n"))
-        .where(invoices.c.month == month, invoices.c.state == InvoiceState.DRAFT.value)
-        .where(passing)
-        .subquery("passing")
-    )
-    free = invoices.c.total_minor <= 0
-    settled = sa.case((free, InvoiceState.PAID.value), else_=InvoiceState.FINALIZED.value)
-    return connection.execute(
-        sa.update(invoices)
-        .where(invoices.c.serial == ranked.c.serial)
-        .values(
-            state=settled,
-            seller=seller,
-            number=sa.literal(f"{month}-") + _padded(ranked.c.n),
-            issued_ms=issued_ms,
-            due_ms=due_ms,
-            version=invoices.c.version + 1,
-        )
-    ).rowcount
-
-
-def _padded(number: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
-    """1 → "000001"; a number of seven digits keeps them."""
-    text = sa.cast(number, sa.Text)
-    padded = sa.func.substr(sa.cast(number + 10**_DIGITS, sa.Text), 2)
-    return sa.case((number < 10**_DIGITS, padded), else_=text)
-
-
 def _after_finalizing(
     connection: sa.Connection, month: str, seller: str, now_ms: int, last: int
 ) -> None:
@@ -196,19 +144,6 @@ def _after_finalizing(
         .values(state=ClosingState.CLOSED.value, closed_ms=now_ms)
     )
     after_numbering(connection, month, seller, last)
-
-
-def after_numbering(connection: sa.Connection, month: str, seller: str, last: int) -> None:
-    """Remember the last number that was given in a series."""
-    put = upsert(connection, number_series).values(seller=seller, month=month, last=last)
-    connection.execute(
-        put.on_conflict_do_update(index_elements=["seller", "month"], set_={"last": last})
-    )
-
-
-def numbered(month: str, ordinal: int) -> str:
-    """An invoice's number: "2026-10-000001"; one of seven digits keeps them."""
-    return f"{month}-{ordinal:0{_DIGITS}d}"
 
 
 def _tell(

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from schemas.errors import Conflict, NotFound
 from schemas.invoice import Invoice, InvoiceState
 from schemas.payment import AttemptState
-from stores.ledger.invoices.finalizing import after_numbering, last_number, numbered
 from stores.ledger.invoices.invoices import insert_issued
+from stores.ledger.invoices.numbering import after_numbering, last_number, numbered
 from stores.ledger.invoices.rows import load_invoices
 from stores.ledger.outbox import BillingEvent, announce, as_json, audit
 from stores.ledger.tables.invoice_tables import invoices

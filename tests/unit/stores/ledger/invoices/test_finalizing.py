@@ -50,6 +50,15 @@ def test_numbers_follow_tenant_order_and_zero_is_paid_at_once(ledger: Ledger) ->
     assert {(each.issued_ms, each.due_ms) for each in invoices} == {(NOW, DUE)}
 
 
+def test_numbers_have_no_gap_however_drafts_are_stored(ledger: Ledger) -> None:
+    """A run that was killed leaves parts, which the next one may write in another order."""
+    finalized(ledger, *map(a_draft, "efgbcahd"))
+    given = {tenant: f"2026-10-{n:06}" for n, tenant in enumerate("abcdefgh", 1)}
+    assert numbers(ledger) == given
+    told = [json.loads(event.data)["number"] for event in ledger.behind_events(10)]
+    assert told == list(given.values())
+
+
 def test_finalizing_twice_is_harmless(ledger: Ledger) -> None:
     before = finalized(ledger, a_draft("acme"), a_draft("bolt", 0))
     assert ledger.finalize(MONTH, SELLER, NOW + 1, DUE + 1) == 0
