@@ -12,14 +12,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.checks.reconciliation import differences
+from pipelines.checks.reconciliation import differences, holding
 from pipelines.columns.ahead import side_by_side
 from pipelines.columns.engine import database
 from pipelines.columns.line_parts import AT_ONCE
-from pipelines.columns.name_numbers import in_parts, named, numbered
+from pipelines.columns.name_numbers import in_parts, named, number
 from pipelines.columns.tables import as_table, rows_of, table_of
 from schemas.catalog import Catalog
 from schemas.closing import CounterComparison
+from schemas.money import TOO_DEAR
 from schemas.period import BillingPeriod
 from schemas.tables import COUNTER_COLUMNS, RECONCILIATION_COLUMNS
 
@@ -43,7 +44,8 @@ class Figures:
 
     `counters` (`COUNTER_COLUMNS`) is None when the month is closed without them; `warehouse` and
     `billed` are `TOTAL_COLUMNS`, in `billed` with any number of rows a tenant and meter; `usage`
-    is `USAGE_COLUMNS`, `segments` `SEGMENT_COLUMNS`.
+    is `USAGE_COLUMNS`, `segments` `SEGMENT_COLUMNS`. `too_dear` are the tenants and meters whose
+    amounts reach the most that a line says.
     """
 
     counters: pa.Table | None
@@ -51,6 +53,7 @@ class Figures:
     billed: pa.Table
     usage: pa.Table
     segments: pa.Table
+    too_dear: Collection[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,12 @@ def compare(
     Every tenant in `invoiced` has a row for each of the billable meters. So many tenants are
     compared together, and two such parts at a time.
     """
-    by_tenant, of_all = _by_tenant(figures, invoiced), _of_all(figures.segments, terms)
-    tables, names = numbered(by_tenant | of_all)
-    known = {name: tables[name] for name in of_all}
-    asked = {"with_counters": figures.counters is not None}
+    asked, too_dear = {"with_counters": figures.counters is not None}, figures.too_dear
+    tables, of_all = _by_tenant(figures, invoiced), _of_all(figures.segments, terms)
+    del figures  # whose tables, if nobody else needs them, are let go as they are numbered
+    tables |= of_all
+    names = number(tables)
+    known = {name: tables.pop(name) for name in of_all}
 
     def compared(part: dict[str, pa.Table]) -> pa.Table:
         with database(part | known, threads=1) as own:
@@ -85,9 +90,9 @@ def compare(
                 own.execute(script)
             return own.sql(_COMPARE, params=asked).to_arrow_table()
 
-    parts = in_parts({name: tables[name] for name in by_tenant}, at_once)
-    found = pa.concat_tables(side_by_side(compared, parts))
-    return _with_reasons(named(found, names))
+    parts = in_parts(tables, len(names["tenant"]), at_once)
+    found = named(pa.concat_tables(side_by_side(compared, parts)), names)
+    return holding(_with_reasons(found), dict.fromkeys(too_dear, TOO_DEAR))
 
 
 def _by_tenant(figures: Figures, invoiced: pa.ChunkedArray) -> dict[str, pa.Table]:

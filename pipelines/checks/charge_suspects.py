@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pipelines.checks.bulk_reconciliation import subscribed_tables
 from pipelines.columns.engine import database
 from pipelines.columns.line_parts import between, parts_of
-from pipelines.columns.name_numbers import named, numbered
+from pipelines.columns.name_numbers import named, number
 from pipelines.columns.tables import table_of
 from pipelines.invoices.books import Books
 from pipelines.invoices.lines_on_invoices import on_invoices
@@ -49,7 +49,8 @@ def suspects(books: Books) -> pa.Array:
 
 
 def _suspects(tables: Mapping[str, pa.Table]) -> pa.Array:
-    own, names = numbered(tables)
+    own = dict(tables)
+    names = number(own)
     with database(own) as connection:
         for script in _SCRIPTS:
             connection.execute(script)

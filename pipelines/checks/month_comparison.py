@@ -12,13 +12,11 @@ from pipelines.checks import bulk_reconciliation
 from pipelines.checks.adjustment_checks import adjustments_hold
 from pipelines.checks.completeness import ensure_covered
 from pipelines.checks.invoice_checks import one_invoice_per_subscription
-from pipelines.checks.reconciliation import holding
 from pipelines.columns.tables import as_table
 from pipelines.invoices.books import Books
 from pipelines.invoices.stored_invoices import StoredInvoices, read_invoices
 from pipelines.usage.usage_reading import read_totals
 from schemas.errors import ReconciliationFailed
-from schemas.money import TOO_DEAR
 from schemas.ports import Log, UsageReader
 from schemas.tables import COUNTER_COLUMNS
 
@@ -35,15 +33,22 @@ def compare_figures(books: Books, usage: UsageReader, log: Log) -> pa.Table:
         ReconciliationFailed: invoices are missing or surplus, lines or totals do not add up.
         PeriodNotComplete: landing does not come as far as the counters.
     """
-    terms, segments = _terms(books), books.segments_around
+    terms = _terms(books)
+    return bulk_reconciliation.compare(
+        _figures(books, usage, log), books.live_heads["tenant"], terms
+    )
+
+
+def _figures(books: Books, usage: UsageReader, log: Log) -> bulk_reconciliation.Figures:
+    segments = books.segments_around
     with ThreadPoolExecutor(1) as beside:
         metered = beside.submit(_metered, books, usage, log)
         read = read_invoices(books)
         _ensure_sound(books, read)
-        counters, warehouse = metered.result()
-    figures = bulk_reconciliation.Figures(counters, warehouse, read.billed, books.usage, segments)
-    compared = bulk_reconciliation.compare(figures, books.live_heads["tenant"], terms)
-    return holding(compared, dict.fromkeys(read.too_dear, TOO_DEAR))
+        metered_figures = metered.result()
+    return bulk_reconciliation.Figures(
+        *metered_figures, read.billed, books.usage, segments, read.too_dear
+    )
 
 
 def compare_counters(books: Books, usage: UsageReader, log: Log) -> pa.Table:

@@ -3,7 +3,7 @@
 Numbers are in the order of the names, so that what is sorted by them is sorted by name.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import pairwise
 
 import numpy as np
@@ -18,18 +18,19 @@ Names = Mapping[str, pa.Array]
 """For each column of names, all there are."""
 
 
-def numbered(tables: Mapping[str, pa.Table]) -> tuple[dict[str, pa.Table], Names]:
-    """The tables with numbers in place of their names, and the names that stand in any of them.
+def number(tables: MutableMapping[str, pa.Table]) -> Names:
+    """Put numbers in place of the names that stand in any of the tables; which these are.
 
-    It takes least where a table with nearly all names and few rows comes first.
+    The tables are replaced: millions of names are let go as they are numbered. It takes least where
+    a table with nearly all names and few rows comes first.
     """
-    own, names = dict(tables), dict[str, pa.Array]()
+    names = dict[str, pa.Array]()
     for column in _NAMED:
-        holders = [name for name, table in own.items() if column in table.column_names]
-        numbers, names[column] = _numbers(own[name][column] for name in holders)
+        holders = [name for name, table in tables.items() if column in table.column_names]
+        numbers, names[column] = _numbers(tables[name][column] for name in holders)
         for name, its in zip(holders, numbers, strict=True):
-            own[name] = _with(own[name], column, its)
-    return own, names
+            tables[name] = _with(tables[name], column, its)
+    return names
 
 
 def named(table: pa.Table, names: Names) -> pa.Table:
@@ -40,16 +41,21 @@ def named(table: pa.Table, names: Names) -> pa.Table:
     return table
 
 
-def in_parts(tables: Mapping[str, pa.Table], at_once: int) -> Iterator[dict[str, pa.Table]]:
-    """Numbered tables in parts of so many tenants, in the order of these; one part at least."""
-    places = {name: table["tenant"].to_numpy() // at_once for name, table in tables.items()}
-    count = 1 + max((int(each.max(initial=0)) for each in places.values()), default=0)
-    parts = [_cut(table, places[name], count) for name, table in tables.items()]
-    return (dict(zip(tables, each, strict=True)) for each in zip(*parts, strict=True))
+def in_parts(
+    tables: MutableMapping[str, pa.Table], tenants: int, at_once: int
+) -> Iterator[dict[str, pa.Table]]:
+    """Numbered tables in parts of so many of the tenants, in their order; one part at least.
+
+    They are taken out: what is cut is there once.
+    """
+    names, count = list(tables), max(1, -(-tenants // at_once))
+    parts = [_cut(tables.pop(name), at_once, count) for name in names]
+    return (dict(zip(names, each, strict=True)) for each in zip(*parts, strict=True))
 
 
-def _cut(table: pa.Table, places: np.ndarray, count: int) -> list[pa.Table]:
-    """The table's rows of each place."""
+def _cut(table: pa.Table, at_once: int, count: int) -> list[pa.Table]:
+    """The table's rows of each part."""
+    places = table["tenant"].to_numpy() // at_once
     bounds = np.cumsum(np.bincount(places, minlength=count)).tolist()
     # Numbers of 16 bits are put in order by counting them.
     own = ordered(places.astype(np.int16 if count < 1 << 15 else np.int32), table)

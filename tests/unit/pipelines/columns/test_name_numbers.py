@@ -5,10 +5,15 @@ from itertools import pairwise
 import pyarrow as pa
 import pytest
 
-from pipelines.columns.name_numbers import in_parts, named, numbered
+from pipelines.columns.name_numbers import Names, in_parts, named, number
 
 FEW = pa.table({"tenant": ["b", "d"]})
 MANY = pa.table({"tenant": ["d", "a", "b", "c", "a"], "meter": ["t", None, "c", "c", "t"]})
+
+
+def numbered(tables: dict[str, pa.Table]) -> tuple[dict[str, pa.Table], Names]:
+    own = dict(tables)
+    return own, number(own)
 
 
 def test_numbers_are_in_the_order_of_all_names_and_no_name_has_none() -> None:
@@ -27,14 +32,15 @@ def test_numbers_are_in_the_order_of_all_names_and_no_name_has_none() -> None:
 def test_a_table_without_rows_has_numbers_too() -> None:
     own, names = numbered({"nothing": FEW.slice(0, 0), "few": FEW})
     assert own["nothing"]["tenant"].type == own["few"]["tenant"].type == pa.int32()
-    assert [part["nothing"].num_rows for part in in_parts(own, 1)] == [0, 0]
+    assert [part["nothing"].num_rows for part in in_parts(own, 2, 1)] == [0, 0]
     assert names["tenant"].to_pylist() == ["b", "d"]
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 100])
 def test_every_tenant_is_in_one_part_and_parts_rise(at_once: int) -> None:
     own, names = numbered({"few": FEW, "many": MANY})
-    parts = list(in_parts(own, at_once))
+    parts = list(in_parts(own, len(names["tenant"]), at_once))
+    assert own == {}
     assert len(parts) == -(-4 // at_once)
     for name, table in (("few", FEW), ("many", MANY)):
         together = named(pa.concat_tables([part[name] for part in parts]), names)
