@@ -44,7 +44,14 @@ class Readings(NamedTuple):
         """Where the values of each event begin, and where the last ones end."""
         if self.are_alike:
             return np.arange(len(self.meters) + 1, dtype=np.int32) * len(self.meters[0])
-        return np.cumsum([0, *map(len, self.meters)], dtype=np.int32)
+        return ends_of(self.meters)
+
+
+def ends_of(lists: Sequence[Any]) -> NDArray[np.int32]:
+    """Where each of the lists begins behind the others, and where the last one ends."""
+    ends = np.zeros(len(lists) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, lists), np.int64, len(lists)), out=ends[1:])
+    return ends
 
 
 BulkReader = Callable[[Sequence[msgspec.Raw]], Readings]

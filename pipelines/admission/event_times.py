@@ -1,7 +1,7 @@
-"""Event times put together from parts that were read before.
+"""Event times read quickly: each put together from parts that were read before, or many at once.
 
 `schemas.event.parse_time` is the rule. Events come in about the order of their times, so that the
-text up to the second is nearly always known already.
+text up to the second is nearly always known already. Many of the usual form are read by Arrow.
 """
 
 from collections.abc import Sequence

@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipelines.admission.bulk_reading import ends_of
+
 MOMENT = pa.timestamp("ms", "UTC")
 
 
@@ -32,13 +34,6 @@ def buffers(column: Sequence[Any]) -> pa.Array:
     """Buffers as bytes, without an object for each."""
     parts = [None, pa.py_buffer(ends_of(column)), pa.py_buffer(b"".join(column))]
     return pa.Array.from_buffers(pa.binary(), len(column), parts)
-
-
-def ends_of(lists: Sequence[Any]) -> NDArray[np.int32]:
-    """Where each of the lists begins behind the others, and where the last one ends."""
-    ends = np.zeros(len(lists) + 1, np.int32)
-    np.cumsum(np.fromiter(map(len, lists), np.int64, len(lists)), out=ends[1:])
-    return ends
 
 
 def marks(length: int, marked: Sequence[int]) -> pa.Array:

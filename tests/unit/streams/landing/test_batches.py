@@ -231,6 +231,8 @@ def test_a_letter_always_fits_into_a_record() -> None:
     assert dict(headers)["cut"] == b"2000000"
 
 
-def test_an_empty_batch_is_a_table_without_rows() -> None:
-    assert usage_table(Deliveries(), CATALOG, 1).num_rows == 0
+@pytest.mark.parametrize("catalog", [CATALOG, FILTERED], ids=lambda catalog: catalog.name)
+def test_an_empty_batch_is_a_table_without_rows(catalog: Catalog) -> None:
+    """So is one of which all is rejected."""
+    assert usage_table(Deliveries(), catalog, 1).num_rows == 0
     assert MICRO == 10**6
