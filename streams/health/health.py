@@ -1,4 +1,4 @@
-"""`/readyz` and `/metrics` of a process of ours, on the loopback address, in a thread of its own.
+"""`/readyz` and `/metrics` of a process of ours, in a thread of its own.
 
 What ready means is the process's matter: progress, never merely being up.
 """
@@ -13,6 +13,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from schemas.errors import Conflict
 
+LOOPBACK = "127.0.0.1"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus 3 takes no figures that do not say what they are."""
+
 
 class Health(Protocol):
     """What a process tells of itself."""
@@ -24,17 +28,18 @@ class Health(Protocol):
 
 
 @contextmanager
-def serving(health: Health, port: int, setting: str) -> Iterator[None]:
+def serving(health: Health, port: int, setting: str, host: str = LOOPBACK) -> Iterator[None]:
     """Serve while the block runs; `setting` is the variable that names the port.
 
     Raises:
-        Conflict: the port is in use.
+        Conflict: the port is in use, or the host no address of this machine.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, text = _answer(health, self.path)
             self.send_response(status)
+            self.send_header("Content-Type", METRICS_TYPE)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
@@ -43,10 +48,11 @@ def serving(health: Health, port: int, setting: str) -> Iterator[None]:
             """A probe every second is no news."""
 
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = ThreadingHTTPServer((host, port), Handler)
     except OSError as error:
         raise Conflict(
-            f"port {port} cannot be used ({error.strerror}): set {setting} to a free one"
+            f"port {port} of {host} cannot be used ({error.strerror}): set {setting} to a free "
+            "one, or COUNTINGHOUSE_HOST to an address of this machine"
         ) from error
     with server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -86,7 +86,7 @@ def build(config: CountersConfig, notify: NotifyConfig = NOBODY) -> CountersApp:
         config.group_id,
         broker=f"kafka://{config.kafka.servers}",  # a name: Faust itself connects to nothing
         datadir=config.data_dir,
-        web_bind="127.0.0.1",
+        web_bind=config.host,
         web_host="127.0.0.1",
         web_port=config.web_port,
         topic_disable_leader=True,

@@ -1,5 +1,6 @@
 """What a worker of counters starts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from faust.types.transports import ConsumerT, ProducerT
@@ -14,3 +15,8 @@ def test_faust_itself_connects_to_nothing(tmp_path: Path) -> None:
     started = list(app.boot_strategy.server())
     assert started
     assert not [each for each in started if isinstance(each, (ConsumerT, ProducerT))]
+
+
+def test_it_tells_of_itself_where_it_is_told_to(tmp_path: Path) -> None:
+    config = replace(a_config(tmp_path), host="0.0.0.0")  # noqa: S104
+    assert build(config).conf.web_bind == "0.0.0.0"  # noqa: S104
