@@ -3,6 +3,7 @@
 What ready means is the process's matter: progress, never merely being up.
 """
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,16 +51,29 @@ def serving(health: Health, port: int, setting: str, host: str = LOOPBACK) -> It
     try:
         server = ThreadingHTTPServer((host, port), Handler)
     except OSError as error:
-        raise Conflict(
-            f"port {port} of {host} cannot be used ({error.strerror}): set {setting} to a free "
-            "one, or COUNTINGHOUSE_HOST to an address of this machine"
-        ) from error
+        raise _unusable(port, setting, host, error) from error
     with server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield
         finally:
             server.shutdown()
+
+
+def require_usable(port: int, setting: str, host: str = LOOPBACK) -> None:
+    """Raise Conflict, as `serving` does, where somebody else's server would say it at length."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise _unusable(port, setting, host, error) from error
+
+
+def _unusable(port: int, setting: str, host: str, error: OSError) -> Conflict:
+    reason = str(error.strerror).partition(" (")[0]  # Python puts the address behind it
+    return Conflict(
+        f"port {port} of {host} cannot be used ({reason}): set {setting} to a free one, "
+        "or COUNTINGHOUSE_HOST to an address of this machine"
+    )
 
 
 def _answer(health: Health, path: str) -> tuple[int, bytes]:
