@@ -91,12 +91,22 @@ class NoticeIntake(Service):
 
     async def release(self) -> None:
         """Let all partitions go, what is under way included."""
-        with contextlib.suppress(TimeoutError, ConsumerStoppedError):
+        try:
+            await self._commit_in_time()
+        finally:
+            for progress in self._held.values():
+                progress.is_held = False
+            self._held.clear()
+            self.attempts.give_back()
+
+    async def _commit_in_time(self) -> None:
+        try:
             await asyncio.wait_for(self._commit(), LEAVE_SECONDS)
-        for progress in self._held.values():
-            progress.is_held = False
-        self._held.clear()
-        self.attempts.give_back()
+        except (TimeoutError, ConsumerStoppedError):
+            return
+        except asyncio.CancelledError:
+            if told_to_end():  # else it is the client's, and would end the client's own task here
+                raise
 
     @Service.task
     async def _pump(self) -> None:

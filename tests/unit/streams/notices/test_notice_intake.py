@@ -138,3 +138,23 @@ def test_after_a_failure_what_was_not_handed_out_is_and_nothing_twice(
     hands = pumped(tmp_path, log, fail_once)
     assert hands.told == ["a", "b", "c"]
     assert hands.settled == [2, 1]
+
+
+class Broken(Log):
+    """A consumer whose connection breaks while it commits."""
+
+    async def commit(self, _: dict[TopicPartition, int]) -> None:
+        raise asyncio.CancelledError
+
+
+def test_a_commit_that_the_client_breaks_off_does_not_end_the_letting_go(tmp_path: Path) -> None:
+    """It happens in a task of the client's, which would end with it."""
+
+    async def act() -> None:
+        hands = Hands(tmp_path, Broken({ONE: [a_fact("a")]}), lambda _: None)
+        await hands.intake._pump_once()
+        await hands.intake.release()
+        assert [progress.is_held for progress in hands.held.values()] == [False]
+        assert not hands.intake._held
+
+    asyncio.run(act())
