@@ -220,7 +220,7 @@ class Landing:
         self._under_way = None
 
     def _forget(self) -> None:
-        self._batch, self._left = Batch(self._rules), ()
+        self._batch, self._left = Batch(self._rules, failures=self._failures), ()
 
     def _rewind(self) -> None:
         """Read on from what is committed, dropping what was fetched."""
