@@ -30,8 +30,8 @@ from streams.record import Record
 logger = logging.getLogger(__name__)
 
 WINDOW = 256
-"""Facts of a partition in our hands at most. A fact that a receiver does not take holds up those
-of its partition that follow it by more; the other partitions and the other receivers go on."""
+"""Facts of a partition in our hands at most: where a receiver takes none of so many, those behind
+them wait; the other partitions and the other receivers go on."""
 FETCH_FACTS = 100
 POLL_MS = 500
 COMMIT_SECONDS = 0.5
@@ -172,7 +172,7 @@ class NoticeIntake(Service):
 
     def _make_room(self) -> None:
         for tp in self._consumer.assignment() & self._held.keys():
-            if self._held[tp].waiting < WINDOW:
+            if self._held[tp].waiting + FETCH_FACTS <= WINDOW:
                 self._consumer.resume(tp)
             else:
                 self._consumer.pause(tp)
