@@ -14,7 +14,7 @@ from schemas.entitlement import EntitlementEntry, MeterEntitlement
 
 COLUMNS = ("from", "plan", "meter", "included", "alerts", "hard_limit", "features")
 
-entitlements = typer.Typer(no_args_is_help=True, help="Show or republish what tenants may use.")
+entitlements = typer.Typer(no_args_is_help=True)
 
 
 @entitlements.command("show")
