@@ -77,7 +77,7 @@ TOPICS = (
         value="the element's bytes; headers topic, partition, offset, item, reason, detail",
         kind="log",
         writer="landing",
-        meaning="Elements that are not counted, each once for a read_committed reader.",
+        meaning="Rejected elements, each once for a read_committed reader.",
         retention_days=35,
     ),
     Topic(
@@ -124,7 +124,7 @@ TOPICS = (
         value="JSON: id, type, tenant, at, data",
         kind="log",
         writer="relay",
-        meaning="What happened to subscriptions, invoices (void and notes, too) and payments.",
+        meaning="What happened to subscriptions, invoices (voids and notes included) and payments.",
         retention_days=90,
     ),
 )

@@ -21,7 +21,7 @@ from stores.log import LANDING_GROUP
 
 SAMPLE_SECONDS = 0.5
 PATIENCE_SECONDS = 90
-"""How long nothing may move before the wait is given up: three transaction time-outs."""
+"""How long nothing may move before the wait is given up: three transaction timeouts."""
 
 LANDED_TOPICS = (USAGE_EVENTS, QUOTA_STATE)
 
