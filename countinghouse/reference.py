@@ -1,7 +1,7 @@
 """Reference pages made from the code, so that they cannot disagree with it: `make docs`.
 
-Owns docs/topics.md, docs/asyncapi.yaml, docs/metrics.md and docs/demo-report.md; a test says when
-one is stale.
+Owns docs/topics.md, docs/asyncapi.yaml, docs/metrics.md and docs/demo-report.md; docs/settings.md
+is in `settings_page`. A test says when one is stale.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ import msgspec
 import yaml
 
 from countinghouse.demo.report import Report
+from countinghouse.settings_page import settings_page
 from schemas.entitlement import Entitlements
 from schemas.event import UsageEvent
 from schemas.metrics import Metric, Process, of_process
@@ -198,6 +199,7 @@ PAGES = {
     "topics.md": topics_page,
     "asyncapi.yaml": asyncapi,
     "metrics.md": metrics_page,
+    "settings.md": settings_page,
     "demo-report.md": report_page,
 }
 
