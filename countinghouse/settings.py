@@ -1,13 +1,12 @@
 """Every knob of countinghouse, in one place: environment, settings file, defaults, in that order.
 
-Owns names, types and defaults of settings and the addresses that follow from them; those of Kafka
-are in `stores.kafka_settings`, as Dagster's processes need them, too. It opens nothing: a wrong
-address is reported by the part that uses it.
+Owns names, types and defaults of settings and the addresses that follow from them. Those that
+Dagster's processes need, too, are in `stores.store_settings` and `stores.kafka_settings`. It opens
+nothing: a wrong address is reported by the part that uses it.
 """
 
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -19,6 +18,7 @@ from pydantic_settings import (
 )
 
 from stores.kafka_settings import KafkaSettings
+from stores.store_settings import StoreSettings
 
 SETTINGS_FILE = "countinghouse.toml"
 
@@ -30,7 +30,7 @@ def _off_means_none(value: Any) -> Any:
 Limit = Annotated[timedelta | None, BeforeValidator(_off_means_none)]
 
 
-class Settings(BaseSettings, KafkaSettings):
+class Settings(BaseSettings, StoreSettings, KafkaSettings):
     """Settings by `COUNTINGHOUSE_<NAME>`, else from `countinghouse.toml`, else as given here.
 
     Durations are written as pydantic reads them (`P35D`, `PT1H`, or seconds); the two event
@@ -41,23 +41,8 @@ class Settings(BaseSettings, KafkaSettings):
         env_prefix="COUNTINGHOUSE_", toml_file=SETTINGS_FILE, extra="forbid", frozen=True
     )
 
-    home: Path = Field(
-        Path(".countinghouse"), description="Data, logs and run files; delete it to start afresh."
-    )
-    clickhouse: str = Field(
-        "",
-        description="URL of your ClickHouse, http://user:password@host:8123/database, or https; "
-        "?ca_cert=FILE for an authority of your own.",
-    )
-    ledger: str = Field(
-        "",
-        description="SQLAlchemy URL of the ledger; empty: SQLite in the home folder. "
-        "For Postgres by TLS ?sslmode=verify-full&sslrootcert=FILE.",
-    )
-
     host: str = Field("127.0.0.1", description="Address that our HTTP processes listen on.")
     kafka_controller_port: int = Field(19093, description="Port of the local broker's controller.")
-    warehouse_port: int = Field(18123, description="Port of the local warehouse.")
     api_port: int = Field(18080, description="Port of the API, which takes providers' webhooks.")
     sandbox_port: int = Field(18081, description="Port of the sandbox provider.")
     counters_port: int = Field(18082, description="Port of counters' `/readyz` and `/metrics`.")
@@ -155,19 +140,6 @@ class Settings(BaseSettings, KafkaSettings):
         """Arguments, then the environment, then the settings file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    def bundle_folder(self, month: str) -> Path:
-        """Where a month's bundle lies if nobody says otherwise."""
-        return self.home.absolute() / "bundles" / month
-
-    @cached_property
-    def clickhouse_url(self) -> str:
-        """URL of the ClickHouse in force; the embedded one's password is its token file."""
-        if self.clickhouse:
-            return self.clickhouse
-        token_file = self.home / "warehouse.token"
-        token = token_file.read_text().strip() if token_file.exists() else ""
-        return f"http://countinghouse:{token}@127.0.0.1:{self.warehouse_port}/default"
-
     @cached_property
     def sandbox_address(self) -> str:
         """URL of the sandbox provider in force."""
@@ -177,8 +149,3 @@ class Settings(BaseSettings, KafkaSettings):
     def webhook_address(self) -> str:
         """URL that the sandbox provider sends its webhooks to."""
         return self.webhook_url or f"http://127.0.0.1:{self.api_port}/webhooks/sandbox"
-
-    @cached_property
-    def ledger_url(self) -> str:
-        """SQLAlchemy URL of the ledger in force."""
-        return self.ledger or f"sqlite:///{(self.home / 'ledger.db').absolute()}"

@@ -12,6 +12,9 @@ QUOTA_EXCEEDED = "quota.exceeded"
 QUOTA_STATE = "quota.state"
 BILLING_EVENTS = "billing.events"
 
+LANDING_GROUP = "countinghouse-landing"
+"""Landing's consumer group: its offsets say how far usage has landed."""
+
 _GENERATION = re.compile(r"(?P<topic>.+)\.v(?P<generation>[1-9]\d*)")
 
 SENT_AT_HEADER = "sent-at"

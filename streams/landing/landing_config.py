@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 from schemas.catalog import Catalog
-from schemas.topics import QUOTA_STATE, USAGE_EVENTS
+from schemas.topics import LANDING_GROUP, QUOTA_STATE, USAGE_EVENTS
 from stores.kafka import KafkaAccess
-
-GROUP = "countinghouse-landing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class LandingConfig:
     max_bytes: int
     batch_size: int = 50_000
     port: int = 18083
-    group: str = GROUP
+    group: str = LANDING_GROUP
     usage_topic: str = USAGE_EVENTS
     state_topic: str = QUOTA_STATE
 
