@@ -29,3 +29,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         target = path.parent / name if name else path
         assert target.exists(), link
         assert not anchor or anchor in headings(target), link
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    named = {name.partition("#")[0] for name in _LINK.findall((ROOT / "README.md").read_text())}
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")} <= named
