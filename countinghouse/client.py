@@ -3,7 +3,7 @@
     usage = UsageProducer("localhost:9092", source="chat-api")
     usage.record("tenant-42", "llm.request", {"input_tokens": 812, "output_tokens": 97})
 
-Owns the way to Kafka and what becomes of events that do not get there. It needs `schemas`,
+Owns the way to Kafka; events that do not get there are kept in a `spool`. It needs `schemas`,
 msgspec and confluent-kafka only. Make it after a fork, one for each process; threads may share it.
 """
 
@@ -22,6 +22,7 @@ from uuid import uuid4
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from countinghouse.spool import Spool, Undelivered
 from schemas.errors import InvalidInput
 from schemas.event import EARLIEST_MS, LATEST_MS, MAX_NAME
 from schemas.period import format_instant, to_ms
@@ -41,14 +42,6 @@ PRODUCER_CONFIG: Mapping[str, str | int | float | bool] = {
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-class Undelivered(msgspec.Struct, frozen=True):
-    """An event that did not reach Kafka: its JSON, and when it was recorded (epoch ms)."""
-
-    tenant: str
-    sent_ms: int
-    event: msgspec.Raw
 
 
 OnFailure = Callable[[Undelivered, str], None]
@@ -184,72 +177,6 @@ class UsageProducer:
         """Serve delivery reports until closing."""
         while not self._closing.is_set():
             self._producer.poll(POLL_SECONDS)
-
-
-class Spool:
-    """Undelivered events, bounded: in a file of JSON lines, or in memory without a path."""
-
-    def __init__(self, path: Path | None, max_events: int) -> None:
-        self._path = path
-        self._max_events = max_events
-        self._memory: list[Undelivered] = []
-        self._kept = 0
-        self._lock = threading.Lock()
-
-    def keep(self, event: Undelivered) -> bool:
-        """Keep an event; False when there is no room, or the disk refuses."""
-        with self._lock:
-            if self._kept >= self._max_events or not self._store(event):
-                return False
-            self._kept += 1
-            return True
-
-    def take(self) -> list[Undelivered]:
-        """Take everything out. A file's events stay in `<path>.resent` until the next `take`."""
-        with self._lock:
-            self._kept = 0
-            if self._path is None:
-                events, self._memory = self._memory, []
-                return events
-            return self._take_files(self._path)
-
-    def close(self) -> None:
-        """Forget what was resent: it was delivered, or it is in the spool again."""
-        if self._path is not None:
-            _resent(self._path).unlink(missing_ok=True)
-
-    def _store(self, event: Undelivered) -> bool:
-        if self._path is None:
-            self._memory.append(event)
-            return True
-        try:
-            with self._path.open("ab") as file:
-                file.write(msgspec.json.encode(event) + b"\n")
-        except OSError as problem:
-            _log.warning("the spool %s cannot be written: %s", self._path, problem)
-            return False
-        return True
-
-    def _take_files(self, path: Path) -> list[Undelivered]:
-        resent = _resent(path)
-        if path.exists():
-            with resent.open("ab") as file:
-                file.write(path.read_bytes())
-            path.unlink()
-        lines = resent.read_bytes().splitlines() if resent.exists() else []
-        return [event for line in lines if (event := _spooled(line)) is not None]
-
-
-def _resent(path: Path) -> Path:
-    return path.with_name(path.name + ".resent")
-
-
-def _spooled(line: bytes) -> Undelivered | None:
-    """An event of a spool file; a line that a crash cut short is nothing."""
-    try:
-        return msgspec.json.decode(line, type=Undelivered)
-    except msgspec.DecodeError:
-        return None
 
 
 def _name(field: str, text: str) -> str:

@@ -4,6 +4,7 @@ import json
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from countinghouse.local.probes import reachable
 from countinghouse.settings import Settings
 
 ANSWER_SECONDS = 1
@@ -20,7 +21,7 @@ def lag_or_far(settings: Settings) -> float:
 
 def counters_lag(settings: Settings) -> float | None:
     """Seconds that the counters are behind the log; None when they do not answer."""
-    address = f"http://127.0.0.1:{settings.counters_port}/lag"
+    address = f"http://{reachable(settings.host)}:{settings.counters_port}/lag"
     try:
         with urlopen(address, timeout=ANSWER_SECONDS) as answer:
             return float(json.load(answer)["lag_seconds"])

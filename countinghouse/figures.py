@@ -15,6 +15,7 @@ from schemas import metrics as listed
 from schemas.metrics import Metric
 
 ANSWER_SECONDS = 2
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,10 @@ def standing(process: str, before: Figures, now: Figures) -> Standing | None:
     )
 
 
-def figures(port: int) -> Figures:
+def figures(port: int, host: str = LOOPBACK) -> Figures:
     """What the process at a port of this machine tells now; nothing when there is none."""
-    status, said = _get(port, "/readyz")
-    _, told = _get(port, "/metrics")
+    status, said = _get(host, port, "/readyz")
+    _, told = _get(host, port, "/metrics")
     problem = None if status == 200 else said.strip() or "no answer"
     return Figures(time.monotonic(), problem, tuple(_samples(told)))
 
@@ -132,8 +133,8 @@ def _samples(told: str) -> Iterator[Sample]:
                 yield Sample(sample.name, sample.labels, sample.value)
 
 
-def _get(port: int, path: str) -> tuple[int, str]:
-    wire = HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+def _get(host: str, port: int, path: str) -> tuple[int, str]:
+    wire = HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     try:
         wire.request("GET", path)
         answer = wire.getresponse()

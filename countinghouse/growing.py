@@ -45,6 +45,8 @@ Pause = Callable[[], AbstractContextManager[None]]
 
 SETTLE_SECONDS = 1.0
 TRANSACTION_SECONDS = 20
+LOOKS = 5
+"""Who writes one transaction after the other has a moment without, but not so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +128,17 @@ def _next(settings: Settings, live: Epoch) -> Epoch:
 def _await_no_transaction(usage_topic: KafkaLog) -> None:
     """A sealed topic refuses the marker that ends a transaction, too: it would stay open."""
     wait_until(
-        lambda: usage_topic.ends() == usage_topic.ends(committed=False),
+        lambda: all(_has_no_transaction(usage_topic) for _ in range(LOOKS)),
         "producers to end their transactions on the old topic: stop those that write to it in "
         "transactions, then switch again;",
         patience_seconds=TRANSACTION_SECONDS,
     )
+
+
+def _has_no_transaction(usage_topic: KafkaLog) -> bool:
+    """Is all committed that was there a moment ago? What comes meanwhile is no transaction."""
+    there = usage_topic.ends(committed=False)
+    return usage_topic.ends().covers(there)
 
 
 def _drain(settings: Settings) -> Vector:

@@ -71,7 +71,7 @@ class Settings(BaseSettings, StoreSettings, KafkaSettings):
     flush_interval: timedelta = Field(
         timedelta(milliseconds=500), description="Longest time between two counter transactions."
     )
-    landing_batch: int = Field(50_000, ge=1, description="Most messages in one insert of landing.")
+    landing_batch: int = Field(50_000, ge=1, description="About how many elements one insert has.")
 
     notify_urls: str = Field(
         "",

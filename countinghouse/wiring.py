@@ -103,6 +103,7 @@ def counters_config(settings: Settings, live: Epoch | None = None) -> CountersCo
         flush_interval_s=settings.flush_interval.total_seconds(),
         web_port=settings.counters_port,
         data_dir=settings.home / "counters",
+        host=settings.host,
         group_id=named(COUNTERS_GROUP, live.generation),
         topics=CounterTopics(**asdict(TopicNames.of(live.generation))),
     )
@@ -125,6 +126,7 @@ def landing_config(settings: Settings) -> LandingConfig:
         max_bytes=settings.max_event_bytes,
         batch_size=settings.landing_batch,
         port=settings.landing_port,
+        host=settings.host,
         usage_topic=names.usage,
         state_topic=names.state,
     )
@@ -144,5 +146,6 @@ def relay_config(settings: Settings) -> RelayConfig:
         kafka=settings.kafka_access,
         clickhouse_url=settings.clickhouse_url,
         port=settings.relay_port,
+        host=settings.host,
         entitlements_topic=names.entitlements,
     )

@@ -28,6 +28,7 @@ TLS = (
     f"check {PROTOCOL}, {VARIABLE}CA_FILE and {VARIABLE}CERTIFICATE_FILE against what that Kafka "
     "listens to"
 )
+TOPICS = "run `countinghouse worker init`, or `up` for the local stack, which make missing topics"
 RIGHTS = "give our user the rights that docs/production.md lists"
 
 
@@ -56,12 +57,14 @@ def trouble(access: KafkaAccess, seconds: float = ASK_SECONDS) -> Trouble | None
 
 
 def unreachable(
-    access: KafkaAccess, error: KafkaError, what: str = "does not answer", then: str = ""
+    access: KafkaAccess, error: KafkaError, what: str = "", then: str = ""
 ) -> DependencyUnreachable:
     """What to raise for a call that failed; Kafka is asked once more for the reason."""
-    found = trouble(access) or Trouble(error.str(), _remedy(error))
+    silence = trouble(access)
+    found = silence or Trouble(error.str(), _remedy(error))
+    said = what or ("does not answer" if silence else "does not do what it was asked")
     return DependencyUnreachable(
-        f"Kafka at {access.servers} {what} ({found.reason}): {found.remedy}{then}"
+        f"Kafka at {access.servers} {said} ({found.reason}): {found.remedy}{then}"
     )
 
 
@@ -93,6 +96,8 @@ def _told(said: Sequence[KafkaError], silence: KafkaError) -> Trouble:
 def _remedy(error: KafkaError) -> str:
     if error.code() == KafkaError._AUTHENTICATION:
         return PASSWORD
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return TOPICS
     if "authorization failed" in error.str():
         return RIGHTS
     return TLS if "SSL" in error.str() else ANYBODY

@@ -10,9 +10,12 @@ from countinghouse.cli.nearest import suggesting
 from countinghouse.cli.options import JsonOption
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
-from schemas.entitlement import EntitlementEntry, MeterEntitlement
+from schemas.entitlement import EntitlementEntry, QuotaEntitlement, Threshold
 
-COLUMNS = ("from", "plan", "meter", "included", "alerts", "hard_limit", "features")
+COLUMNS = (
+    *("from", "plan", "meter", "window", "included", "alerts", "soft_limit", "hard_limit"),
+    "features",
+)
 
 entitlements = typer.Typer(no_args_is_help=True)
 
@@ -61,14 +64,29 @@ def republish(as_script: JsonOption = False) -> None:
 
 
 def _rows(entry: EntitlementEntry) -> list[tuple[str, ...]]:
-    features = ", ".join(entry.features)
-    return [
-        (entry.from_, entry.plan, meter, *_limits(limits), features)
-        for meter, limits in entry.meters.items()
+    """A row for each meter and window that has limits; one that limits nothing has a row, too."""
+    limits: list[tuple[str, ...]] = [
+        (meter, window, *_limits(quota))
+        for meter, of_meter in entry.meters.items()
+        for window, quota in {"billing_period": of_meter, **of_meter.windows}.items()
     ]
+    features = ", ".join(entry.features)
+    return [(entry.from_, entry.plan, *each, features) for each in limits or [("",) * 6]]
 
 
-def _limits(limits: MeterEntitlement) -> tuple[str, str, str]:
-    alerts = ", ".join(f"{it.percent}% = {it.at}" for it in limits.thresholds)
-    hard = f"{limits.hard.percent}% = {limits.hard.at}" if limits.hard else "none"
-    return limits.included or "unlimited", alerts, hard
+def _limits(limits: QuotaEntitlement) -> tuple[str, str, str, str]:
+    alerts = ", ".join(map(_step, limits.thresholds))
+    soft = _step(limits.soft) if limits.soft else "none"
+    hard = _step(limits.hard) + _grace(limits) if limits.hard else "none"
+    return limits.included or "unlimited", alerts, soft, hard
+
+
+def _step(threshold: Threshold) -> str:
+    return f"{threshold.percent}% = {threshold.at}"
+
+
+def _grace(limits: QuotaEntitlement) -> str:
+    """Where or when usage is denied that is not at once."""
+    if limits.deny_at is not None:
+        return f", denied from {limits.deny_at}"
+    return "" if limits.deny_after_s is None else f", denied after {limits.deny_after_s} s"

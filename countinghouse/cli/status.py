@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from countinghouse.figures import Figures, Standing, figures, standing
+from countinghouse.local.probes import reachable
 from countinghouse.local.stack import LocalStack, ProcessStatus
 from countinghouse.settings import Settings
 from schemas import metrics as listed
@@ -51,14 +52,15 @@ class Report:
 def reports(settings: Settings) -> list[Report]:
     """Every process of the local stack; asks twice, a second apart, how far each is."""
     ports = {name: getattr(settings, f"{name}_port") for name in TELLING}
-    before = {name: figures(port) for name, port in ports.items()}
+    host = reachable(settings.host)
+    before = {name: figures(port, host) for name, port in ports.items()}
     if any(told.samples for told in before.values()):
         time.sleep(RATE_SECONDS)
     found = []
     for process in LocalStack(settings).status():
         name = process.name
         if name in ports:
-            told, earlier = figures(ports[name]), before[name]
+            told, earlier = figures(ports[name], host), before[name]
             found.append(Report(process, told, earlier, standing(name, earlier, told)))
         elif name == "warehouse" and process.is_ready:
             found.append(Report(process, conflicts=_conflicts(settings)))

@@ -24,7 +24,7 @@ def http_probe(host: str, port: int, path: str) -> Probe:
     """Ready when the path answers 200."""
 
     def probe() -> bool:
-        wire = HTTPConnection(_reachable(host), port, timeout=2)
+        wire = HTTPConnection(reachable(host), port, timeout=2)
         try:
             wire.request("GET", path)
             return wire.getresponse().status == 200
@@ -70,7 +70,7 @@ def _daemons(answer: Any) -> list[dict[str, Any]]:
 
 def _post_json(host: str, port: int, path: str, body: object) -> Any:
     """The answer's JSON; None when there is none."""
-    wire = HTTPConnection(_reachable(host), port, timeout=5)
+    wire = HTTPConnection(reachable(host), port, timeout=5)
     try:
         wire.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
         return json.loads(wire.getresponse().read())
@@ -95,5 +95,6 @@ def tcp_probe(url: str, default_port: int) -> Probe:
     return probe
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
+    """The address at which this machine finds what listens on a host."""
     return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104

@@ -6,6 +6,7 @@ text up to the second is nearly always known already. Many of the usual form are
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +22,8 @@ _USUAL = len("2026-10-01T12:30:00.250Z")
 _ALL_USUAL = pa.scalar({"min": _USUAL, "max": _USUAL}, pc.min_max(pa.array([0], pa.int32())).type)
 _INSTANT = pa.timestamp("ms", "UTC")
 _A_SECOND = "2026-01-01T00:00:00"
-_DAY_MS = 86_400_000
+_TWO_DAYS_MS = 2 * 86_400_000
+"""More than two times can be apart that are written alike but for their zones."""
 
 
 class EventTimes:
@@ -49,8 +51,8 @@ class EventTimes:
     def _learned(self, text: str) -> int:
         time_ms = _read(text)
         rest = text[SECOND_LENGTH:]
-        is_finer = rest[4:5].isdigit()  # than a millisecond: such a rest hardly comes again
-        is_near_a_limit = not EARLIEST_MS + _DAY_MS <= time_ms < LATEST_MS - _DAY_MS
+        is_finer = rest[1:5].isdigit()  # than a millisecond: such a rest hardly comes again
+        is_near_a_limit = not EARLIEST_MS + _TWO_DAYS_MS <= time_ms < LATEST_MS - _TWO_DAYS_MS
         if not is_finer and not is_near_a_limit:
             # Any second goes with any rest (fraction and zone), as both were accepted.
             rest_ms = _read(_A_SECOND + rest) - self._a_second_ms
@@ -77,7 +79,7 @@ def _usual_times(texts: Sequence[str]) -> NDArray[np.int64] | None:
 
 
 def _read(text: str) -> int:
-    return parse_time(f'"{text}"'.encode())
+    return parse_time(msgspec.json.encode(text))  # a backslash in it is one
 
 
 def _remember(parts: dict[str, int], text: str, part_ms: int) -> None:

@@ -10,6 +10,7 @@ from schemas import topics
 from schemas.catalog import Catalog
 from stores.kafka import KafkaAccess
 from streams.counting.shard import Shard
+from streams.health.health import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class CountersConfig:
     flush_interval_s: float
     web_port: int
     data_dir: Path
+    host: str = LOOPBACK
     group_id: str = "countinghouse-counters"
     topics: CounterTopics = CounterTopics()
     session_timeout_ms: int = 10_000

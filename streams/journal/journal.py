@@ -126,7 +126,16 @@ class Journal:
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+        # Either may have failed beside the last write: such a shard is not what the log says.
+        self._check()
+        if not following.cancelled():
+            following.result()
         self.memory = self._remember()
+
+    def _check(self) -> None:
+        """Raise what stopped the counting, if anything did."""
+        if self._failure is not None:
+            raise self._failure
 
     async def _wait_until_due(self) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -136,8 +145,7 @@ class Journal:
 
     async def write(self) -> None:
         """Put what changed into the log in one transaction; nothing moved, nothing written."""
-        if self._failure is not None:
-            raise self._failure
+        self._check()
         entitlements = self._reader.entitlements_position
         if (
             not self.shard.has_changes

@@ -85,7 +85,8 @@ class Landing:
 
     def run(self, stop: threading.Event) -> None:
         """Land until the event is set; then leave the group."""
-        with serving(self.health, self._config.port, "COUNTINGHOUSE_LANDING_PORT"):
+        served = self._config.port, "COUNTINGHOUSE_LANDING_PORT", self._config.host
+        with serving(self.health, *served):
             self._consumer.subscribe(
                 [self._config.usage_topic, self._config.state_topic],
                 on_assign=self._on_assign,
@@ -219,7 +220,7 @@ class Landing:
         self._under_way = None
 
     def _forget(self) -> None:
-        self._batch, self._left = Batch(self._rules), ()
+        self._batch, self._left = Batch(self._rules, failures=self._failures), ()
 
     def _rewind(self) -> None:
         """Read on from what is committed, dropping what was fetched."""

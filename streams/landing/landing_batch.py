@@ -36,6 +36,9 @@ fit the processor's cache, and one stride more is all that a batch may be too lo
 MOST_BYTES = 64 * 2**20
 """A batch is full at this length of its records: bounds landing's memory."""
 
+MOST_HALVINGS = 6
+"""What cannot be stored or committed at once may be in parts; of these many, one is a stride."""
+
 Place = tuple[str, int]
 
 _log = logging.getLogger(__name__)
@@ -69,7 +72,8 @@ class Rules:
 class Batch:
     """Messages since `began`, made into columns as they come, and how far they reach.
 
-    `stride` is in records, of which each may hold many events; a next batch goes on with it. The
+    `stride` is in records, of which each may hold many events; a next batch goes on with it. After
+    so many `failures` in a row it is full at a half, a quarter and so on of what it may hold. The
     end of a partition is reported as a message of its own: it lies behind transaction
     markers, so that committing it says truly that there is nothing left to read.
     """
@@ -82,6 +86,7 @@ class Batch:
     events: int = 0
     size: int = 0
     stride: int = STRIDE
+    failures: int = 0
     began: float = field(default_factory=time.monotonic)
 
     def take(self, messages: Sequence[Record], size: int) -> Sequence[Record]:
@@ -137,7 +142,9 @@ class Batch:
     def is_full(self, size: int) -> bool:
         """Does it hold so many elements, or as many bytes as a batch may?"""
         elements = self.events + len(self.rejected) + len(self.counters.states)
-        return elements >= size or self.size >= MOST_BYTES
+        halvings = min(self.failures, MOST_HALVINGS)
+        most = max(1, size >> halvings)
+        return elements >= most or self.size >= MOST_BYTES >> halvings
 
     def is_due(self, size: int, seconds: float) -> bool:
         """Is it time to insert it?"""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from schemas.catalog import Catalog
 from schemas.topics import LANDING_GROUP, QUOTA_STATE, USAGE_EVENTS
 from stores.kafka import KafkaAccess
+from streams.health.health import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class LandingConfig:
     max_bytes: int
     batch_size: int = 50_000
     port: int = 18083
+    host: str = LOOPBACK
     group: str = LANDING_GROUP
     usage_topic: str = USAGE_EVENTS
     state_topic: str = QUOTA_STATE

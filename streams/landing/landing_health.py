@@ -55,6 +55,8 @@ class LandingHealth:
         self._seen = {place: self._seen.get(place) or SeenEnds(now) for place in committed}
         for by_place in (self._lag, self._lag_seconds, self._position):
             by_place.clear()
+        for place, offset in committed.items():  # where nothing comes there is no batch to tell it
+            self._position.labels(*place).set(offset)
 
     def moved(self, reached: Mapping[Place, int]) -> list[TopicPartition]:
         """What of a batch's reach is not committed yet."""

@@ -30,8 +30,8 @@ from streams.record import Record
 logger = logging.getLogger(__name__)
 
 WINDOW = 256
-"""Facts of a partition in our hands at most. A fact that a receiver does not take holds up those
-of its partition that follow it by more; the other partitions and the other receivers go on."""
+"""Facts of a partition in our hands at most: where a receiver takes none of so many, those behind
+them wait; the other partitions and the other receivers go on."""
 FETCH_FACTS = 100
 POLL_MS = 500
 COMMIT_SECONDS = 0.5
@@ -91,12 +91,22 @@ class NoticeIntake(Service):
 
     async def release(self) -> None:
         """Let all partitions go, what is under way included."""
-        with contextlib.suppress(TimeoutError, ConsumerStoppedError):
+        try:
+            await self._commit_in_time()
+        finally:
+            for progress in self._held.values():
+                progress.is_held = False
+            self._held.clear()
+            self.attempts.give_back()
+
+    async def _commit_in_time(self) -> None:
+        try:
             await asyncio.wait_for(self._commit(), LEAVE_SECONDS)
-        for progress in self._held.values():
-            progress.is_held = False
-        self._held.clear()
-        self.attempts.give_back()
+        except (TimeoutError, ConsumerStoppedError):
+            return
+        except asyncio.CancelledError:
+            if told_to_end():  # else it is the client's, and would end the client's own task here
+                raise
 
     @Service.task
     async def _pump(self) -> None:
@@ -162,7 +172,7 @@ class NoticeIntake(Service):
 
     def _make_room(self) -> None:
         for tp in self._consumer.assignment() & self._held.keys():
-            if self._held[tp].waiting < WINDOW:
+            if self._held[tp].waiting + FETCH_FACTS <= WINDOW:
                 self._consumer.resume(tp)
             else:
                 self._consumer.pause(tp)

@@ -6,7 +6,8 @@ Owns the request and what an answer means. Whether and when it is tried again is
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -117,7 +118,7 @@ def _reason(failure: Exception) -> str:
 
 
 def receivers(config: NotifyConfig) -> list[WebhookReceiver]:
-    """A receiver for each URL.
+    """A receiver for each URL; those that differ in nothing that is shown are numbered.
 
     Raises:
         InvalidInput: a URL or a secret is wrong, or there is no secret.
@@ -125,7 +126,18 @@ def receivers(config: NotifyConfig) -> list[WebhookReceiver]:
     if not config.urls:
         return []
     signer = Signer(config.secrets)
-    return [WebhookReceiver(url, signer, config.timeout_s) for url in dict.fromkeys(config.urls)]
+    made = [WebhookReceiver(url, signer, config.timeout_s) for url in dict.fromkeys(config.urls)]
+    _number(made)
+    return made
+
+
+def _number(made: Sequence[WebhookReceiver]) -> None:
+    """Figures and lines of the log are told by name: two of one name would hide each other."""
+    known: Counter[str] = Counter()
+    for receiver in made:
+        known[name := receiver.name] += 1
+        if known[name] > 1:
+            receiver.name = f"{name} ({known[name]})"
 
 
 def _parts(url: str) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ from schemas.ports import Clock
 from schemas.topics import BILLING_EVENTS, ENTITLEMENTS
 from stores.kafka import KafkaAccess
 from stores.ledger import Ledger, connect, system_clock
-from streams.health.health import serving
+from streams.health.health import LOOPBACK, serving
 from streams.relay.relay_duties import BillingEventsDuty, Duty, EntitlementsDuty, Outlet
 from streams.relay.relay_health import RelayHealth
 from streams.relay.relay_mirror import MirrorDuty
@@ -33,6 +33,7 @@ class RelayConfig:
     ledger_url: str
     clickhouse_url: str
     port: int
+    host: str = LOOPBACK
     interval_s: float = 0.2
     batch: int = 5_000
     clock: Clock = system_clock
@@ -68,7 +69,7 @@ def relay(config: RelayConfig, stop: threading.Event) -> None:
     )
     health = RelayHealth(*(duty.name for duty in duties))
     with (
-        serving(health, config.port, "COUNTINGHOUSE_RELAY_PORT"),
+        serving(health, config.port, "COUNTINGHOUSE_RELAY_PORT", config.host),
         ThreadPoolExecutor(len(duties)) as threads,
     ):
         _log.info("the relay is up")

@@ -42,9 +42,12 @@ class Outlet:
     def __init__(self, kafka: KafkaAccess, topic: str) -> None:
         self._kafka = kafka
         self._topic = topic
-        self._producer = Producer(
+        self._producer = self._opened()
+
+    def _opened(self) -> Producer:
+        return Producer(
             {
-                **kafka.confluent(),
+                **self._kafka.confluent(),
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",
                 "compression.type": "zstd",
@@ -59,6 +62,8 @@ class Outlet:
         for number, (key, value) in enumerate(records):
             self._produce(key.encode(), value, delivery, number)
         self._producer.flush()
+        if delivery.was_the_last:
+            self._producer = self._opened()
         return delivery
 
     def _produce(self, key: bytes, value: bytes, delivery: "Delivery", number: int) -> None:
@@ -91,6 +96,12 @@ class Delivery:
             self.acknowledged.append(number)
         else:
             self._error = error
+
+    @property
+    def was_the_last(self) -> bool:
+        """Does its producer take nothing any more? So it is after a broker that lost records."""
+        error = self._error
+        return error is not None and (error.fatal() or error.code() == KafkaError._FATAL)
 
     def check(self) -> None:
         """Raise DependencyUnreachable if any record was not taken."""

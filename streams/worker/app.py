@@ -11,6 +11,7 @@ from faust.web.views import View
 from mode.types import ServiceT
 
 from streams import fetched
+from streams.health.health import require_usable
 from streams.health.lag import PartitionLag
 from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig, CounterTopics
@@ -86,7 +87,7 @@ def build(config: CountersConfig, notify: NotifyConfig = NOBODY) -> CountersApp:
         config.group_id,
         broker=f"kafka://{config.kafka.servers}",  # a name: Faust itself connects to nothing
         datadir=config.data_dir,
-        web_bind="127.0.0.1",
+        web_bind=config.host,
         web_host="127.0.0.1",
         web_port=config.web_port,
         topic_disable_leader=True,
@@ -160,8 +161,9 @@ def run(config: CountersConfig, notify: NotifyConfig = NOBODY) -> None:
     """Run one worker in this process until SIGTERM or SIGINT; does not return.
 
     Raises:
-        InvalidInput: a receiver's URL or secret is wrong.
+        InvalidInput: a receiver's URL or secret is wrong. Conflict: the port is in use.
     """
+    require_usable(config.web_port, "COUNTINGHOUSE_COUNTERS_PORT", config.host)
     logging.config.dictConfig(LOGGING)
     calm_collector()
     worker = _Worker(build(config, notify), quiet=True, override_logging=False)

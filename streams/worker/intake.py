@@ -161,18 +161,25 @@ class Intake(Service):
                     yield batch
 
     @Service.task
-    async def _commit(self) -> None:
-        """Tell the group how far we are: for lag dashboards only, nothing reads it."""
+    async def _keep_committing(self) -> None:
         while not self.should_stop:
             await self.sleep(COMMIT_SECONDS)
-            offsets = {
-                tp: tenure.live.journal.written
-                for tp, (tenure, _) in self._tenures.items()
-                if tenure.live
-            }
-            with contextlib.suppress(KafkaError):
-                if offsets:
-                    await self._consumer.commit(offsets)
+            try:
+                await self._commit()
+            except asyncio.CancelledError:
+                if told_to_end():
+                    raise
+
+    async def _commit(self) -> None:
+        """Tell the group how far we are: for lag dashboards only, nothing reads it."""
+        offsets = {
+            tp: tenure.live.journal.written
+            for tp, (tenure, _) in self._tenures.items()
+            if tenure.live
+        }
+        with contextlib.suppress(KafkaError):
+            if offsets:
+                await self._consumer.commit(offsets)
 
     def lags(self) -> list[PartitionLag]:
         """The lag of each partition that this worker has."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from countinghouse.client import Spool, Undelivered, UsageProducer
+from countinghouse.client import UsageProducer
+from countinghouse.spool import Undelivered
 from pipelines.admission.admission import Admission
 from schemas.errors import InvalidInput
 from schemas.event import Event
@@ -103,24 +104,3 @@ def test_a_wrong_argument_is_told_at_once(
 ) -> None:
     with pytest.raises(InvalidInput):
         usage.record(tenant, event_type, {}, time=time)
-
-
-@pytest.mark.parametrize("path", [None, "spool"])
-def test_the_spool_is_bounded_and_gives_everything_back(tmp_path: Path, path: str | None) -> None:
-    spool = Spool(tmp_path / path if path else None, 2)
-    events = [Undelivered("a", n, msgspec.Raw(b"{}")) for n in range(3)]
-    assert [spool.keep(event) for event in events] == [True, True, False]
-    assert [event.sent_ms for event in spool.take()] == [0, 1]
-    assert spool.keep(events[2])
-
-
-def test_a_line_that_a_crash_cut_short_is_skipped(tmp_path: Path) -> None:
-    path = tmp_path / "spool"
-    Spool(path, 9).keep(Undelivered("a", 1, msgspec.Raw(b"{}")))
-    path.write_bytes(path.read_bytes() + b'{"tenant":"b","se')
-    assert [event.tenant for event in Spool(path, 9).take()] == ["a"]
-
-
-def test_a_spool_on_a_disk_that_refuses_says_so(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "no such folder" / "spool", 9)
-    assert not spool.keep(Undelivered("a", 1, msgspec.Raw(b"{}")))

@@ -109,7 +109,8 @@ def test_entitlements_are_shown_as_absolute_numbers(subscribed: Path) -> None:
     timeline = run_json("entitlements", "show", "acme")["timeline"]
     entry = next(each for each in timeline if each["from"] == "2026-10-16T00:00:00Z")
     assert entry["meters"]["tokens"]["included"] == "564516.129032"
-    assert "2026-10-16T00:00:00Z,pro,tokens,564516.129032" in run("entitlements", "show", "acme")
+    row = "2026-10-16T00:00:00Z,pro,tokens,billing_period,564516.129032"
+    assert row in run("entitlements", "show", "acme")
 
 
 @pytest.mark.parametrize(

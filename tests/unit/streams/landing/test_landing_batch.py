@@ -6,7 +6,7 @@ from confluent_kafka import KafkaError
 
 from pipelines.admission.admission import Admission
 from schemas.topics import USAGE_EVENTS
-from streams.landing.landing_batch import STRIDE, STRIDE_BYTES, Batch, Rules
+from streams.landing.landing_batch import MOST_BYTES, STRIDE, STRIDE_BYTES, Batch, Rules
 from tests.landings import an_event
 from tests.unit.streams.landing.test_batches import ARecord, an_array
 from tests.warehouses import CATALOG
@@ -47,3 +47,23 @@ def test_the_end_of_a_partition_counts_once_all_before_it_is_taken() -> None:
     assert (left, batch.reached) == (messages[-1:], {(USAGE_EVENTS, 3): STRIDE})
     assert batch.take(left, STRIDE + 1) == []
     assert batch.reached == {(USAGE_EVENTS, 3): STRIDE + 5}
+
+
+def test_after_failures_a_batch_is_full_sooner() -> None:
+    """One that takes too long to be stored or committed would take as long for ever."""
+    messages = [ARecord(n, an_event(str(n))) for n in range(8 * STRIDE)]
+    batch = Batch(RULES, failures=2)
+    batch.take(messages, 8 * STRIDE)
+    assert batch.events == 2 * STRIDE
+    batch = Batch(RULES, failures=99)
+    batch.take(messages, 8 * STRIDE)
+    assert batch.events == STRIDE
+    small = Batch(RULES, failures=99)
+    assert small.take(messages[:1], 1) == []
+
+
+def test_nor_does_it_hold_as_many_bytes() -> None:
+    large = ARecord(0, b" " * STRIDE_BYTES)
+    batch = Batch(RULES, failures=3)
+    batch.take([large] * 64, 50_000)
+    assert batch.size == MOST_BYTES >> 3

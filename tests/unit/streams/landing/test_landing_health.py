@@ -105,3 +105,11 @@ def test_steady_traffic_that_keeps_up_is_never_late() -> None:
         for second in range(1, 100)
     ]
     assert max(lags) <= 2
+
+
+def test_where_nothing_comes_the_position_is_told_as_well(clock: Clock) -> None:
+    health = LandingHealth(1, 1, clock)
+    health.assigned({PLACE: 7})
+    assert told(health, "position") == 7
+    health.assigned({})
+    assert told(health, "position") is None

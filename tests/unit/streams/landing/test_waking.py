@@ -52,3 +52,4 @@ def test_no_partition_stays_asleep_when_a_batch_is_read_again(
     member._retry_later(RuntimeError("the warehouse is away"), threading.Event())
     assert isinstance(member._consumer, ForgetfulConsumer)
     assert not member._consumer.asleep
+    assert member._batch.failures == 1

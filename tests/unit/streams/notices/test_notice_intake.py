@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from streams.notices.notice_log import LogReceiver
 from streams.notices.notice_metrics import NoticeMetrics
-from streams.notices.notices import NoticeIntake
+from streams.notices.notices import FETCH_FACTS, WINDOW, NoticeIntake
 from streams.notices.progress import Notice, Progress
 from tests.unit.streams.builders import a_config
 
@@ -138,3 +138,57 @@ def test_after_a_failure_what_was_not_handed_out_is_and_nothing_twice(
     hands = pumped(tmp_path, log, fail_once)
     assert hands.told == ["a", "b", "c"]
     assert hands.settled == [2, 1]
+
+
+class Broken(Log):
+    """A consumer whose connection breaks while it commits."""
+
+    async def commit(self, _: dict[TopicPartition, int]) -> None:
+        raise asyncio.CancelledError
+
+
+def test_a_commit_that_the_client_breaks_off_does_not_end_the_letting_go(tmp_path: Path) -> None:
+    """It happens in a task of the client's, which would end with it."""
+
+    async def act() -> None:
+        hands = Hands(tmp_path, Broken({ONE: [a_fact("a")]}), lambda _: None)
+        await hands.intake._pump_once()
+        await hands.intake.release()
+        assert [progress.is_held for progress in hands.held.values()] == [False]
+        assert not hands.intake._held
+
+    asyncio.run(act())
+
+
+class Endless(Log):
+    """A partition with ever more facts, given as many at a time as are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__({ONE: []})
+        self.is_paused = False
+
+    def pause(self, _: TopicPartition) -> None:
+        self.is_paused = True
+
+    def resume(self, _: TopicPartition) -> None:
+        self.is_paused = False
+
+    async def getmany(self, **asked: Any) -> dict[TopicPartition, list[Announced]]:
+        first = self.positions[ONE]
+        end = first if self.is_paused else first + int(asked["max_records"])
+        self.positions[ONE] = end
+        return {ONE: [Announced(ONE.topic, 0, n, 1, a_fact(str(n))) for n in range(first, end)]}
+
+
+def test_no_more_facts_are_held_than_the_window_has(tmp_path: Path) -> None:
+    async def take(_: Notice) -> None:
+        """A receiver that is down."""
+
+    async def act() -> int:
+        hands = Hands(tmp_path, Endless(), lambda _: None)
+        hands.intake._deliver = take
+        for _ in range(5):
+            await hands.intake._pump_once()
+        return hands.held[ONE].waiting
+
+    assert WINDOW - FETCH_FACTS < asyncio.run(act()) <= WINDOW

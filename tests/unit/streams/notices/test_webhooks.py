@@ -73,6 +73,13 @@ def test_what_is_shown_of_an_address_has_no_password_and_no_query() -> None:
     assert receiver.name == "https://example.com:8443/hook"
 
 
+def test_addresses_that_differ_in_their_query_alone_are_told_apart() -> None:
+    urls = tuple(f"https://example.com/hook?key={key}" for key in "abc")
+    named = [each.name for each in receivers(NotifyConfig(urls=urls, secrets=(SECRET,)))]
+    shown = "https://example.com/hook"
+    assert named == [shown, f"{shown} (2)", f"{shown} (3)"]
+
+
 def test_addresses_have_groups_of_their_own() -> None:
     urls = ("https://example.com/hook?a", "https://example.com/hook?b")
     first, second = receivers(NotifyConfig(urls=urls, secrets=(SECRET,)))

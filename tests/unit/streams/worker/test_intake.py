@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
+from streams.worker import intake as intakes
 from streams.worker.intake import CHOKED_REST_S, Intake
 from streams.worker.partition import CHOKED_S, Batch, Live, Tenure
 from tests.unit.streams.builders import a_config
@@ -84,3 +85,46 @@ def test_nothing_is_fetched_before_a_slow_transaction_had_the_loop(
         assert (fetched - began >= CHOKED_REST_S) == rests
 
     asyncio.run(act())
+
+
+class Breaking(Idle):
+    """A consumer whose connection broke under its first commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.committed: list[dict[TopicPartition, int]] = []
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        self.committed.append(offsets)
+        if len(self.committed) == 1:
+            raise asyncio.CancelledError
+
+
+def test_the_group_is_told_on_after_the_client_broke_off_a_commit(
+    config: CountersConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intakes, "COMMIT_SECONDS", 0.01)
+
+    async def act() -> None:
+        intake, consumer = Intake(config, _deliver, CounterMetrics()), Breaking()
+        intake._consumer = cast(AIOKafkaConsumer, consumer)
+        tenure = Tenure(config, 3, cast(AIOKafkaConsumer, consumer), CounterMetrics())
+        tenure.live = Live(cast(Any, Written(config)))
+        intake._tenures[TP] = tenure, asyncio.create_task(asyncio.sleep(0))
+        telling = asyncio.create_task(cast(Any, intake)._keep_committing(intake))
+        while len(consumer.committed) < 2 and not telling.done():
+            await asyncio.sleep(0.01)
+        assert consumer.committed == [{TP: 7}, {TP: 7}]
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+        assert telling.cancelled()
+
+    asyncio.run(act())
+
+
+class Written(Writing):
+    """A journal that has written so far."""
+
+    def __init__(self, config: CountersConfig) -> None:
+        super().__init__(config, 0)
+        self.written = 7
