@@ -23,6 +23,7 @@ from dagster_project.month_bundle import month_bundle
 from dagster_project.month_checks import (
     differences_have_a_cause,
     ids_stay_in_one_month,
+    items_have_an_invoice,
     three_figures_agree,
     usage_has_a_price,
     usage_has_a_subscription,
@@ -62,6 +63,7 @@ defs = dg.Definitions(
         no_surprising_change,
         usage_has_a_subscription,
         usage_has_a_price,
+        items_have_an_invoice,
         three_figures_agree,
         ids_stay_in_one_month,
         differences_have_a_cause,

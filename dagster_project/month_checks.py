@@ -45,6 +45,16 @@ def usage_has_a_price(
 
 
 @month_check(reconciliation)
+def items_have_an_invoice(
+    context: dg.AssetCheckExecutionContext, ledger: LedgerResource
+) -> dg.AssetCheckResult:
+    """Whoever is charged a one-off item in the month has an invoice for it to stand on."""
+    with ledger.open() as books:
+        findings = leakage.items_without_invoice(Books(context.partition_key, books))
+    return metadata.verdict(findings, "every item is billed", _WARN, _listed("items list"))
+
+
+@month_check(reconciliation)
 def three_figures_agree(
     context: dg.AssetCheckExecutionContext, ledger: LedgerResource
 ) -> dg.AssetCheckResult:

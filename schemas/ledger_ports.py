@@ -44,8 +44,10 @@ class ClosingLedger(Protocol):
     ) -> ArrowStream:
         """The same as a table of all their segments (`SEGMENT_COLUMNS`)."""
 
-    def tenants_replanned(self, until_ms: int, since_ms: int) -> set[str]:
-        """Whose plans of a time up to an instant were changed since another."""
+    def tenants_replanned(
+        self, until_ms: int, since_ms: int, tenants: Collection[str] | None = None
+    ) -> set[str]:
+        """Whose plans of a time up to an instant were changed since another; of all, or these."""
 
     def closing(self, month: str) -> Closing | None:
         """The month's closing, if one was opened."""

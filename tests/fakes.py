@@ -111,11 +111,14 @@ class FakeLedger:
         self.subscribed = [after if it.id == after.id else it for it in self.subscribed]
         self.replanned.append((after.tenant, effective_ms, recorded_ms))
 
-    def tenants_replanned(self, until_ms: int, since_ms: int) -> set[str]:
+    def tenants_replanned(
+        self, until_ms: int, since_ms: int, tenants: Collection[str] | None = None
+    ) -> set[str]:
         return {
             tenant
             for tenant, effective_ms, recorded_ms in self.replanned
             if recorded_ms >= since_ms and effective_ms <= until_ms
+            if tenants is None or tenant in tenants
         }
 
     def closing(self, month: str) -> Closing | None:

@@ -114,7 +114,7 @@ def release(
     report = release_held(
         checked, tenant, books, now_ms, seller=settings.seller, who=by, why=reason
     )
-    invoice = next(it for it in books.invoices(checked, (), tenant) if it.kind == "invoice")
+    invoice, *_ = books.invoices(checked, (), tenant)  # a note comes after it, or is there alone
     told = {"tenant": tenant, "number": invoice.number, **report.counts}
     waiting = {it.tenant: it.held for it in books.held_drafts(checked) if it.held == UNAPPROVED}
     number = invoice.number or waiting.get(tenant) or "with the others when the month is finalized"

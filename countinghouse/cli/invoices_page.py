@@ -28,7 +28,7 @@ def page(
     A page is one file that loads nothing; a browser prints it, or saves it as PDF. The same invoice
     makes the same page.
     """
-    from pipelines.invoices.books import Books
+    from pipelines.invoices.books_as_billed import books_behind
     from stores import ledger
 
     settings = Settings()
@@ -36,7 +36,7 @@ def page(
     for number in numbers:
         with suggesting(number, store.invoice_numbers, "invoices list"):
             invoice = store.invoice(number)
-        books = Books(invoice.month, store, [invoice.tenant])
+        books = books_behind(invoice.month, invoice.tenant, store)
         typer.echo(_written(into, number, _made(invoice, store, books, settings.seller)))
 
 

@@ -1,6 +1,6 @@
-"""Usage that no invoice bills: findings, warnings all; empty where all is well.
+"""What no invoice bills, usage and one-off items: findings, warnings all; empty where all is well.
 
-They are read off the month's recorded comparison.
+Usage is read off the month's recorded comparison.
 """
 
 from collections.abc import Iterator
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from pipelines.columns.tables import rows_of
+from pipelines.columns.tables import as_table, rows_of
 from pipelines.invoices.books import Books
+from schemas.extras import ITEM_COLUMNS
+from schemas.money import Money
 from schemas.quantity import format_micro
 
 
@@ -41,6 +43,19 @@ def unpriced_usage(books: Books) -> list[Unbilled]:
     priced = {meter for catalog in books.catalogs.values() for meter in catalog.priced_meters}
     found = (Unbilled(*row, "no plan in force") for row in _unpriced(books, is_subscribed=True))
     return [each for each in found if each.meter in priced]
+
+
+def items_without_invoice(books: Books) -> list[str]:
+    """One-off items of tenants who have no invoice in their month, a void one neither."""
+    items, heads = as_table(books.extras.items, ITEM_COLUMNS), books.heads
+    invoiced = heads["tenant"].filter(pc.equal(heads["kind"], "invoice")).combine_chunks()
+    is_lost = pc.invert(pc.is_in(items["tenant"], value_set=invoiced))
+    lost = items.filter(pc.and_(is_lost, pc.equal(items["month"], books.month)))
+    return [
+        f"{row['tenant']}: {Money(row['amount_minor'], row['currency'])} for {row['description']},"
+        f" and no invoice in {books.month}"
+        for row in rows_of(lost)
+    ]
 
 
 def _unpriced(books: Books, *, is_subscribed: bool) -> Iterator[tuple[str, str, int]]:

@@ -62,6 +62,7 @@ WARNINGS: dict[str, Check] = {
     "three_figures_agree": three_figures_agree,
     "usage_has_a_subscription": leakage.usage_without_subscription,
     "usage_has_a_price": leakage.unpriced_usage,
+    "items_have_an_invoice": leakage.items_without_invoice,
 }
 """What is worth a look."""
 

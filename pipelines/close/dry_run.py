@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from pipelines.checks.completeness import cut, ensure_over
 from pipelines.checks.invoice_checks import no_surprising_change
+from pipelines.checks.leakage import items_without_invoice
 from pipelines.checks.reconciliation import rows_of_table, telling
 from pipelines.close.closing import reconcile
 from pipelines.close.unwritten import Unwritten, make_drafts
@@ -175,6 +176,7 @@ def _explained(
     found = (
         ("no surprising change", changes, "totals far from those of the month before", near),
         ("all usage is priced", list(_unpriced(books, compared)), "usage without a plan", ""),
+        ("every item is billed", items_without_invoice(books), "items without an invoice", ""),
         ("no invoice is below zero", list(_below_zero(books)), "invoices below zero", ""),
     )
     for name, findings, otherwise, passed in found:

@@ -3,6 +3,7 @@
 Owns no rule; what is computed is in `pipelines.close.closing`, and nothing reaches the ledger.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from pipelines.invoices.extras_as_billed import extras_as_billed
 from schemas.closing import Closing, ClosingState
 from schemas.extras import Extras
 from schemas.ledger_ports import ClosingLedger, LineWork
+from schemas.period import BillingPeriod
 from schemas.ports import UsageReader
 from schemas.progress import Progress, unseen
 from schemas.tables import ArrowStream
@@ -40,6 +42,13 @@ class _Again(Unwritten):
     def __init__(self, books: Books, ledger: ClosingLedger) -> None:
         super().__init__(replace(books.closing, state=ClosingState.OPEN), ledger)
         self._books = books
+
+    def segments(
+        self, period: BillingPeriod, tenants: Collection[str] | None = None
+    ) -> ArrowStream:
+        """The plans by which the month was closed; what was changed since is the next close's."""
+        kept = self._ledger.billed_segments(self._books.month) if self._books.is_closed else None
+        return super().segments(period, tenants) if kept is None else kept
 
     def opened_closings(self) -> list[Closing]:
         return []

@@ -65,8 +65,10 @@ class Unwritten:
     ) -> ArrowStream:
         return self._ledger.segments(period, tenants)
 
-    def tenants_replanned(self, until_ms: int, since_ms: int) -> set[str]:
-        return self._ledger.tenants_replanned(until_ms, since_ms)
+    def tenants_replanned(
+        self, until_ms: int, since_ms: int, tenants: Collection[str] | None = None
+    ) -> set[str]:
+        return self._ledger.tenants_replanned(until_ms, since_ms, tenants)
 
     def extras(self, month: str) -> Extras:
         return self._ledger.extras(month)

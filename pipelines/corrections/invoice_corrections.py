@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from pipelines.adjustments import bulk
+from pipelines.adjustments.buckets import product_of
 from pipelines.adjustments.concerned import concerned
 from pipelines.columns.tables import as_table, line_of, rows_of
 from pipelines.invoices import invoicing
@@ -95,8 +96,7 @@ def _next_id(old: Invoice, ledger: ClosingLedger) -> str:
 
 
 def _lines(old: Invoice, books: Books, ledger: ClosingLedger) -> tuple[InvoiceLine, ...]:
-    month, catalogs = books.period, books.catalogs
-    found = books.segments
+    month, catalogs, found = books.period, books.catalogs, books.segments
     usage = as_table(ledger.usage(books.month), USAGE_COLUMNS)
     fees = bulk_rating.prorate_fees(found, month, catalogs)
     charges = bulk_rating.rate_charges(usage, found, month, catalogs)
@@ -184,7 +184,7 @@ def _tax_on(invoice: Invoice, own: InvoiceLine) -> tuple[int, int]:
         for each in invoice.lines
         if each.kind == "tax"
         and (each.plan, each.period, each.meter) == (own.plan, own.period, own.meter)
-        and each.base_minor == own.amount_minor
+        and (product_of(each), each.base_minor) == (product_of(own), own.amount_minor)
     ]
     # Two lines of the same period and amount have a tax each; one of every name is this line's.
     named = {each.name: each for each in taxes}.values()

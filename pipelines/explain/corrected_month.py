@@ -107,4 +107,4 @@ def _changed_since(
 
 def _is_replanned(tenant: str, books: Books, since_ms: int, ledger: ClosingLedger) -> bool:
     ends_ms = BillingPeriod.month(books.month).end_ms
-    return tenant in ledger.tenants_replanned(ends_ms, since_ms)
+    return bool(ledger.tenants_replanned(ends_ms, since_ms, [tenant]))

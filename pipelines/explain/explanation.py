@@ -14,7 +14,7 @@ from pipelines.adjustments.invoice import adjust
 from pipelines.corrections.note_words import KIND_WIDTH, NOTHING_CORRECTED, Corrected, explain_note
 from pipelines.explain.line_arithmetic import LineArithmetic
 from pipelines.explain.price_steps import quantity, quotient
-from pipelines.invoices.books import Books
+from pipelines.invoices.books_as_billed import books_behind
 from pipelines.invoices.descriptions import plan_title, span
 from pipelines.rating.pools import SHARED, pool_of, pools, shares
 from pipelines.rating.proration import prorate_fees
@@ -54,7 +54,7 @@ def explain_invoice(
         return explain_note(
             invoice, next((it for it in own if it.id == invoice.corrects), None), corrected
         )
-    books = Books(invoice.month, ledger, [invoice.tenant])
+    books = books_behind(invoice.month, invoice.tenant, ledger)
     [subscription] = [it for it in books.subscriptions if it.id == invoice.subscription]
     return explain(
         invoice,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipelines.explain.correction_events import correction_events
 from pipelines.explain.line_events import LineEvents, usage_lines
-from pipelines.invoices.books import Books
+from pipelines.invoices.books_as_billed import books_behind
 from schemas.errors import NotFound
 from schemas.invoice import Invoice, InvoiceLine, month_billed
 from schemas.ledger_ports import ClosingLedger
@@ -12,7 +12,7 @@ from schemas.ledger_ports import ClosingLedger
 
 def lines_with_events(invoice: Invoice, ledger: ClosingLedger) -> Iterator[LineEvents]:
     """Every line of usage and every correction of a meter, with its events."""
-    yield from usage_lines(invoice, Books(invoice.month, ledger, [invoice.tenant]))
+    yield from usage_lines(invoice, books_behind(invoice.month, invoice.tenant, ledger))
     yield from correction_events(invoice, ledger)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from pipelines.invoices.books import Books
+from pipelines.invoices.books_as_billed import books_behind
 from pipelines.invoices.invoicing import basis
 from pipelines.segments.segments import parts
 from schemas.invoice import CORRECTION_KINDS, Invoice, InvoiceLine, month_billed
@@ -12,13 +13,21 @@ from schemas.subscription import Subscription
 
 def price_versions(invoice: Invoice, number: int | None, ledger: ClosingLedger) -> str | None:
     """In words, of a line counted from 1 or of all; None where somebody's word is the price."""
-    found: dict[int, str] = {}
+    found, behind = dict[int, str](), dict[str, Books]()
     for place, line in enumerate(invoice.lines, start=1):
         if number in (None, place) and line.kind != "credited":
             month = month_billed(line) if line.kind in CORRECTION_KINDS else invoice.month
-            books = Books(month, ledger, [invoice.tenant])
-            found |= hashes_of(line, _subscription(invoice, books), books)
+            if month not in behind:
+                behind[month] = _books(month, invoice, ledger)
+            found |= hashes_of(line, _subscription(invoice, behind[month]), behind[month])
     return in_words(found) if found else None
+
+
+def _books(month: str, invoice: Invoice, ledger: ClosingLedger) -> Books:
+    """A correction is priced by the plans as they are, an invoice by those it was billed by."""
+    if month == invoice.month:
+        return books_behind(month, invoice.tenant, ledger)
+    return Books(month, ledger, [invoice.tenant])
 
 
 def in_words(hashes: Mapping[int, str]) -> str:

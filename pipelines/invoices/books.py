@@ -104,9 +104,10 @@ class Books:
     def segments_around(self) -> pa.Table:
         """The same of all that may be billed, also of those who have no plan in the month.
 
-        While the month is open they are those by which its usage was split.
+        They are those by which its usage was split: stored usage and lines fit no others. Of some
+        tenants alone, as corrections ask, they are those of now.
         """
-        if self._tenants is None and not self.is_closed:
+        if self._tenants is None:
             recorded = self._ledger.billed_segments(self.month)
             if recorded is not None:
                 return as_table(recorded, SEGMENT_COLUMNS)

@@ -1,4 +1,7 @@
-"""A closed month's books by the plans that its usage was cut with, whatever they are now."""
+"""A closed month's books of one tenant, by the plans that its usage was cut with.
+
+Those of all tenants are that anyway; what a tenant's plans are now, corrections ask for.
+"""
 
 from functools import cached_property
 
@@ -11,6 +14,17 @@ from pipelines.segments.segment_tables import subscriptions_of
 from schemas.ledger_ports import ClosingLedger
 from schemas.subscription import Subscription
 from schemas.tables import SEGMENT_COLUMNS
+
+
+def books_behind(month: str, tenant: str, ledger: ClosingLedger) -> Books:
+    """The books that a tenant's invoice of a month rests on, also if its plans were changed since.
+
+    Only then is the whole month's record of plans read.
+    """
+    books = Books(month, ledger, [tenant])
+    since_ms, ends_ms = books.closing.opened_ms, books.period.end_ms
+    is_replanned = ledger.tenants_replanned(ends_ms, since_ms, [tenant])
+    return BooksAsBilled(month, ledger, tenant) if is_replanned else books
 
 
 class BooksAsBilled(Books):

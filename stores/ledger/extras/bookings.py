@@ -183,7 +183,9 @@ def check_items_billed(connection: sa.Connection, month: str, seller: str, now_m
         sa.select(invoices.c.tenant)
         .join_from(one_off_items, invoices, invoices.c.tenant == one_off_items.c.tenant)
         .where(one_off_items.c.month == month, one_off_items.c.currency == invoices.c.currency)
+        # A note of the same tenant bills none of its items.
         .where(invoices.c.month == month, invoices.c.seller == seller)
+        .where(invoices.c.kind == "invoice")
         .where(invoices.c.issued_ms == now_ms, invoices.c.tenant.in_(concerned))
         .group_by(invoices.c.serial, invoices.c.tenant)
         .having(ordered != billed.scalar_subquery())

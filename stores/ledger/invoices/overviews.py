@@ -197,10 +197,11 @@ class Overviews(LedgerPart):
 
     def number_range(self, month: str) -> tuple[str, str] | None:
         """The first and the last number that the month's invoices were given."""
-        number = invoices.c.number
-        query = sa.select(sa.func.min(number), sa.func.max(number))
-        [(first, last)] = self._all(query.where(invoices.c.month == month))
-        return None if first is None else (first, last)
+        number, digits = invoices.c.number, sa.func.length(invoices.c.number)
+        ends = sa.select(sa.func.min(number), sa.func.max(number))
+        own = ends.where(invoices.c.month == month, number.is_not(None))
+        found = self._all(own.group_by(digits).order_by(digits))  # 7 digits come after 6
+        return (found[0][0], found[-1][1]) if found else None
 
     def _invoices(self, which: sa.ColumnElement[bool], limit: int | None) -> list[InvoiceRow]:
         rows = invoices.c

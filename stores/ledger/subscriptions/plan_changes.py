@@ -4,7 +4,7 @@ The segments, the row that records the change, the tenant's entitlement version 
 tells it are there together or not at all. What a command means is not known here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -83,14 +83,16 @@ class PlanChanges(LedgerPart):
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
 
-    def tenants_replanned(self, until_ms: int, since_ms: int) -> set[str]:
-        """Whose plans of a time up to an instant were changed since another."""
-        rows = subscription_changes.c
+    def tenants_replanned(
+        self, until_ms: int, since_ms: int, tenants: Collection[str] | None = None
+    ) -> set[str]:
+        """Whose plans of a time up to an instant were changed since another; of all, or these."""
+        rows, tenant = subscription_changes.c, subscriptions.c.tenant
         query = (
-            sa.select(subscriptions.c.tenant)
+            sa.select(tenant)
             .join_from(subscription_changes, subscriptions)
             .where(rows.recorded_ms >= since_ms, rows.effective_ms <= until_ms)
-            .where(rows.command != CLOCK)
+            .where(rows.command != CLOCK, sa.true() if tenants is None else tenant.in_(tenants))
         )
         with self._reading() as connection:
             return set(connection.execute(query).scalars())

@@ -11,7 +11,7 @@ import pytest
 from countinghouse.settings import Settings
 from schemas.errors import InvalidInput, NotFound
 from schemas.vector import Vector
-from tests.builders import at, units
+from tests.builders import a_subscription, at, units
 from tests.fake_events import FakeEvents
 from tests.fake_warehouse import FakeWarehouse, Used
 from tests.unit.countinghouse.commands import invoke, run, run_json
@@ -99,6 +99,12 @@ def test_a_script_gets_numbers_and_whether_all_agrees(month: Month) -> None:
 
 def test_the_whole_invoice_names_the_price_list_too(month: Month) -> None:
     assert "price list version 1, SHA-256 " in run("invoices", "explain", DESIGN)
+
+
+def test_what_was_billed_by_other_plans_than_those_of_now_is_no_difference(month: Month) -> None:
+    changed = [a_subscription("pro 11-01", "design")]
+    month.ledger.save_subscriptions(changed, at("12-05"), "ada", in_closed_months=True)
+    assert "every line agrees" in run("invoices", "explain", DESIGN)
 
 
 def test_a_line_without_events_says_what_it_follows_from(month: Month) -> None:

@@ -14,7 +14,9 @@ from countinghouse.settings import Settings
 from dagster_project.month_bundle import run_record
 from pipelines.close import closing
 from schemas.errors import InvalidInput, NotFound
-from tests.builders import at
+from schemas.vector import Vector
+from tests.builders import a_subscription, at, units
+from tests.fake_warehouse import Used
 from tests.unit.countinghouse import commands
 from tests.unit.dagster_project.months import MONTH, Month, a_month, drafted_bare
 
@@ -46,6 +48,20 @@ def test_a_person_holds_a_tenant_back_until_it_is_released(month: Month) -> None
     assert held(month) == {"design": "eve holds it back: a call is due", "upgrade": None}
     run("release", "design", MONTH, "--by", "eve", "--reason", "they called")
     assert held(month) == {"design": None, "upgrade": None}
+
+
+def test_a_note_alone_is_released_like_an_invoice(month: Month) -> None:
+    """Design has ended with October, of which usage came late."""
+    closing.finalize(MONTH, month.ledger, lambda: NOW, seller="a seller")
+    ended = a_subscription("free 09-01, pro 10-16 .. 11-01", "design")
+    month.ledger.save_subscriptions([ended], NOW, "ada")
+    month.warehouse.events.append(Used("design", "tokens", at("10-30"), units(100_000), offset=10))
+    month.log.end = month.log.landing = month.warehouse.counters_at = Vector({(1, 0): 11})
+    drafted_bare(month, "2026-11")
+    run("hold", "2026-11", "design", "--why", "a call is due")
+    assert run("release", "design", "2026-11", "--by", "eve", "--reason", "they called") == (
+        "design: with the others when the month is finalized\n"
+    )
 
 
 def test_some_drafts_are_approved_then_all(month: Month) -> None:

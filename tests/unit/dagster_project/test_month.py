@@ -30,6 +30,7 @@ CHECKS = [
     "charges_match_usage",
     "counters_match_warehouse",
     "ids_stay_in_one_month",
+    "items_have_an_invoice",
     "lines_sum_to_totals",
     "no_surprising_change",
     "one_invoice_per_subscription",

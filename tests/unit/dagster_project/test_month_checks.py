@@ -9,6 +9,7 @@ import pytest
 from pipelines.checks import month_ways
 from pipelines.checks.reconciliation import rows_of_table, table_of_rows
 from pipelines.invoices.books import Books
+from schemas.extras import OneOffItem
 from schemas.repeats import RepeatedIds
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, units
@@ -60,6 +61,16 @@ def test_usage_before_the_plan_began_is_named(month: Month) -> None:
     assert warned(month, "usage_has_a_price") == (
         "tardy: 3 tokens, no plan in force",
         f"countinghouse usage unbilled {MONTH}",
+    )
+
+
+def test_an_item_that_no_invoice_bills_is_named(month: Month) -> None:
+    ended = a_subscription("pro 09-01 .. 10-01", "ended")
+    month.ledger.save_subscriptions([ended], 0, "test")
+    month.ledger.add_item(OneOffItem("ended", "k1", MONTH, "USD", 4200, "A dispute"), "test")
+    assert warned(month, "items_have_an_invoice") == (
+        f"ended: USD 42.00 for A dispute, and no invoice in {MONTH}",
+        "countinghouse items list",
     )
 
 

@@ -51,6 +51,11 @@ def change(world: World, tenant: str, index: int, **changes: int) -> None:
     world.ledger.replace_lines(MONTH, "charges", table_of(map(_values, charges), LINE_COLUMNS))
 
 
+def bill_by_the_plans_now(world: World) -> None:
+    """As if the month had been cut by them."""
+    world.ledger.replace_billed_segments(MONTH, world.ledger.segments(OCTOBER))
+
+
 def _values(row: dict[str, object]) -> tuple[object, ...]:
     return tuple(row[column] for column in LINE_COLUMNS)
 
@@ -184,6 +189,7 @@ def test_missing_surplus_and_repeated_invoices_are_found(world: World) -> None:
     [invoice] = world.ledger.invoices(MONTH, tenant="design")
     world.ledger.put(replace(invoice, id="again"))
     world.ledger.subscribed[0] = a_subscription("pro 09-01", "new")
+    bill_by_the_plans_now(world)
     assert one_invoice_per_subscription(books(world)) == [
         "sub_new: there is no invoice",
         "sub_upgrade: an invoice without subscription",
@@ -193,6 +199,7 @@ def test_missing_surplus_and_repeated_invoices_are_found(world: World) -> None:
 
 def test_two_subscriptions_of_a_tenant_in_a_month_are_refused(world: World) -> None:
     world.ledger.subscribed.append(replace(a_subscription("pro 10-05", "design"), id="sub_2"))
+    bill_by_the_plans_now(world)
     with pytest.raises(Conflict, match="design has two subscriptions in 2026-10"):
         _ = books(world).segments
 

@@ -1,8 +1,13 @@
-"""Usage that nobody is billed for, and a quantity below zero: each in a month that has them."""
+"""Usage and items that nobody is billed for, and what is below zero: each in a month with them."""
 
 import pytest
 
-from pipelines.checks.leakage import Unbilled, unpriced_usage, usage_without_subscription
+from pipelines.checks.leakage import (
+    Unbilled,
+    items_without_invoice,
+    unpriced_usage,
+    usage_without_subscription,
+)
 from pipelines.invoices.books import Books
 from schemas.errors import NotFound
 from tests.builders import a_subscription, llm_tokens
@@ -40,6 +45,20 @@ def test_usage_before_the_plan_began_is_unpriced() -> None:
     books = closed(("acme", "10-04", 3))
     assert told(unpriced_usage(books)) == ["acme: 3 tokens, no plan in force"]
     assert usage_without_subscription(books) == []
+
+
+def test_an_item_of_who_has_no_invoice_in_its_month_leaks() -> None:
+    ended = a_subscription("pro 09-01 .. 10-01", "ended")
+    world = World(FakeLedger({1: llm_tokens()}, [a_subscription("pro 10-05"), ended]))
+    world.ledger.has["items"] = [
+        ("acme", "k1", MONTH, "USD", 1000, "Setup"),
+        ("ended", "k1", MONTH, "USD", 4200, "A dispute"),
+        ("ended", "k2", "2026-11", "USD", 100, "Another month's"),
+    ]
+    world.close(MONTH)
+    assert items_without_invoice(Books(MONTH, world.ledger)) == [
+        "ended: USD 42.00 for A dispute, and no invoice in 2026-10"
+    ]
 
 
 def test_less_than_nothing_holds_its_tenant() -> None:

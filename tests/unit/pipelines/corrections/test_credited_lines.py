@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pipelines.corrections.invoice_corrections import Word, credit
 from schemas.errors import InvalidInput
 from schemas.extras import Kept
-from schemas.invoice import Invoice, InvoiceLine
+from schemas.invoice import Invoice, InvoiceLine, LineKind
+from schemas.offers import Product
 from tests.builders import OCTOBER
 from tests.fakes import FakeLedger
 
@@ -74,6 +75,29 @@ def test_a_line_is_credited_with_the_tax_on_it(
     place: int, lines: tuple[InvoiceLine, ...], expected: tuple[int, int | None]
 ) -> None:
     assert credited(place, *lines) == expected
+
+
+def beside(kind: LineKind, product: Product, rate: int) -> tuple[InvoiceLine, InvoiceLine]:
+    """Something for 10.00 by its name, and its tax of so many per cent."""
+    own = InvoiceLine(kind, "pro", OCTOBER, 1000, name="x")
+    taxed: dict[str, Any] = {
+        "name": "VAT",
+        "product": product,
+        "rate_ppm": rate * 10_000,
+        "base_minor": 1000,
+    }
+    return own, InvoiceLine("tax", "pro", OCTOBER, rate * 10, tax_minor=rate * 10, **taxed)
+
+
+@pytest.mark.parametrize(("place", "expected"), [(1, (-1190, -190)), (2, (-1070, -70))])
+def test_what_costs_as_much_and_is_taxed_otherwise_keeps_its_own_tax(
+    place: int, expected: tuple[int, int]
+) -> None:
+    (seats, of_seats), (setup, of_setup) = (
+        beside("add_on", "add_ons", 19),
+        beside("item", "items", 7),
+    )
+    assert credited(place, seats, setup, of_seats, of_setup) == expected
 
 
 def test_a_tax_alone_is_not_credited() -> None:

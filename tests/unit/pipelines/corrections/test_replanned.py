@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.checks.checks import charges_match_usage
+from pipelines.checks.invoice_checks import one_invoice_per_subscription
+from pipelines.close.verification import verify
 from pipelines.corrections.late_usage import corrections_by
+from pipelines.explain.explanation import explain_invoice
+from pipelines.invoices.books import Books
+from pipelines.reports.simulation import simulate
 from schemas.period import BillingPeriod
 from schemas.plan_state import first_difference
 from schemas.subscription import GOOD_CARD, PlanSegment, Subscription
@@ -67,6 +73,25 @@ def test_what_was_billed_to_who_began_later_is_given_back() -> None:
     world.close("2026-11")
     assert sum(minor for _, _, minor in world.corrections("2026-11")) == -(2580 + 1756)
     assert world.invoice("2026-11").total_minor == 4999 - 2580 - 1756
+
+
+@pytest.mark.parametrize("plans", ["pro 09-01", "pro 11-01"])
+def test_what_was_billed_is_held_to_the_plans_that_it_rests_on(plans: str) -> None:
+    world = upgraded()
+    replan(world, plans, "09-01")
+    assert verify("2026-10", world.ledger, world.warehouse).differences == ()
+    books = Books("2026-10", world.ledger)
+    assert charges_match_usage(books) == one_invoice_per_subscription(books) == []
+    told = explain_invoice(world.invoice("2026-10"), world.ledger)
+    assert told.endswith("Recomputed from the price list: every line agrees.\n")
+
+
+@pytest.mark.parametrize("plans", ["pro 09-01", "pro 11-01"])
+def test_the_live_price_list_simulated_is_what_was_billed(plans: str) -> None:
+    world = upgraded()
+    replan(world, plans, "09-01")
+    found = simulate("2026-10", llm_tokens(), world.ledger, {})
+    assert found.drafted == found.billed == {("acme", "USD"): 2580 + 1756}
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,7 @@ def test_whose_plans_were_changed_in_the_past_is_known(books: Ledger) -> None:
     carry_out(books, Change(plan="free", version=2, when=when("11-02")), "11-05", "bolt")
     assert books.tenants_replanned(when("11-01"), when("11-01")) == {"acme"}
     assert books.tenants_replanned(when("11-02"), when("11-05")) == {"acme", "bolt"}
+    assert books.tenants_replanned(when("11-02"), when("11-05"), ["bolt"]) == {"bolt"}
     assert books.tenants_replanned(when("11-02"), when("11-06")) == set()
 
 
