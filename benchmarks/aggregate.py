@@ -60,11 +60,6 @@ SETTINGS
     min_insert_block_size_bytes = 0,
     max_insert_threads = 1
 """
-PARTS = """
-SELECT sum(rows), count()
-FROM system.parts
-WHERE active AND database = currentDatabase() AND table = 'metered_usage'
-"""
 COUNTED_TWICE = """
 SELECT tenant, meter, sum(value), count()
 FROM metered_usage

@@ -129,7 +129,7 @@ def report(servers: str, counters: int) -> None:
     timeout_s = config.session_timeout_ms / 1000
     print(
         f"after kill -9 of one of two, until another counts in its place: "
-        f"{time.time() - began:.1f} s (session time-out {timeout_s:.0f} s)"
+        f"{time.time() - began:.1f} s (session timeout {timeout_s:.0f} s)"
     )
     for worker in (first, third):
         worker.kill()

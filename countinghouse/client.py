@@ -3,8 +3,8 @@
     usage = UsageProducer("localhost:9092", source="chat-api")
     usage.record("tenant-42", "llm.request", {"input_tokens": 812, "output_tokens": 97})
 
-Owns the way to Kafka; events that do not get there are kept in a `spool`. It needs `schemas` and
-confluent-kafka only. Make it after a fork, one for each process; threads may share it.
+Owns the way to Kafka; events that do not get there are kept in a `spool`. It needs `schemas`,
+msgspec and confluent-kafka only. Make it after a fork, one for each process; threads may share it.
 """
 
 import atexit

@@ -4,8 +4,9 @@
     if gate.decide("tenant-42", "tokens") == "deny":
         ...
 
-Owns a copy of what `quota.state` says against tenants, and how old it is. It needs `schemas` and
-confluent-kafka only. Make it after a fork, one for each process; threads may share it.
+Owns a copy of what `quota.state` says against tenants, and how old it is. It needs `schemas`,
+`countinghouse.objections`, msgspec and confluent-kafka only. Make it after a fork, one for each
+process; threads may share it.
 """
 
 import contextlib

@@ -57,8 +57,7 @@ class Objections:
 
     def decide(self, tenant: str, meter: str, now_ms: int | None = None) -> Decision:
         """The strictest answer of all windows that run at `now_ms`, by this machine's clock unless
-        given. A window that has ended denies nothing and is forgotten, nor does a meter without a
-        limit."""
+        given. Neither a window that has ended nor a meter without a limit denies anything."""
         against = self._against.get((tenant, meter))
         if against is None:
             return "allow"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from countinghouse import init
 from countinghouse.cli.nearest import suggesting
 from countinghouse.settings import Settings
+from pipelines.plans.file_currencies import DEFAULT_CURRENCY
 from pipelines.plans.plan_commands import Command
 from pipelines.plans.plan_life import PlanChange, carry_out
 from pipelines.plans.plan_records import Carried, Order, change_plan
@@ -16,8 +17,6 @@ from schemas.event import MAX_NAME
 from schemas.subscription import GOOD_CARD, Subscription
 from stores import ledger
 from stores.ledger import Ledger
-
-DEFAULT_CURRENCY = "USD"
 
 
 @dataclass(frozen=True, slots=True)

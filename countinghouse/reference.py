@@ -1,7 +1,7 @@
 """Reference pages made from the code, so that they cannot disagree with it: `make docs`.
 
-Owns docs/topics.md, docs/asyncapi.yaml, docs/metrics.md and docs/demo-report.md; a test says when
-one is stale.
+Owns docs/topics.md, docs/asyncapi.yaml, docs/metrics.md and docs/demo-report.md; docs/settings.md
+is in `settings_page`. A test says when one is stale.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ import msgspec
 import yaml
 
 from countinghouse.demo.report import Report
+from countinghouse.settings_page import settings_page
 from schemas.entitlement import Entitlements
 from schemas.event import UsageEvent
 from schemas.metrics import Metric, Process, of_process
@@ -38,15 +39,16 @@ _STRUCTS: dict[str, Any] = {
 
 _TOPICS_HEAD = f"""# The topics
 
-Made from `schemas/topics.py` by `make docs`; the same in AsyncAPI 3 is `asyncapi.yaml`.
+Generated from `schemas/topics.py` by `make docs`. The same in AsyncAPI 3: `asyncapi.yaml`.
 
-A record's key decides its partition by murmur2, as Java clients do it; with librdkafka set
-`partitioner=murmur2_random` (our client does). Topics marked *co-partitioned* have equal partition
-counts, so everything about a tenant is on one partition number. Read `quota.*`, `usage.alerts`
-and `usage.rejected` with `isolation.level=read_committed`: then each fact is seen exactly once.
-Partitions are never added to a live topic. The header `{SENT_AT_HEADER}` of `usage.events` carries
-the producer's send time in epoch milliseconds; the record's timestamp is the broker's arrival time.
-How usage is sent: `events.md`; what is rejected and why, as well.
+A record's key decides its partition by murmur2, as in Java clients; with librdkafka set
+`partitioner=murmur2_random` (our client does). Topics marked *co-partitioned* have the same number
+of partitions, so everything about a tenant is on one partition number. Read `quota.*`,
+`usage.alerts` and `usage.rejected` with `isolation.level=read_committed` to see each fact exactly
+once. Partitions are never added to a live topic. The header `{SENT_AT_HEADER}` of `usage.events`
+carries the producer's send time in epoch milliseconds; a record's timestamp is the time at which
+it arrived at the broker.
+How to send usage, and what is rejected and why: `events.md`.
 
 """
 
@@ -122,13 +124,14 @@ def _channel(topic: Topic, payload: Any) -> dict[str, Any]:
 
 _METRICS_HEAD = """# The metrics
 
-Made from `schemas/metrics.py` by `make docs`; a test holds what each process serves equal to it.
+Generated from `schemas/metrics.py` by `make docs`; a test checks that each process serves these.
 
-Each of these processes serves Prometheus' text format on `/metrics` of its port (`countinghouse
-status` shows the ports, and the figures that matter) and `/readyz`, which answers 200 while it
-makes progress or has nothing to do, else 503 with the reason. A receiver of webhooks that is down
-makes no worker unready. Counters begin at 0 with the process; no metric has a tenant as a label.
-Ids that came again with other content are told by ClickHouse alone: the view `conflicts`.
+Each of these processes serves Prometheus' text format at `/metrics` on its port (`countinghouse
+status` shows the ports and the main figures). It also serves `/readyz`, which answers 200 while the
+process makes progress or has nothing to do, and otherwise 503 with the reason. A webhook receiver
+that is down does not make a worker unready. Counters begin at 0 when the process starts; no metric
+has a tenant as a label. No metric counts ids that came again with other content: ask ClickHouse's
+view `conflicts`.
 
 """
 
@@ -165,8 +168,8 @@ def report_page() -> str:
     parts = [("Report", schema), *schema["$defs"].items()]
     tables = [_model_table(name, body) for name, body in parts]
     head = (
-        "# The demo's report\n\nWhat `countinghouse demo --report FILE.json` writes; made from "
-        "`countinghouse/demo/report.py` by `make docs`.\n\n"
+        "# The demo's report\n\nWhat `countinghouse demo --report FILE.json` writes; generated "
+        "from `countinghouse/demo/report.py` by `make docs`.\n\n"
     )
     return head + "\n".join(tables)
 
@@ -196,6 +199,7 @@ PAGES = {
     "topics.md": topics_page,
     "asyncapi.yaml": asyncapi,
     "metrics.md": metrics_page,
+    "settings.md": settings_page,
     "demo-report.md": report_page,
 }
 

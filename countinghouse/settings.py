@@ -1,13 +1,12 @@
 """Every knob of countinghouse, in one place: environment, settings file, defaults, in that order.
 
-Owns names, types and defaults of settings and the addresses that follow from them; those of Kafka
-are in `stores.kafka_settings`, as Dagster's processes need them, too. It opens nothing: a wrong
-address is reported by the part that uses it.
+Owns names, types and defaults of settings and the addresses that follow from them. Those that
+Dagster's processes need, too, are in `stores.store_settings` and `stores.kafka_settings`. It opens
+nothing: a wrong address is reported by the part that uses it.
 """
 
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -19,6 +18,7 @@ from pydantic_settings import (
 )
 
 from stores.kafka_settings import KafkaSettings
+from stores.store_settings import StoreSettings
 
 SETTINGS_FILE = "countinghouse.toml"
 
@@ -30,7 +30,7 @@ def _off_means_none(value: Any) -> Any:
 Limit = Annotated[timedelta | None, BeforeValidator(_off_means_none)]
 
 
-class Settings(BaseSettings, KafkaSettings):
+class Settings(BaseSettings, StoreSettings, KafkaSettings):
     """Settings by `COUNTINGHOUSE_<NAME>`, else from `countinghouse.toml`, else as given here.
 
     Durations are written as pydantic reads them (`P35D`, `PT1H`, or seconds); the two event
@@ -41,29 +41,14 @@ class Settings(BaseSettings, KafkaSettings):
         env_prefix="COUNTINGHOUSE_", toml_file=SETTINGS_FILE, extra="forbid", frozen=True
     )
 
-    home: Path = Field(
-        Path(".countinghouse"), description="Data, logs and run files; delete it to start afresh."
-    )
-    clickhouse: str = Field(
-        "",
-        description="URL of your ClickHouse, http://user:password@host:8123/database, or https; "
-        "?ca_cert=FILE for an authority of your own.",
-    )
-    ledger: str = Field(
-        "",
-        description="SQLAlchemy URL of the ledger; empty: SQLite in the home folder. "
-        "For Postgres by TLS ?sslmode=verify-full&sslrootcert=FILE.",
-    )
-
     host: str = Field("127.0.0.1", description="Address that our HTTP processes listen on.")
-    kafka_controller_port: int = 19093
-    warehouse_port: int = 18123
-    api_port: int = 18080
-    sandbox_port: int = 18081
-    counters_port: int = 18082
-    landing_port: int = 18083
-    relay_port: int = 18084
-    dagster_port: int = 13000
+    kafka_controller_port: int = Field(19093, description="Port of the local broker's controller.")
+    api_port: int = Field(18080, description="Port of the API, which takes providers' webhooks.")
+    sandbox_port: int = Field(18081, description="Port of the sandbox provider.")
+    counters_port: int = Field(18082, description="Port of counters' `/readyz` and `/metrics`.")
+    landing_port: int = Field(18083, description="Port of landing's `/readyz` and `/metrics`.")
+    relay_port: int = Field(18084, description="Port of the relay's `/readyz` and `/metrics`.")
+    dagster_port: int = Field(13000, description="Port of Dagster's UI.")
 
     partitions: int = Field(
         8, ge=1, description="Partitions of the per-tenant topics; equal for all of them."
@@ -72,15 +57,17 @@ class Settings(BaseSettings, KafkaSettings):
     dedupe_window: int = Field(
         20_000,
         ge=1,
-        description="Offsets a partition looks back for a repeated event; 160 B an event.",
+        description="How many offsets back a repeated event is recognized; 160 bytes an event.",
     )
     max_event_age: Limit = Field(
-        timedelta(days=35), description="Oldest event time before arrival, or off."
+        timedelta(days=35),
+        description="How old an event may be on arrival, or `off`.",
     )
     max_event_lead: Limit = Field(
-        timedelta(hours=1), description="Furthest event time after arrival, or off."
+        timedelta(hours=1),
+        description="How far ahead of its arrival a time may be, or `off`.",
     )
-    max_event_bytes: int = Field(65_536, ge=1, description="Largest element that is admitted.")
+    max_event_bytes: int = Field(65_536, ge=1, description="Largest event that is admitted.")
     flush_interval: timedelta = Field(
         timedelta(milliseconds=500), description="Longest time between two counter transactions."
     )
@@ -97,7 +84,7 @@ class Settings(BaseSettings, KafkaSettings):
         "two, separated by a space, while receivers change over.",
     )
     notify_patience: timedelta = Field(
-        timedelta(days=1), description="Time from an announcement until it is given up."
+        timedelta(days=1), description="How long an announcement is tried before it is given up."
     )
     notify_timeout: timedelta = Field(
         timedelta(seconds=15), description="Longest wait for a receiver's answer."
@@ -119,21 +106,21 @@ class Settings(BaseSettings, KafkaSettings):
         0.01,
         ge=0,
         le=1,
-        description="Share of held invoices beyond which the whole run stops; one alone never "
-        "stops it, unless the share is 0.",
+        description="Share of held invoices beyond which the whole run stops; a single one "
+        "stops it only if the share is 0.",
     )
     seller: str = Field("countinghouse demo seller", description="Who issues the invoices.")
-    production: bool = Field(False, description="Run schedules and sensors by themselves.")
+    production: bool = Field(False, description="Let Dagster's schedules and sensors run.")
     sandbox_url: str = Field(
         "", description="Where the sandbox provider is; empty: on this machine."
     )
     charges_at_once: int = Field(
         8,
         ge=1,
-        description="Most charges that a provider is asked for, or asked about, at the same time.",
+        description="How many charges are under way at a provider at the same time.",
     )
     webhook_url: str = Field(
-        "", description="Where the sandbox sends webhooks; empty: our api here."
+        "", description="Where the sandbox sends webhooks; empty: our API here."
     )
     stripe_api_key: str = Field("", description="Set it to collect by Stripe.")
     stripe_webhook_secret: str = Field("", description="The signing secret of Stripe's webhooks.")
@@ -153,19 +140,6 @@ class Settings(BaseSettings, KafkaSettings):
         """Arguments, then the environment, then the settings file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    def bundle_folder(self, month: str) -> Path:
-        """Where a month's bundle lies if nobody says otherwise."""
-        return self.home.absolute() / "bundles" / month
-
-    @cached_property
-    def clickhouse_url(self) -> str:
-        """URL of the ClickHouse in force; the embedded one's password is its token file."""
-        if self.clickhouse:
-            return self.clickhouse
-        token_file = self.home / "warehouse.token"
-        token = token_file.read_text().strip() if token_file.exists() else ""
-        return f"http://countinghouse:{token}@127.0.0.1:{self.warehouse_port}/default"
-
     @cached_property
     def sandbox_address(self) -> str:
         """URL of the sandbox provider in force."""
@@ -175,8 +149,3 @@ class Settings(BaseSettings, KafkaSettings):
     def webhook_address(self) -> str:
         """URL that the sandbox provider sends its webhooks to."""
         return self.webhook_url or f"http://127.0.0.1:{self.api_port}/webhooks/sandbox"
-
-    @cached_property
-    def ledger_url(self) -> str:
-        """SQLAlchemy URL of the ledger in force."""
-        return self.ledger or f"sqlite:///{(self.home / 'ledger.db').absolute()}"

@@ -6,28 +6,24 @@ so no secret enters Dagster's snapshots.
 """
 
 from datetime import timedelta
-from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payments.registry import ProviderSettings
 from stores.kafka_settings import KafkaSettings
+from stores.store_settings import StoreSettings
 
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class Environment(BaseSettings, KafkaSettings):
+class Environment(BaseSettings, StoreSettings, KafkaSettings):
     """`COUNTINGHOUSE_…` variables; an empty address means the part of the local stack."""
 
     model_config = SettingsConfigDict(
         env_prefix="COUNTINGHOUSE_", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
-    home: Path = Path(".countinghouse")
-    clickhouse: str = ""
-    warehouse_port: int = 18123
-    ledger: str = ""
     dedupe_window: int = 20_000
     close_grace: timedelta = timedelta(hours=1)
     draft_period: timedelta = timedelta(0)
@@ -43,24 +39,6 @@ class Environment(BaseSettings, KafkaSettings):
     charges_at_once: int = Field(8, ge=1)
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
-
-    @property
-    def clickhouse_url(self) -> str:
-        """URL of the ClickHouse in force; the embedded one's password is its token file."""
-        if self.clickhouse:
-            return self.clickhouse
-        token_file = self.home / "warehouse.token"
-        token = token_file.read_text().strip() if token_file.exists() else ""
-        return f"http://countinghouse:{token}@127.0.0.1:{self.warehouse_port}/default"
-
-    @property
-    def ledger_url(self) -> str:
-        """SQLAlchemy URL of the ledger in force."""
-        return self.ledger or f"sqlite:///{(self.home / 'ledger.db').absolute()}"
-
-    def bundle_folder(self, month: str) -> Path:
-        """Where a month's bundle lies if nobody says otherwise."""
-        return self.home.absolute() / "bundles" / month
 
     @property
     def close_grace_ms(self) -> int:

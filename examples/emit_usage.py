@@ -1,6 +1,6 @@
 """Report usage from a service: run it beside `countinghouse up`.
 
-A Kafka that wants TLS or a password is told so by `config`, in librdkafka's words: docs/events.md.
+For a Kafka with TLS or a password pass librdkafka's options as `config`: see docs/events.md.
 """
 
 from countinghouse.client import UsageProducer

@@ -2,7 +2,7 @@
 
 python examples/gate.py tenant-42 tokens --watch
 
-It connects as countinghouse itself does, by the settings COUNTINGHOUSE_KAFKA….
+It finds Kafka by the same settings as countinghouse itself: COUNTINGHOUSE_KAFKA and the like.
 """
 
 import argparse
@@ -27,8 +27,8 @@ with Gate(kafka.servers, config=kafka.confluent()) as gate:
         if seen != told:
             told = seen
             print(
-                f"{seen[0]}{' (stale)' if seen[1] else ''}: all of {age.seconds:.1f} s ago is "
-                f"known, {age.uncounted} records were not counted then",
+                f"{seen[0]}{' (stale)' if seen[1] else ''}: as of {age.seconds:.1f} s ago, when "
+                f"{age.uncounted} records were not yet counted",
                 flush=True,
             )
         time.sleep(0.01)

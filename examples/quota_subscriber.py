@@ -1,6 +1,6 @@
 """Act when a tenant reaches its hard limit: run it beside `countinghouse up`.
 
-It connects as countinghouse itself does, by the settings COUNTINGHOUSE_KAFKA….
+It finds Kafka by the same settings as countinghouse itself: COUNTINGHOUSE_KAFKA and the like.
 """
 
 import msgspec
@@ -13,7 +13,7 @@ consumer = Consumer(
     {
         **Settings().kafka_access.confluent(),
         "group.id": "my-service",
-        "isolation.level": "read_committed",  # each fact once; without it, aborted ones as well
+        "isolation.level": "read_committed",  # each fact once; without this, aborted ones, too
         "auto.offset.reset": "earliest",
     }
 )

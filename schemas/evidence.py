@@ -1,6 +1,6 @@
 """The events behind a line of an invoice: which they are, and what is told of them.
 
-Owns what their digest is made of, so that whoever has the events can compute it again.
+Owns what their digest is made of (`Evidence`), so that whoever has the events can compute it again.
 """
 
 from collections.abc import Iterable
@@ -12,9 +12,6 @@ from schemas.period import BillingPeriod
 from schemas.repeats import RepeatedIds
 from schemas.tables import ArrowStream
 from schemas.vector import Vector
-
-DIGEST_TEXT = "event_key, time in ms, quantity in 1e-6 units, dimension, member; tabs between them"
-"""Of each event the SHA-256 of this text is taken; see `digest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,12 @@ class EventsOf:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What events add up to; of which so much, by so many events, is included or lies beyond."""
+    """What events add up to; of which so much, by so many events, is included or lies beyond.
+
+    For `digest`, each event's SHA-256 is taken of its event_key, time in ms, quantity in 1e-6
+    units, dimension and member, with tabs between them. The first eight bytes of all are added up
+    modulo 2^64, and the second eight, so their order does not matter.
+    """
 
     events: int
     quantity_micro: int

@@ -63,7 +63,7 @@ RELOADS = _of(
 FENCED = _of(
     "counters", "counter", "counters_fenced", "Partitions lost to another owner while held.",
     "When it rises while no worker comes or goes: two groups use one `group_id`, or a worker is "
-    "frozen for longer than its session time-out.",
+    "frozen for longer than its session timeout.",
 )  # fmt: skip
 FLUSH = _of(
     "counters", "histogram", "counters_flush_seconds", "Duration of a transaction.",

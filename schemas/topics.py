@@ -12,6 +12,9 @@ QUOTA_EXCEEDED = "quota.exceeded"
 QUOTA_STATE = "quota.state"
 BILLING_EVENTS = "billing.events"
 
+LANDING_GROUP = "countinghouse-landing"
+"""Landing's consumer group: its offsets say how far usage has landed."""
+
 _GENERATION = re.compile(r"(?P<topic>.+)\.v(?P<generation>[1-9]\d*)")
 
 SENT_AT_HEADER = "sent-at"
@@ -77,7 +80,7 @@ TOPICS = (
         value="the element's bytes; headers topic, partition, offset, item, reason, detail",
         kind="log",
         writer="landing",
-        meaning="Elements that are not counted, each once for a read_committed reader.",
+        meaning="Rejected elements, each once for a read_committed reader.",
         retention_days=35,
     ),
     Topic(
@@ -124,7 +127,7 @@ TOPICS = (
         value="JSON: id, type, tenant, at, data",
         kind="log",
         writer="relay",
-        meaning="What happened to subscriptions, invoices (void and notes, too) and payments.",
+        meaning="What happened to subscriptions, invoices (voids and notes included) and payments.",
         retention_days=90,
     ),
 )

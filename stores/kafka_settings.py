@@ -23,11 +23,12 @@ class KafkaSettings(BaseModel):
     kafka: str = Field(
         "", description="Bootstrap servers of your Kafka; empty: the embedded broker."
     )
-    kafka_port: int = 19092
+    kafka_port: int = Field(19092, description="Port of the embedded broker.")
     kafka_security_protocol: Protocol = Field(
-        "PLAINTEXT", description="What your Kafka speaks; SSL is TLS, SASL signs in by a password."
+        "PLAINTEXT",
+        description="What your Kafka speaks; SSL is TLS, SASL asks for a password.",
     )
-    kafka_sasl_mechanism: Mechanism = Field("PLAIN", description="How the password is proved.")
+    kafka_sasl_mechanism: Mechanism = Field("PLAIN", description="How the password is checked.")
     kafka_username: str = Field("", description="Who signs in; some services call it API key.")
     kafka_password: SecretStr = Field(SecretStr(""), description="The password, or API secret.")
     kafka_ca_file: PemFile = Field(
@@ -38,7 +39,7 @@ class KafkaSettings(BaseModel):
     )
     kafka_key_file: PemFile = Field("", description="The key of our certificate.")
     kafka_key_password: SecretStr = Field(
-        SecretStr(""), description="What the key is encrypted with, if it is."
+        SecretStr(""), description="The password of an encrypted key."
     )
 
     @property

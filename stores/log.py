@@ -13,13 +13,12 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from schemas.errors import Conflict
-from schemas.topics import USAGE_EVENTS
+from schemas.topics import LANDING_GROUP, USAGE_EVENTS
 from schemas.vector import Vector
 from stores.kafka import KafkaAccess
 from stores.kafka_trouble import unreachable
 from stores.ledger import Ledger
 
-LANDING_GROUP = "countinghouse-landing"
 KAFKA_SECONDS = 10
 RETRY_SECONDS = 0.1
 COORDINATOR_IS_STARTING = {

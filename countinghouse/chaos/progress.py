@@ -15,13 +15,12 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from countinghouse.chaos.topics import ASK_SECONDS, Ends, PositionPauses, StateReading, TopicReader
 from schemas.errors import DependencyUnreachable
-from schemas.topics import ENTITLEMENTS, QUOTA_STATE, USAGE_EVENTS
+from schemas.topics import ENTITLEMENTS, LANDING_GROUP, QUOTA_STATE, USAGE_EVENTS
 from stores.kafka import KafkaAccess
-from stores.log import LANDING_GROUP
 
 SAMPLE_SECONDS = 0.5
 PATIENCE_SECONDS = 90
-"""How long nothing may move before the wait is given up: three transaction time-outs."""
+"""How long nothing may move before the wait is given up: three transaction timeouts."""
 
 LANDED_TOPICS = (USAGE_EVENTS, QUOTA_STATE)
 

@@ -26,7 +26,7 @@ JUMP_MS = 20_000
 """How often plans change and clocks jump, beside that."""
 
 SESSION_MS = 10_000
-"""The longest session time-out of a member of ours: a second kill comes within it."""
+"""The longest session timeout of a member of ours: a second kill comes within it."""
 
 STOP_MS = 10_000
 """The longest that a process may take from SIGTERM to its end."""

@@ -24,10 +24,10 @@ from schemas.period import format_instant
 
 COLUMNS = ("tenant", "key", "add_on", "quantity", "starts_at", "ends_at", "catalog_version")
 
-add_ons = typer.Typer(no_args_is_help=True, help="Book add-ons of the price list.")
+add_ons = typer.Typer(no_args_is_help=True)
 
 KeyOption = Annotated[
-    str, typer.Option(help="Names the booking, so that it may be repeated; the add-on's name.")
+    str, typer.Option(help="Names the booking, so that it may be repeated; default: the add-on.")
 ]
 
 
@@ -36,8 +36,8 @@ def book(
     tenant: TenantArgument,
     add_on: Annotated[str, typer.Argument(help="The add-on, as the price list names it.")],
     quantity: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
-    starts: Annotated[str, typer.Option("--from", help="A time; now without it.")] = "",
-    ends: Annotated[str, typer.Option("--until", help="A time; without it for ever.")] = "",
+    starts: Annotated[str, typer.Option("--from", help="A time; default: now.")] = "",
+    ends: Annotated[str, typer.Option("--until", help="A time; default: for ever.")] = "",
     key: KeyOption = "",
     as_script: JsonOption = False,
 ) -> None:
@@ -67,7 +67,7 @@ def book(
 def end(
     tenant: TenantArgument,
     key: Annotated[str, typer.Argument(help="The booking's key, as `list` shows it.")],
-    at: Annotated[str, typer.Option("--at", help="A time; now without it.")] = "",
+    at: Annotated[str, typer.Option("--at", help="A time; default: now.")] = "",
     as_script: JsonOption = False,
 ) -> None:
     """End an add-on; a yearly fee that was charged is not taken back."""

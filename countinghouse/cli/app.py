@@ -26,14 +26,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay:replay", "Send usage from a Parquet or CSV file to Kafka."),
     "catalog": ("catalog:catalog", "Check, compare, apply, roll out or show the price list."),
     "subscriptions": ("subscriptions:subscriptions", "Give tenants plans, change or list them."),
-    "tenants": ("tenants:tenants", "Set where a tenant buys, for tax."),
-    "add-ons": ("add_ons:add_ons", "Book what a tenant has beside its plan."),
+    "tenants": ("tenants:tenants", "Set where a tenant buys, for tax, or its card."),
+    "add-ons": ("add_ons:add_ons", "Book add-ons beside a tenant's plan."),
     "items": ("items:items", "Charge something once."),
     "coupons": ("coupons:coupons", "Redeem coupons, or list what is redeemed."),
     "credits": ("credits:credits", "Grant prepaid credits, or list what is left."),
     "entitlements": ("entitlements:entitlements", "Show or republish what tenants may use."),
-    "usage": ("usage:usage", "Show what tenants have used, or what came late."),
-    "counters": ("counters:counters", "Make counters anew from stored usage."),
+    "usage": ("usage:usage", "Show usage: of a month, late, unbilled, repeated."),
+    "counters": ("counters:counters", "Rebuild counters from stored usage."),
     "topics": ("topics:topics", "Show the topics, or grow to more partitions."),
     "rejected": ("rejected:rejected", "List what was rejected, and why."),
     "reconcile": ("reconcile:reconcile", "Compare counters, warehouse and invoices."),
@@ -87,6 +87,7 @@ def _load(name: str) -> Any:
     target = getattr(importlib.import_module(_module(name)), attribute)
     if isinstance(target, typer.Typer):
         command: Any = typer.main.get_group(target)
+        command.help = COMMANDS[name][1]
     else:
         single = typer.Typer(add_completion=False)
         single.command(name, help=target.__doc__ or COMMANDS[name][1])(target)

@@ -16,7 +16,7 @@ from schemas.errors import BillingError
 def bundle(
     month: Annotated[str, typer.Argument(help="The month, like 2026-10.")],
     out: Annotated[
-        Path | None, typer.Option(help="The folder; else bundles/MONTH in the home folder.")
+        Path | None, typer.Option(help="The folder; default: bundles/MONTH in the home folder.")
     ] = None,
     as_script: JsonOption = False,
 ) -> None:

@@ -18,7 +18,7 @@ from countinghouse.cli.progress import shown
 from countinghouse.cli.tables import Format, chosen_format, show
 from countinghouse.settings import Settings
 
-catalog = typer.Typer(no_args_is_help=True, help="Check, compare, apply or show the price list.")
+catalog = typer.Typer(no_args_is_help=True)
 
 FileArgument = Annotated[Path, typer.Argument(help="The price list, YAML.")]
 
@@ -95,7 +95,7 @@ catalog.command("diff")(diff)
 
 @catalog.command("show")
 def show_catalog(
-    version: Annotated[int | None, typer.Option(help="The newest without it.")] = None,
+    version: Annotated[int | None, typer.Option(help="Default: the newest.")] = None,
     as_script: JsonOption = False,
 ) -> None:
     """Show the price list in force, or an earlier version."""

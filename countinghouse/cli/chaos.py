@@ -16,11 +16,11 @@ from countinghouse.settings import Settings
 
 def chaos(  # noqa: PLR0913, PLR0917  a command's options are its arguments
     seed: Annotated[
-        int | None, typer.Option(help="The same seed, the same faults; drawn without it.")
+        int | None, typer.Option(help="The same seed gives the same faults; default: random.")
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.2, help="How long faults go on.")] = 2.0,
-    workers: Annotated[int, typer.Option(min=1, help="Counters workers at first.")] = 3,
-    landers: Annotated[int, typer.Option(min=1, help="Landing processes at first.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Counters workers at the start.")] = 3,
+    landers: Annotated[int, typer.Option(min=1, help="Landing processes at the start.")] = 2,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of the topics.")] = 8,
     tenants: Annotated[int, typer.Option(min=4, help="Tenants; every fourth changes plans.")] = 40,
     rate: Annotated[int, typer.Option(min=1, help="Messages a second.")] = 400,

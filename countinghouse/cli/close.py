@@ -27,11 +27,11 @@ def close(
         bool, typer.Option("--draft-only", help="Stop before invoices are numbered.")
     ] = False,
     is_dry: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing; show what it would be.")
+        bool, typer.Option("--dry-run", help="Write nothing; show what the close would do.")
     ] = False,
     bundle: Annotated[
         Path | None,
-        typer.Option(help="The bundle's folder; else bundles/MONTH in the home folder."),
+        typer.Option(help="The bundle's folder; default: bundles/MONTH in the home."),
     ] = None,
     as_script: JsonOption = False,
 ) -> None:

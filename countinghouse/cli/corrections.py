@@ -14,8 +14,8 @@ from schemas.invoice import Invoice
 from schemas.money import Money, parse_minor
 
 NumberArgument = Annotated[str, typer.Argument(help="The invoice's number, as `list` shows it.")]
-ReasonOption = Annotated[str, typer.Option(help="Why; it stays in the audit log.")]
-ByOption = Annotated[str, typer.Option(help="Who decides it.")]
+ReasonOption = Annotated[str, typer.Option("--reason", "--why", help="It stays in the audit log.")]
+ByOption = Annotated[str, typer.Option("--by", "--who", help="Who decides it.")]
 
 
 def void_one(
@@ -61,13 +61,13 @@ def regenerate_one(
 def credit_one(
     number: NumberArgument,
     reason: ReasonOption,
-    amount: Annotated[str, typer.Option(help="So much, tax included, like 10.00.")] = "",
-    line: Annotated[int, typer.Option(help="This whole line and its tax; the first is 1.")] = 0,
-    key: Annotated[str, typer.Option(help="A name that issues the note once.")] = "",
+    amount: Annotated[str, typer.Option(help="Credit this much, tax included, like 10.00.")] = "",
+    line: Annotated[int, typer.Option(help="Credit this line and its tax; the first is 1.")] = 0,
+    key: Annotated[str, typer.Option(help="Names the note, so that it is issued once.")] = "",
     by: ByOption = "cli",
     as_script: JsonOption = False,
 ) -> None:
-    """Credit a part of an invoice: less is owed of it, or the tenant has a prepaid credit."""
+    """Credit part of an invoice: less of it is owed, or once paid, a prepaid credit is given."""
     from countinghouse.init import now_ms
     from pipelines.corrections.invoice_corrections import Word, credit
     from stores import ledger

@@ -13,7 +13,7 @@ from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
 from schemas.errors import NotFound
 
-counters = typer.Typer(no_args_is_help=True, help="Rebuild counters from stored usage.")
+counters = typer.Typer(no_args_is_help=True)
 
 
 @counters.callback()
@@ -31,7 +31,7 @@ def rebuild(
     ] = None,
     as_script: JsonOption = False,
 ) -> None:
-    """Make counters anew from the warehouse, while everything runs.
+    """Rebuild counters from the warehouse, while everything runs.
 
     Each partition's counters stand still for a few seconds, one partition after the other. What
     was announced stays announced; what is reached and was not is announced now.

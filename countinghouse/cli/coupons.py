@@ -21,20 +21,20 @@ from schemas.period import format_instant
 
 COLUMNS = ("tenant", "coupon", "starts_at", "ends_at", "catalog_version")
 
-coupons = typer.Typer(no_args_is_help=True, help="Redeem coupons of the price list.")
+coupons = typer.Typer(no_args_is_help=True)
 
 
 @coupons.command("redeem")
 def redeem(
     tenant: TenantArgument,
     coupon: Annotated[str, typer.Argument(help="The coupon, as the price list names it.")],
-    starts: Annotated[str, typer.Option("--from", help="A time; now without it.")] = "",
-    ends: Annotated[str, typer.Option("--until", help="Instead of how long it lasts.")] = "",
+    starts: Annotated[str, typer.Option("--from", help="A time; default: now.")] = "",
+    ends: Annotated[str, typer.Option("--until", help="End then, however long it lasts.")] = "",
     as_script: JsonOption = False,
 ) -> None:
-    """Let a coupon hold from the current billing period on; a tenant redeems each once.
+    """Apply a coupon from the current billing period on; a tenant redeems each once.
 
-    A second time it is left as it is, so the command may be repeated.
+    A second time changes nothing, so the command may be repeated.
     """
     from countinghouse.init import now_ms
     from pipelines.adjustments.coupons import ends_of

@@ -33,7 +33,7 @@ COLUMNS = (
     "priority",
 )
 
-credits = typer.Typer(no_args_is_help=True, help="Grant prepaid credits and see what is left.")
+credits = typer.Typer(no_args_is_help=True)
 
 
 @credits.command("grant")
@@ -41,8 +41,8 @@ def grant(
     tenant: TenantArgument,
     value: Annotated[str, typer.Argument(metavar="AMOUNT", help="In the tenant's currency.")],
     key: Annotated[str, typer.Option(help="Names the grant, such as a payment's reference.")],
-    granted: Annotated[str, typer.Option("--from", help="Usable from then on; now.")] = "",
-    expires: Annotated[str, typer.Option("--expires", help="A time; without it never.")] = "",
+    granted: Annotated[str, typer.Option("--from", help="Usable from then on; default: now.")] = "",
+    expires: Annotated[str, typer.Option("--expires", help="A time; default: never.")] = "",
     priority: Annotated[int, typer.Option(min=0, max=99, help="Lower is used first.")] = 50,
     as_script: JsonOption = False,
 ) -> None:

@@ -17,7 +17,7 @@ COLUMNS = (
     "features",
 )
 
-entitlements = typer.Typer(no_args_is_help=True, help="Show or republish what tenants may use.")
+entitlements = typer.Typer(no_args_is_help=True)
 
 
 @entitlements.command("show")

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from countinghouse.cli.bundle import renew
-from countinghouse.cli.corrections import credit_one, regenerate_one, void_one
+from countinghouse.cli.corrections import ReasonOption, credit_one, regenerate_one, void_one
 from countinghouse.cli.explain import explain
 from countinghouse.cli.invoices_export import export
 from countinghouse.cli.invoices_page import page
@@ -35,7 +35,7 @@ COLUMNS = (
 LINE_COLUMNS = ("kind", "description", "quantity", "unit_price", "amount")
 REVERSAL_COLUMNS = ("kind", "state", "amount", "made_at", "provider_id", "payment")
 
-invoices = typer.Typer(no_args_is_help=True, help="List, show or explain invoices.")
+invoices = typer.Typer(no_args_is_help=True)
 
 NumberArgument = Annotated[
     str, typer.Argument(help="The invoice's number, or the id of a draft, as `list` shows it.")
@@ -98,8 +98,8 @@ invoices.command("credit-note")(credit_one)
 def release(
     tenant: Annotated[str, typer.Argument(help="The held tenant.")],
     month: Annotated[str, typer.Argument(help="The month, like 2026-10.")],
-    by: Annotated[str, typer.Option(help="Who decides it.")],
-    reason: Annotated[str, typer.Option(help="Why; it stays in the audit log.")],
+    by: Annotated[str, typer.Option("--by", "--who", help="Who decides it.")],
+    reason: ReasonOption,
     as_script: JsonOption = False,
 ) -> None:
     """Finalize a held invoice in spite of its difference, on somebody's word; `pay` collects it."""

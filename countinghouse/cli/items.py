@@ -21,7 +21,7 @@ from schemas.period import BillingPeriod
 
 COLUMNS = ("tenant", "key", "month", "description", "amount")
 
-items = typer.Typer(no_args_is_help=True, help="Charge something once.")
+items = typer.Typer(no_args_is_help=True)
 
 
 @items.command("add")
@@ -31,7 +31,8 @@ def add(
     price: Annotated[str, typer.Argument(metavar="AMOUNT", help="In the tenant's currency.")],
     description: Annotated[str, typer.Argument(help="What the invoice's line says.")],
     key: Annotated[
-        str, typer.Option(help="Names the item, so that it may be repeated; month and description.")
+        str,
+        typer.Option(help="Names the item, to repeat it safely; default: month, description."),
     ] = "",
     as_script: JsonOption = False,
 ) -> None:

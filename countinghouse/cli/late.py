@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def late(
-    month: Annotated[str, typer.Argument(help="Like 2026-10; every closed month without it.")] = "",
+    month: Annotated[str, typer.Argument(help="Like 2026-10; default: every closed month.")] = "",
     as_script: JsonOption = False,
 ) -> None:
     """List usage that came after its month was closed, and what it changes for each tenant.

@@ -49,7 +49,7 @@ def _row(change: RecordedChange) -> tuple[str | None, ...]:
 
 @orders.command("scheduled")
 def scheduled_changes(
-    tenant: Annotated[str, typer.Argument(help="Only this tenant; all without it.")] = "",
+    tenant: Annotated[str, typer.Argument(help="Only this tenant; default: all.")] = "",
     as_script: JsonOption = False,
 ) -> None:
     """List what is scheduled: plan changes, pauses, ends of trials, cancellations."""

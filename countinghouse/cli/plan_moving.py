@@ -25,9 +25,9 @@ from pipelines.plans.plan_commands import Move
 
 def move(
     plan: Annotated[str, typer.Argument(help="The plan, as `catalog show` names it.")],
-    from_version: Annotated[int, typer.Option("--from", help="The price list that is left.")],
-    to_version: Annotated[int, typer.Option("--to", help="The price list to go to.")],
-    to_plan: Annotated[str, typer.Option(help="Its plan there; the same without it.")] = "",
+    from_version: Annotated[int, typer.Option("--from", help="The price list's version to leave.")],
+    to_version: Annotated[int, typer.Option("--to", help="The version to go to.")],
+    to_plan: Annotated[str, typer.Option(help="The plan there; default: the same.")] = "",
     at: AtOption = "period-end",
 ) -> Ordered:
     """Move all subscribers of a plan from a version of the price list to another."""

@@ -29,10 +29,10 @@ previews = typer.Typer(
 )
 
 TenantArgument = Annotated[str, typer.Argument(help="The tenant as its events name it.")]
-WhoOption = Annotated[str, typer.Option(help="Who orders it; the login without it.")]
+WhoOption = Annotated[str, typer.Option(help="Who orders it; default: your login.")]
 WhyOption = Annotated[str, typer.Option(help="Why; it stays in the history.")]
 KeyOption = Annotated[
-    str, typer.Option(help="Names the act: with the same key it is done once, however often sent.")
+    str, typer.Option(help="Names the command: with the same key it is done only once.")
 ]
 ClosedOption = Annotated[
     bool, typer.Option("--in-closed-months", help="Allow a change of what was invoiced.")

@@ -29,9 +29,9 @@ from schemas.subscription import Interval
 
 PlanArgument = Annotated[str, typer.Argument(help="The plan, as `catalog show` names it.")]
 VersionOption = Annotated[
-    int | None, typer.Option("--price-list", help="Its version; the newest without it.")
+    int | None, typer.Option("--price-list", help="Its version; default: the newest.")
 ]
-UntilOption = Annotated[str, typer.Option(help="A time; without it for ever.")]
+UntilOption = Annotated[str, typer.Option(help="A time; default: for ever.")]
 
 
 @order("start")
@@ -41,16 +41,16 @@ def start(  # noqa: PLR0913, PLR0917  one for each option
     trial_days: Annotated[int, typer.Option(min=0, max=366, help="Days without charge.")] = 0,
     converts: Annotated[
         bool,
-        typer.Option("--convert/--no-convert", help="After the trial the plan begins, or not."),
+        typer.Option("--convert/--no-convert", help="Whether the plan begins after the trial."),
     ] = True,
     until: UntilOption = "",
     interval: Annotated[str, typer.Option(help="month or year.")] = "month",
     anchor: Annotated[
-        str, typer.Option(help="calendar months, or the anniversary of the first paid day.")
+        str, typer.Option(help="Calendar months, or anniversaries of the first paid day.")
     ] = "",
     price_list: VersionOption = None,
-    currency: Annotated[str, typer.Option(help="Of a new tenant; USD without it.")] = "",
-    card: Annotated[str, typer.Option(help="Of a new tenant; the sandbox's without it.")] = "",
+    currency: Annotated[str, typer.Option(help="Of a new tenant; default: USD.")] = "",
+    card: Annotated[str, typer.Option(help="Of a new tenant; default: the sandbox's.")] = "",
 ) -> Ordered:
     """Begin a plan: a tenant's first, or a new one after the last has ended."""
     command = Start(
@@ -71,7 +71,7 @@ def change(
     plan: PlanArgument,
     at: AtOption = "now",
     price_list: VersionOption = None,
-    interval: Annotated[str, typer.Option(help="month or year; as it is without it.")] = "",
+    interval: Annotated[str, typer.Option(help="month or year; default: as it is.")] = "",
 ) -> Ordered:
     """Go to another plan, dearer or cheaper; plan changes scheduled after it are dropped."""
     paid = _interval(interval) if interval else None
@@ -113,7 +113,7 @@ def resume(at: AtOption = "now") -> Ordered:
 
 @order("extend-trial")
 def extend_trial(
-    until: Annotated[str, typer.Argument(help="When the trial shall end.")],
+    until: Annotated[str, typer.Argument(help="When the trial is to end.")],
 ) -> Ordered:
     """Let the running trial end later."""
     return Ordered(ExtendTrial(ends_ms=instant(until, "UNTIL")))

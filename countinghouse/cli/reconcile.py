@@ -32,13 +32,13 @@ COLUMNS = (
 
 
 def reconcile(
-    month: Annotated[str, typer.Argument(help="Like 2026-10; the running month without it.")] = "",
+    month: Annotated[str, typer.Argument(help="Like 2026-10; default: the running month.")] = "",
     every: Annotated[bool, typer.Option("--all", help="Show agreeing counters too.")] = False,
     wait: Annotated[
         int, typer.Option(min=0, help="Seconds that landing may take to reach the counters.")
     ] = WAIT_SECONDS,
     invoices: Annotated[
-        bool, typer.Option("--invoices", help="Beside the invoice too, with each cause.")
+        bool, typer.Option("--invoices", help="Compare with the invoices, too, cause by cause.")
     ] = False,
     as_script: JsonOption = False,
 ) -> None:

@@ -14,7 +14,7 @@ from stores.warehouse import client
 COLUMNS = ("arrived", "reason", "detail", "key", "topic", "partition", "offset", "item", "element")
 SHORT_COLUMNS = ("arrived", "reason", "key", "topic", "partition", "offset", "item", "detail")
 
-rejected = typer.Typer(no_args_is_help=True, help="List events that were rejected.")
+rejected = typer.Typer(no_args_is_help=True)
 
 
 @rejected.callback()
@@ -26,7 +26,7 @@ def _group() -> None:
 def list_rejected(
     reason: Annotated[str, typer.Option(help="Only this reason, such as invalid_time.")] = "",
     tenant: Annotated[str, typer.Option(help="Only records with this key.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many; the newest come first.")] = 50,
     as_script: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:

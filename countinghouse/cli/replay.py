@@ -35,8 +35,8 @@ def replay(
     resend_beyond: Annotated[
         int, typer.Option(min=0, help="Rows to send again beyond the counters' window.")
     ] = 0,
-    pace: Annotated[int | None, typer.Option(min=1, help="Most rows a second.")] = None,
-    malformed: Annotated[int, typer.Option(min=0, help="Elements that are no events.")] = 0,
+    pace: Annotated[int | None, typer.Option(min=1, help="At most so many rows a second.")] = None,
+    malformed: Annotated[int, typer.Option(min=0, help="How many malformed elements to add.")] = 0,
     as_script: JsonOption = False,
 ) -> None:
     """Send usage from a parquet or CSV file to Kafka, one event a row.

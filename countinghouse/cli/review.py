@@ -17,7 +17,7 @@ from schemas.errors import InvalidInput
 
 MonthArgument = Annotated[str, typer.Argument(help="The month, like 2026-10.")]
 WhyOption = Annotated[str, typer.Option("--why", "--reason", help="It stays in the audit log.")]
-WhoOption = Annotated[str, typer.Option("--who", "--by", help="Who decides it; who you are.")]
+WhoOption = Annotated[str, typer.Option("--who", "--by", help="Who decides it; default: you.")]
 
 
 def hold(
@@ -42,14 +42,14 @@ def approve(
     month: MonthArgument,
     why: WhyOption,
     tenants: Annotated[list[str] | None, typer.Argument(help="These tenants.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every draft that nothing holds.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every draft that is not held.")] = False,
     who: WhoOption = "",
     as_script: JsonOption = False,
 ) -> None:
-    """Approve drafts as they are; one that is made anew, and otherwise, needs it again.
+    """Approve drafts as they are; one that is made anew and comes out different needs it again.
 
-    Where COUNTINGHOUSE_APPROVAL is set nothing else is finalized. In a month that is closed already
-    they are finalized at once.
+    With COUNTINGHOUSE_APPROVAL only approved drafts are finalized. In a month that is already
+    closed they are finalized at once.
     """
     from countinghouse.closing_run import check_month
     from countinghouse.init import now_ms

@@ -32,9 +32,9 @@ def simulate(
     month: Annotated[list[str], typer.Option(help="A closed month, like 2026-10; repeatable.")],
     renamed: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="OLD=NEW", help="What subscribers of a plan would have."),
+        typer.Option("--map", metavar="OLD=NEW", help="The draft's plan for subscribers of OLD."),
     ] = None,
-    top: Annotated[int, typer.Option(min=0, help="How many of a currency's largest changes.")] = 10,
+    top: Annotated[int, typer.Option(min=0, help="How many changes to show per currency.")] = 10,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the changes into this .svg or .html file.")
     ] = None,

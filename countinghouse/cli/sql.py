@@ -16,14 +16,14 @@ from stores.warehouse import client
 
 
 def sql(
-    query: Annotated[str, typer.Argument(help="A question, such as 'SHOW TABLES'.")],
+    query: Annotated[str, typer.Argument(help="A query, such as 'SHOW TABLES'.")],
     as_script: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Ask the warehouse in ClickHouse's SQL: a table on a terminal, CSV in a pipe.
 
-    It only reads. Views: usage, usage_daily, invoices, invoice_lines, rejected_usage, conflicts,
-    unpriced_usage; docs/analytics.md says what they hold. A day's usage that is kept: usage_by_day.
+    It only reads. Views: usage, usage_daily, usage_by_day, invoices, invoice_lines, rejected_usage,
+    conflicts, unpriced_usage; docs/analytics.md says what they hold.
     """
     if not query.strip("; \n\t"):
         raise InvalidInput("nothing is asked: ask something, such as 'SHOW TABLES'")

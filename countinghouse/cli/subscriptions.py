@@ -44,7 +44,7 @@ COLUMNS = (
     "state",
 )
 
-subscriptions = typer.Typer(no_args_is_help=True, help="Give tenants plans, change or list them.")
+subscriptions = typer.Typer(no_args_is_help=True)
 
 
 @subscriptions.command("apply")

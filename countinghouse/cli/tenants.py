@@ -11,7 +11,7 @@ from schemas.card import card_fault
 from schemas.errors import InvalidInput
 from schemas.tax import Buyer, check_country, check_region
 
-tenants = typer.Typer(no_args_is_help=True, help="Set what taxes follow from, or the card.")
+tenants = typer.Typer(no_args_is_help=True)
 
 NONE = "none"
 
@@ -19,9 +19,9 @@ NONE = "none"
 @tenants.command("set")
 def set_tenant(
     tenant: TenantArgument,
-    country: Annotated[str, typer.Option(help="Two letters, such as DE; none takes it out.")] = "",
-    region: Annotated[str, typer.Option(help="CA of US-CA; none takes it out.")] = "",
-    tax_id: Annotated[str, typer.Option(help="Makes it a business; none takes it out.")] = "",
+    country: Annotated[str, typer.Option(help="Two letters, such as DE; `none` removes it.")] = "",
+    region: Annotated[str, typer.Option(help="CA of US-CA; `none` removes it.")] = "",
+    tax_id: Annotated[str, typer.Option(help="Makes it a business; `none` removes it.")] = "",
     as_script: JsonOption = False,
 ) -> None:
     """Set where a tenant buys, for every month that is not closed; the rest stays as it is."""

@@ -14,7 +14,7 @@ from countinghouse.settings import Settings
 COLUMNS = ("epoch", "topic", "partitions", "opened", "ended_after")
 WORKERS = ("relay", "landing", "counters")
 
-topics = typer.Typer(no_args_is_help=True, help="Show the topics, or grow to more partitions.")
+topics = typer.Typer(no_args_is_help=True)
 
 
 @topics.command("show")

@@ -21,7 +21,7 @@ from stores.warehouse.so_far import used_so_far
 COLUMNS = ("tenant", "meter", "quantity", "events", "last_event")
 
 
-usage = typer.Typer(invoke_without_command=True, help="Show what tenants have used.")
+usage = typer.Typer(invoke_without_command=True)
 usage.command("late")(late)
 usage.command("unbilled")(unbilled)
 usage.command("repeated")(repeated)
@@ -30,7 +30,7 @@ usage.command("repeated")(repeated)
 @usage.callback()
 def used(
     context: typer.Context,
-    month: Annotated[str, typer.Option(help="Like 2026-10; the running month without it.")] = "",
+    month: Annotated[str, typer.Option(help="Like 2026-10; default: the running month.")] = "",
     tenant: Annotated[str, typer.Option(help="Only this tenant.")] = "",
     meter: Annotated[str, typer.Option(help="Only this meter.")] = "",
     as_script: JsonOption = False,

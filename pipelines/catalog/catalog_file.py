@@ -84,14 +84,10 @@ def parse(text: str, name: str) -> Catalog:
 def canonical(catalog: Catalog) -> bytes:
     """The bytes by which a price list is stored and hashed: JSON without the file's comments.
 
-    Meters and plans keep their order, since an event's values refer to meters by index.
+    `Catalog.model_validate_json` reads them back. Meters and plans keep their order, since an
+    event's values refer to meters by index.
     """
     return catalog.model_dump_json().encode()
-
-
-def load_canonical(document: bytes) -> Catalog:
-    """Read what `canonical` wrote."""
-    return Catalog.model_validate_json(document)
 
 
 def _explain(error: ErrorDetails, document: MarkedYaml) -> Iterator[str]:

@@ -84,7 +84,7 @@ def _ensure_plans(
             who = _who(count, "has", "have")
             plans = ", ".join(draft.plans)
             raise InvalidInput(
-                f"{who} the plan {plan}, which the draft has not; say what they would have by "
+                f"{who} the plan {plan}, which the draft lacks; say what they would have by "
                 f"--map {plan}=PLAN, one of {plans}"
             )
 

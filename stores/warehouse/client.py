@@ -82,8 +82,8 @@ def reachable(url: str) -> Iterator[None]:
     except DatabaseError as error:
         if table := _MISSING.search(str(error)):
             raise MissingTable(
-                f"ClickHouse at {address(url)} has not the table {table[1]}: "
-                "run `countinghouse init`, which makes what is missing"
+                f"ClickHouse at {address(url)} does not have the table {table[1]}: "
+                "run `countinghouse worker init`, which makes what is missing"
             ) from error
         if not isinstance(error, OperationalError) and not _is_refusal(str(error)):
             raise

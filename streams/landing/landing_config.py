@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 from schemas.catalog import Catalog
-from schemas.topics import QUOTA_STATE, USAGE_EVENTS
+from schemas.topics import LANDING_GROUP, QUOTA_STATE, USAGE_EVENTS
 from stores.kafka import KafkaAccess
 from streams.health.health import LOOPBACK
-
-GROUP = "countinghouse-landing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class LandingConfig:
     batch_size: int = 50_000
     port: int = 18083
     host: str = LOOPBACK
-    group: str = GROUP
+    group: str = LANDING_GROUP
     usage_topic: str = USAGE_EVENTS
     state_topic: str = QUOTA_STATE
 

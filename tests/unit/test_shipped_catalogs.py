@@ -6,6 +6,7 @@ import pytest
 
 from pipelines.catalog import catalog_file
 from pipelines.rating.entitlements import timeline
+from schemas.catalog import Catalog
 from schemas.entitlement import EntitlementEntry, Threshold
 from schemas.period import BillingPeriod
 from tests.billing import Bill, usage_of, written
@@ -31,7 +32,7 @@ def entries(catalog: str, plans: str) -> list[EntitlementEntry]:
 def test_each_price_list_is_named_like_its_file_and_stored_as_written(path: Path) -> None:
     catalog = shipped(path.stem)
     assert catalog.name == path.stem
-    assert catalog_file.load_canonical(catalog_file.canonical(catalog)) == catalog
+    assert Catalog.model_validate_json(catalog_file.canonical(catalog)) == catalog
 
 
 FIVE = [

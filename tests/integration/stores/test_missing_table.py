@@ -1,4 +1,4 @@
-"""A table that the engine has not, in its own words, is told with the command that makes it."""
+"""A missing table, in the engine's own words, is told with the command that makes it."""
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
     ],
 )
 def test_a_missing_table_is_named(warehouse: Client, statement: str) -> None:
-    told = r"has not the table never_made: run `countinghouse init`"
+    told = r"does not have the table never_made: run `countinghouse worker init`"
     with pytest.raises(MissingTable, match=told), reachable(warehouse.uri):
         warehouse.command(statement)
 

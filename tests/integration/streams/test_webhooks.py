@@ -186,7 +186,7 @@ def test_a_receiver_that_never_answers_delays_neither_another_nor_the_counting(t
         told = len(town.told())
         wait_for(lambda: len(alive.ids()) == told, "the living one to have all")
         assert worker.get("/readyz") == "ready\n"
-        wait_for(lambda: metric(worker, "retried_total", dead.url) > 0, "a time-out")
+        wait_for(lambda: metric(worker, "retried_total", dead.url) > 0, "a timeout")
         assert metric(worker, "waiting", dead.url) > 0
         assert metric(worker, "delivered_total", dead.url) == 0
         assert committed(town, dead) == 0

@@ -1,17 +1,14 @@
 """`tenants`, `coupons`, `add-ons`, `items` and `credits` on a ledger in a temporary folder."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from countinghouse.cli.app import app
 from countinghouse.init import DEFAULT_CATALOG
 from countinghouse.settings import Settings
 from schemas.errors import Conflict, InvalidInput, NotFound
 from stores.ledger import Ledger, connect
+from tests.unit.countinghouse.commands import run, run_json
 
 OFFERS = """
 coupons:
@@ -52,18 +49,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "tenant,plan,starts_at,currency\nacme,pro,2026-10-01,USD\nbolt,pro,2026-10-01,CNY\n"
     )
     run("subscriptions", "apply", str(plans))
-
-
-def run(*arguments: str) -> str:
-    """What a command that succeeds prints."""
-    result = CliRunner().invoke(app, list(arguments))
-    if result.exception is not None:
-        raise result.exception
-    return result.stdout
-
-
-def run_json(*arguments: str) -> Any:
-    return json.loads(run(*arguments, "--json"))
 
 
 def ledger() -> Ledger:

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from countinghouse.cli.app import app
 from countinghouse.init import DEFAULT_CATALOG, EXAMPLES, apply_catalog, open_ledger
 from countinghouse.settings import Settings
 from pipelines.catalog.catalog_succession import ensure_follows
 from schemas.errors import Conflict, InvalidInput, NotFound
 from stores.ledger import SavedCounts, connect
 from tests.builders import a_subscription
+from tests.unit.countinghouse.commands import invoke
 from tests.unit.pipelines.catalog.test_catalog_diff import edited
 from tests.unit.pipelines.catalog.test_catalog_succession import without as without_meter
 
@@ -31,10 +30,6 @@ def dearer(tmp_path: Path) -> str:
     file = tmp_path / "dearer.yaml"
     file.write_text(DEFAULT_CATALOG.read_text().replace("USD: 49.99", "USD: 59.99"))
     return str(file)
-
-
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
 
 
 def test_two_files_are_compared_without_a_ledger(dearer: str, home: Path) -> None:

@@ -5,12 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from countinghouse.cli.app import app
 from countinghouse.settings import Settings
 from pipelines.bundle.bundle import make_bundle
 from pipelines.corrections import invoice_corrections
@@ -21,6 +18,7 @@ from schemas.vector import Vector
 from tests import bundles
 from tests.builders import at, units
 from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
+from tests.unit.countinghouse.commands import invoke, run, run_json
 from tests.unit.dagster_project.months import MONTH, Month, a_month, an_empty_month, close_bare
 
 DESIGN, UPGRADE = "2026-10-000001", "2026-10-000002"
@@ -45,21 +43,6 @@ def month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Month:
     monkeypatch.setattr("countinghouse.wiring.usage_reader", reader)
     monkeypatch.setattr("countinghouse.wiring.usage_log", log)
     return found
-
-
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
-
-
-def run(*arguments: str) -> str:
-    result = invoke(*arguments)
-    if result.exception is not None:
-        raise result.exception
-    return result.stdout
-
-
-def run_json(*arguments: str) -> Any:
-    return json.loads(run(*arguments, "--json"))
 
 
 def comes_late(month: Month, *meters: str) -> None:

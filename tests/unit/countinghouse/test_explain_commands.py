@@ -14,7 +14,8 @@ from schemas.vector import Vector
 from tests.builders import a_subscription, at, units
 from tests.fake_events import FakeEvents
 from tests.fake_warehouse import FakeWarehouse, Used
-from tests.unit.countinghouse.test_correction_commands import DESIGN, invoke, run, run_json
+from tests.unit.countinghouse.commands import invoke, run, run_json
+from tests.unit.countinghouse.test_correction_commands import DESIGN
 from tests.unit.dagster_project.months import MONTH, Month, a_month, close_bare
 
 NOVEMBER = "2026-11-000001"

@@ -2,18 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from countinghouse.cli.app import app
 from countinghouse.cli.nearest import nearest
 from countinghouse.init import DEFAULT_CATALOG
 from countinghouse.settings import Settings
 from schemas.errors import BillingError, DependencyUnreachable, InvalidInput, NotFound
 from schemas.reversal import Reversal, ReversalKind, ReversalState
 from stores.ledger import Ledger, connect
+from tests.unit.countinghouse.commands import invoke, run, run_json
 from tests.unit.stores.ledger.builders import NOW, a_draft, a_payment, finalized
 
 SUBSCRIPTIONS = """\
@@ -31,22 +29,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     run("catalog", "apply", str(DEFAULT_CATALOG))
     return tmp_path
-
-
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
-
-
-def run(*arguments: str) -> str:
-    """What a command that succeeds prints."""
-    result = invoke(*arguments)
-    if result.exception is not None:
-        raise result.exception
-    return result.stdout
-
-
-def run_json(*arguments: str) -> Any:
-    return json.loads(run(*arguments, "--json"))
 
 
 def ledger() -> Ledger:

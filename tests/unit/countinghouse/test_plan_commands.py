@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from countinghouse.cli.app import app
 from countinghouse.init import DEFAULT_CATALOG
 from countinghouse.settings import Settings
 from schemas.errors import BillingError, ChangeRefused, InvalidInput, NotFound, PeriodClosed
@@ -19,6 +17,7 @@ from stores.ledger import Ledger, connect
 from tests.builders import units
 from tests.fake_warehouse import FakeLog, FakeWarehouse, Used
 from tests.plan_lives import when, written
+from tests.unit.countinghouse.commands import run
 from tests.unit.stores.ledger.builders import a_draft, prepare_month
 
 AS_OF = Vector({(1, 0): 10})
@@ -39,14 +38,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def it_is(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("countinghouse.init.now_ms", lambda: when(moment))
-
-
-def run(*arguments: str) -> str:
-    """What a command that succeeds prints."""
-    result = CliRunner().invoke(app, list(arguments))
-    if result.exception is not None:
-        raise result.exception
-    return result.stdout
 
 
 def subscriptions(*arguments: str) -> str:

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from typer.testing import CliRunner, Result
 
 from countinghouse import closing_run
-from countinghouse.cli.app import app
 from countinghouse.closing_run import close_month
 from countinghouse.dagster_runs import RunEnded, RunRequest
 from countinghouse.settings import Settings
@@ -19,6 +17,7 @@ from schemas.errors import InvalidInput, NotFound
 from schemas.vector import Vector
 from tests.builders import a_subscription, at, units
 from tests.fake_warehouse import Used
+from tests.unit.countinghouse import commands
 from tests.unit.dagster_project.months import MONTH, Month, a_month, drafted_bare
 
 NOW = at("11-01 02:00")
@@ -33,15 +32,8 @@ def month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Month:
     return found
 
 
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["invoices", *arguments])
-
-
 def run(*arguments: str) -> str:
-    result = invoke(*arguments)
-    if result.exception is not None:
-        raise result.exception
-    return result.stdout
+    return commands.run("invoices", *arguments)
 
 
 def held(month: Month) -> dict[str, str | None]:

@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from countinghouse.cli.app import app
 from countinghouse.cli.moving import percent, spread_rows
 from countinghouse.plots import buckets
 from pipelines.reports.movements import Move, summarize
 from schemas.errors import BillingError, InvalidInput
 from tests.builders import LLM_TOKENS_FILE
+from tests.unit.countinghouse import commands
+from tests.unit.countinghouse.commands import invoke
 from tests.unit.dagster_project.months import END, MONTH, Month, a_month
 from tests.unit.pipelines.reports.test_simulation import closed_by
 
@@ -42,15 +42,8 @@ def draft(tmp_path: Path) -> Path:
     return file
 
 
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["simulate", "--month", MONTH, *arguments])
-
-
 def run(*arguments: str) -> str:
-    result = invoke(*arguments)
-    if result.exception is not None:
-        raise result.exception
-    return result.stdout
+    return commands.run("simulate", "--month", MONTH, *arguments)
 
 
 def test_winners_losers_and_percentiles_are_told(month: Month, draft: Path) -> None:
@@ -128,7 +121,7 @@ def test_a_plot_is_a_file_that_fetches_nothing(
 def test_what_cannot_be_done_is_refused_in_a_line(
     arguments: tuple[str, ...], refusal: str, month: Month, draft: Path
 ) -> None:
-    result = invoke("--catalog", str(draft), *arguments)
+    result = invoke("simulate", "--month", MONTH, "--catalog", str(draft), *arguments)
     assert isinstance(result.exception, BillingError)
     assert refusal in str(result.exception)
 

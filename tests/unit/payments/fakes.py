@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any
 
 from schemas.errors import BillingError, Conflict, DependencyUnreachable
@@ -154,6 +154,17 @@ class LedgerInMemory:
 
 class Killed(BaseException):
     """Stands for kill -9: nothing of ours catches it."""
+
+
+@dataclass
+class WatchedLedger(LedgerInMemory):
+    """Notes the threads that write to it."""
+
+    writers: set[int] = field(default_factory=set)
+
+    def record_attempt(self, attempt: str, payment: ProviderPayment, now_ms: int) -> None:
+        self.writers.add(get_ident())
+        super().record_attempt(attempt, payment, now_ms)
 
 
 @dataclass

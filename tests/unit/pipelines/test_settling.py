@@ -11,24 +11,13 @@ from schemas.errors import BillingError, Conflict, DependencyUnreachable, Invali
 from schemas.payment import PaymentAttempt, ProviderPayment
 from tests.unit.payments.fakes import (
     MONTH,
-    LedgerInMemory,
     ProviderInMemory,
+    WatchedLedger,
     a_clock,
     an_invoice,
 )
 
 TENANTS = [f"tenant-{n:02}" for n in range(20)]
-
-
-@dataclass
-class WatchedLedger(LedgerInMemory):
-    """Notes the threads that write to it."""
-
-    writers: set[int] = field(default_factory=set)
-
-    def record_attempt(self, attempt: str, payment: ProviderPayment, now_ms: int) -> None:
-        self.writers.add(get_ident())
-        super().record_attempt(attempt, payment, now_ms)
 
 
 @dataclass

@@ -34,7 +34,7 @@ def test_a_refused_statement_is_not_an_unreachable_warehouse() -> None:
 
 def test_a_table_that_is_missing_is_named_with_what_makes_it() -> None:
     said = "Code: 60. DB::Exception: Unknown table expression identifier 'metered_usage' in scope"
-    told = "ClickHouse at http://host has not the table metered_usage: run `countinghouse init`"
+    told = "host does not have the table metered_usage: run `countinghouse worker init`"
     with pytest.raises(DependencyUnreachable, match=told), reachable("http://me:secret@host"):
         raise DatabaseError(said)
     with pytest.raises(DependencyUnreachable, match="table usage_by_day"), reachable("http://host"):
