@@ -11,7 +11,7 @@ from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from streams.notices.facts import Fact, Failed, Outcome, Receiver
 from streams.notices.progress import Notice
-from streams.worker.partition import Batch
+from streams.worker.live import Batch
 
 logger = logging.getLogger(__name__)
 

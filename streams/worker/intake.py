@@ -22,7 +22,8 @@ from streams.journal.counters import CountersConfig
 from streams.journal.journal_reader import now_ms
 from streams.journal.memory import Memory
 from streams.membership import membership, sticky
-from streams.worker.partition import Batch, Tenure
+from streams.worker.live import Batch
+from streams.worker.partition import Tenure
 
 logger = logging.getLogger(__name__)
 

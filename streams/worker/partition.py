@@ -1,15 +1,13 @@
 """A partition in the hands of this worker: live (fenced, loaded, fed) or absent, nothing between.
 
-Owns what happens between a fetch and a shard: holes, waiting batches, and what follows when a
-journal fails. The consumer belongs to the intake.
+Owns what follows when a journal fails, and which fetches are taken. The consumer belongs to the
+intake.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
 
@@ -22,7 +20,7 @@ from streams.journal.journal import Journal
 from streams.journal.journal_reader import now_ms
 from streams.journal.memory import Memory
 from streams.record import Record
-from streams.worker.slices import Slices
+from streams.worker.live import Batch, Live
 
 logger = logging.getLogger(__name__)
 
@@ -31,76 +29,6 @@ FENCED_REST_S = 3
 Reopening at once would fence the rightful owner back."""
 FAILED_REST_S = 1
 CHOKED_S = 1
-STUCK_MS = 10_000
-
-
-class Live:
-    """A live partition: its journal and how far it was fed."""
-
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self.fed = journal.shard.next
-        self.waiting: deque[int] = deque()
-        self.is_over = False
-        self._doubted: int | None = None
-        self._seen, self._moved_ms = -1, 0
-        self._caught_up_ms = now_ms()
-
-    def is_hole(self, start: int) -> bool:
-        """Does a fetch begin beyond the end of the last one, for the first time here?
-
-        A stale fetch looks the same as offsets that are no records (markers of transactions): the
-        first is gone when one seeks and looks again, the second is still there.
-        """
-        if start <= self.fed or self._doubted == self.fed:
-            return False
-        self._doubted = self.fed
-        return True
-
-    def observe(self, highwater: int | None) -> None:
-        """Take note of progress; called with every fetch."""
-        now, position = now_ms(), self.journal.shard.next
-        if position != self._seen:
-            self._seen, self._moved_ms = position, now
-        if highwater is not None and position >= highwater:
-            self._caught_up_ms = now
-
-    def lag(self, highwater: int | None) -> PartitionLag:
-        """How far this partition is behind; unknown until its first fetch counts as behind."""
-        self.observe(highwater)
-        now, shard = now_ms(), self.journal.shard
-        records = max(0, (highwater or 0) - shard.position)
-        is_behind = highwater is None or records > 0
-        # What is not counted is no older than what waits here, or what was counted last, or the
-        # moment when nothing was left to count.
-        oldest = self.waiting[0] if self.waiting else max(shard.clock_ms, self._caught_up_ms)
-        return PartitionLag(
-            self.journal.partition,
-            counted=shard.position,
-            records=records,
-            seconds=max(0, now - oldest) / 1000 if is_behind else 0.0,
-            is_moving=not records or now - self._moved_ms < STUCK_MS,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Records on their way to a journal; there are no others below `end`."""
-
-    live: Live
-    records: Sequence[Record]
-    end: int
-
-    async def count(self) -> None:
-        """Count them, slice by slice, for as long as their journal is open."""
-        slices = Slices(self.records)
-        while slices.has_more and not self.live.is_over:
-            self.live.journal.count(slices)
-            if slices.has_more:
-                await asyncio.sleep(0)
-        if not self.live.is_over:
-            self.live.journal.count((), self.end)
-        self.live.waiting.popleft()
 
 
 class Tenure:

@@ -11,7 +11,8 @@ from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
 from streams.worker import intake as intakes
 from streams.worker.intake import CHOKED_REST_S, Intake
-from streams.worker.partition import CHOKED_S, Batch, Live, Tenure
+from streams.worker.live import Batch, Live
+from streams.worker.partition import CHOKED_S, Tenure
 from tests.unit.streams.builders import a_config
 
 TP = TopicPartition("usage.events", 3)

@@ -17,7 +17,8 @@ from streams.journal.journal import Journal
 from streams.journal.journal_reader import now_ms
 from streams.record import Record
 from streams.worker import slices
-from streams.worker.partition import Batch, Live, Tenure
+from streams.worker.live import Batch, Live
+from streams.worker.partition import Tenure
 from tests.unit.streams.builders import NOON, ARecord, a_config, a_record, an_event
 
 
