@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from countinghouse.cli.beside import who
 from countinghouse.cli.bundle import renew
 from countinghouse.cli.options import JsonOption
 from countinghouse.settings import Settings
@@ -15,13 +16,13 @@ from schemas.money import Money, parse_minor
 
 NumberArgument = Annotated[str, typer.Argument(help="The invoice's number, as `list` shows it.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "--why", help="It stays in the audit log.")]
-ByOption = Annotated[str, typer.Option("--by", "--who", help="Who decides it.")]
+ByOption = Annotated[str, typer.Option("--by", "--who", help="Who decides; default: your login.")]
 
 
 def void_one(
     number: NumberArgument,
     reason: ReasonOption,
-    by: ByOption = "cli",
+    by: ByOption = "",
     as_script: JsonOption = False,
 ) -> None:
     """Make an unpaid invoice void. It keeps its number, and its prepaid credits are given back."""
@@ -31,7 +32,7 @@ def void_one(
 
     settings = Settings()
     with closing(ledger.connect(settings.ledger_url)) as books:
-        was_voided = void(number, books, Word(by, reason, now_ms()))
+        was_voided = void(number, books, Word(by or who(), reason, now_ms()))
         month = books.invoice(number).month
     told = f"{number} is void" if was_voided else f"nothing to do: {number} was void already"
     typer.echo(json.dumps({"number": number, "voided": was_voided}) if as_script else told)
@@ -42,7 +43,7 @@ def void_one(
 def regenerate_one(
     number: NumberArgument,
     reason: ReasonOption,
-    by: ByOption = "cli",
+    by: ByOption = "",
     as_script: JsonOption = False,
 ) -> None:
     """Make a void invoice again, from its month's usage and prices, with the next number."""
@@ -52,7 +53,7 @@ def regenerate_one(
 
     settings = Settings()
     with closing(ledger.connect(settings.ledger_url)) as books:
-        word = Word(by, reason, now_ms())
+        word = Word(by or who(), reason, now_ms())
         made = regenerate(number, books, word, seller=settings.seller)
     _tell(made, f"{made.number} takes the place of {number}", as_script)
     renew(settings, made.month)
@@ -64,7 +65,7 @@ def credit_one(
     amount: Annotated[str, typer.Option(help="Credit this much, tax included, like 10.00.")] = "",
     line: Annotated[int, typer.Option(help="Credit this line and its tax; the first is 1.")] = 0,
     key: Annotated[str, typer.Option(help="Names the note, so that it is issued once.")] = "",
-    by: ByOption = "cli",
+    by: ByOption = "",
     as_script: JsonOption = False,
 ) -> None:
     """Credit part of an invoice: less of it is owed, or once paid, a prepaid credit is given."""
@@ -77,7 +78,7 @@ def credit_one(
         made, kept = credit(
             number,
             books,
-            Word(by, reason, now_ms()),
+            Word(by or who(), reason, now_ms()),
             seller=settings.seller,
             amount_minor=_minor(amount, books.invoice(number).currency) if amount else None,
             line=line or None,

@@ -1,5 +1,6 @@
 """What follows a closed month, from the command line: late usage, void, made again, credited."""
 
+import getpass
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +68,8 @@ def test_a_void_invoice_is_made_again_with_the_next_number(month: Month) -> None
         run("invoices", "regenerate", DESIGN, "--reason", "not void")
     run("invoices", "void", DESIGN, "--reason", "wrong buyer")
     made = run_json("invoices", "regenerate", DESIGN, "--reason", "right buyer")
+    rows = month.ledger.audit_log()
+    assert {it["who"] for it in rows if it["action"] == "invoice.voided"} == {getpass.getuser()}
     assert made == {"number": "2026-10-000003", "total_minor": 2736, "currency": "USD"}
     assert run_json("invoices", "regenerate", DESIGN, "--reason", "again") == made
 
