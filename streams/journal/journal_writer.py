@@ -6,9 +6,11 @@ earlier owner, frozen or cut off, cannot.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -16,6 +18,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from schemas.errors import DependencyUnreachable, Fenced
 from schemas.quota import POSITION_KEY, QuotaExceeded, StatePosition
 from streams.bounded import within
+from streams.counting.crossings import Crossing
 from streams.counting.rows import Row, encode
 from streams.counting.shard import Changes
 from streams.journal.counters import CountersConfig
@@ -26,11 +29,10 @@ BROKER_SECONDS = 20
 """A broker restarts in less. A journal that waits longer is dropped and opened anew."""
 
 CLOSE_SECONDS = 1
-FEW_ROWS = 200
 RETRY_MS = 10
 
 Sent = asyncio.Future[Any]
-"""Where a record went, once it is there: `aiokafka`'s RecordMetadata."""
+"""Where a batch's first record went, once it is there: `aiokafka`'s RecordMetadata."""
 
 
 class JournalWriter:
@@ -85,60 +87,60 @@ class JournalWriter:
         self.state_end = last + 2  # the transaction's marker follows its last record
 
     async def _send_all(self, changes: Changes, entitlements_position: int) -> int:
-        """The position comes first, which enlists the partition in the transaction, and last.
+        """Send all records and wait for each, so that no commit passes over one that failed.
 
-        Crossings come before rows: so all partitions are enlisted by one request. All records are
-        waited for, so that no commit passes over one that failed. Returns the last one's offset.
+        Crossings come before rows: so all partitions are enlisted by one request, also where rows
+        take several batches, each of which waits for the one before. Returns the last row's offset.
         """
-        topics = self._topics
-        sent = [await self._send_position(changes, entitlements_position, is_complete=False)]
-        for crossing in changes.crossings:
-            topic = topics.exceeded if isinstance(crossing, QuotaExceeded) else topics.alerts
-            sent.append(await self._send(topic, crossing.tenant.encode(), encode(crossing)))
-        sent += await self._send_rows(changes.rows)
-        sent.append(await self._send_position(changes, entitlements_position, is_complete=True))
+        records = self._announced(changes.crossings)
+        records[self._topics.state] = self._rows(changes, entitlements_position)
+        sent, last_count = list[Sent](), 0
+        for topic, own in records.items():
+            for batch in self._batches(own):
+                sent.append(await self._send(topic, batch))
+                last_count = batch.record_count()
         *_, last = await asyncio.gather(*sent)
-        offset: int = last.offset
-        return offset
+        first_offset: int = last.offset
+        return first_offset + last_count - 1
 
-    async def _send_position(
-        self, changes: Changes, entitlements_position: int, *, is_complete: bool
-    ) -> Sent:
-        position = StatePosition(
+    def _announced(self, crossings: Iterable[Crossing]) -> dict[str, list[Row]]:
+        """The announcements of each topic that has any."""
+        announced: defaultdict[str, list[Row]] = defaultdict(list)
+        for crossing in crossings:
+            is_exceeded = isinstance(crossing, QuotaExceeded)
+            topic = self._topics.exceeded if is_exceeded else self._topics.alerts
+            announced[topic].append((crossing.tenant.encode(), encode(crossing)))
+        return announced
+
+    def _rows(self, changes: Changes, entitlements_position: int) -> list[Row]:
+        """What changed, between the position that is not complete and the one that is."""
+        begun = StatePosition(
             epoch=self._config.epoch,
             usage=changes.position,
             entitlements=entitlements_position,
             catalog_version=self._config.catalog_version,
-            complete=is_complete,
+            complete=False,
         )
-        return await self._send(self._topics.state, POSITION_KEY, encode(position))
+        ended = msgspec.structs.replace(begun, complete=True)
+        return [(POSITION_KEY, encode(begun)), *changes.rows, (POSITION_KEY, encode(ended))]
 
-    async def _send(self, topic: str, key: bytes, value: bytes | None) -> Sent:
-        """Send to the partition that is read, whatever the hash of the key says."""
-        future: Sent = await self._producer.send(topic, value, key, partition=self._partition)
-        future.add_done_callback(_notice)
-        return future
+    def _batches(self, records: Iterable[Row]) -> Iterator[BatchBuilder]:
+        """The records in batches that are full, but for the last.
 
-    async def _send_rows(self, rows: Sequence[Row]) -> list[Sent]:
-        """A few rows go into the batch that the position opened: one request, not three."""
-        if len(rows) <= FEW_ROWS:
-            return [await self._send(self._topics.state, key, value) for key, value in rows]
-        sent = []
+        Of our own, since the producer makes a future and a search for the place of each record.
+        """
         batch = self._producer.create_batch()
-        for key, value in rows:
+        for key, value in records:
             if batch.append(timestamp=None, key=key, value=value) is None:
-                sent.append(await self._send_batch(batch))
+                yield batch
                 batch = self._producer.create_batch()
                 batch.append(timestamp=None, key=key, value=value)
-        if batch.record_count():
-            sent.append(await self._send_batch(batch))
-        return sent
-
-    async def _send_batch(self, batch: BatchBuilder) -> Sent:
         batch.close()
-        future: Sent = await self._producer.send_batch(
-            batch, self._topics.state, partition=self._partition
-        )
+        yield batch
+
+    async def _send(self, topic: str, batch: BatchBuilder) -> Sent:
+        """Send to the partition that is read, whatever the hash of a key says."""
+        future: Sent = await self._producer.send_batch(batch, topic, partition=self._partition)
         future.add_done_callback(_notice)
         return future
 

@@ -8,13 +8,18 @@ from typing import cast
 
 import pytest
 
+from schemas.partitions import partition_of
 from streams.health.metrics import CounterMetrics
 from streams.journal.journal import Journal
+from streams.journal.journal_writer import BATCH_BYTES
 from streams.journal.memory import Memory
-from tests.integration.streams.counters_bench import Town, Worker, wait_for
+from tests.integration.streams.counters_bench import PARTITIONS, Town, Worker, wait_for
 from tests.unit.streams.builders import a_record, an_event, entitled, limits
 
 pytestmark = pytest.mark.integration
+
+ROW_BYTES = 800
+"""At least so many bytes does a tenant of the test take in `quota.state`, with its two rows."""
 
 OCTOBER = "2026-10-01T00:00:00Z"
 
@@ -60,6 +65,23 @@ def test_a_partition_that_comes_back_goes_on_from_memory(town: Town) -> None:
 
     asyncio.run(act())
     assert town.rows() == {("acme", "tokens"): "22", ("acme", "calls"): "3"}
+
+
+def test_it_does_so_too_where_its_last_rows_took_several_batches(town: Town) -> None:
+    names = (f"tenant-{n:04}-{'x' * 80}" for n in range(PARTITIONS * 2 * BATCH_BYTES // ROW_BYTES))
+    tenants = [each for each in names if partition_of(each.encode(), PARTITIONS) == 0]
+
+    async def act() -> None:
+        async with a_journal(town) as first:
+            events = enumerate(an_event(n, 3, each) for n, each in enumerate(tenants))
+            first.count([a_record(offset, event) for offset, event in events], len(tenants))
+        async with a_journal(town, first.memory) as second:
+            assert second.shard is first.shard
+
+    asyncio.run(act())
+    assert town.rows() == {
+        (each, meter): used for each in tenants for meter, used in [("tokens", "3"), ("calls", "1")]
+    }
 
 
 def test_memory_is_worth_nothing_once_somebody_else_has_written(town: Town) -> None:
