@@ -6,7 +6,7 @@ which then say what is missing.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -45,7 +45,8 @@ class Landed:
         asked = [TopicPartition(topic, n) for n in self._partitions]
         with suppress(KafkaException):
             found = self._consumer.committed(asked, ASK_SECONDS)
-            return {place.partition: max(0, place.offset) for place in found}
+            told = (place for place in found if place.error is None)
+            return {place.partition: max(0, place.offset) for place in told}
         return {}
 
     def close(self) -> None:
@@ -54,17 +55,20 @@ class Landed:
 
 
 class Pause:
-    """The longest time (seconds) in which nothing went on, one that has not ended included."""
+    """The longest time (seconds) in which no partition went on, one that has not ended included."""
 
     def __init__(self, now: float) -> None:
-        self._reached, self._moved = -1, now
+        self._reached: dict[int, int] = {}
+        self._moved = now
         self.longest = 0.0
 
-    def note(self, reached: int, now: float) -> None:
-        """So far it has come by now."""
+    def note(self, reached: Mapping[int, int], now: float) -> None:
+        """So far have partitions come by now; one of which nothing is told has not gone back."""
         self.longest = max(self.longest, now - self._moved)
-        if reached > self._reached:
-            self._reached, self._moved = reached, now
+        moved = {place: at for place, at in reached.items() if at > self._reached.get(place, -1)}
+        if moved:
+            self._reached |= moved
+            self._moved = now
 
 
 class Sampler:
@@ -106,7 +110,7 @@ class LandingWatch:
         return int(self._pause.longest * 1000)
 
     def _note(self) -> None:
-        self._pause.note(sum(self._landed.of(USAGE_EVENTS).values()), time.monotonic())
+        self._pause.note(self._landed.of(USAGE_EVENTS), time.monotonic())
 
 
 class CountingWatch:

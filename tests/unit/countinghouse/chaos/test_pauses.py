@@ -21,8 +21,15 @@ from countinghouse.chaos.topics import PositionPauses, Read
 def test_a_pause_counts_while_it_goes_on(samples: list[tuple[int, float]], longest: float) -> None:
     pause = Pause(0.0)
     for reached, at in samples:
-        pause.note(reached, at)
+        pause.note({0: reached}, at)
     assert pause.longest == longest
+
+
+def test_a_partition_that_is_not_told_hides_no_other() -> None:
+    pause = Pause(0.0)
+    for reached, at in [({0: 900, 1: 5}, 1.0), ({1: 7}, 2.0), ({1: 9}, 3.0), ({0: 900}, 5.0)]:
+        pause.note(reached, at)
+    assert pause.longest == 2.0
 
 
 def position(partition: int, at_ms: int, *, complete: bool = True) -> Read:
