@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from schemas import metrics as listed
 from schemas.metrics import Metric
+from streams.health.health import LOOPBACK
 
 ANSWER_SECONDS = 2
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
