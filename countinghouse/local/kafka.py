@@ -29,6 +29,10 @@ SHORT_LIVED = "-XX:TieredStopAtLevel=1"
 # Kafka itself unmaps files so; Java 25 warns about it at every start.
 UNSAFE_MEMORY_ALLOWED = "--sun-misc-unsafe-memory-access=allow"
 
+# A killed broker is let in again when its last session is over. That takes the default of 9 s on
+# purpose: the broker leads at once what it led before, is sent away when the session ends, and is
+# let in again. If its group coordinator is still loading then, as with 3 s on a busy machine, it
+# goes on with what it has loaded so far, and knows no longer what groups have committed.
 SERVER_PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -56,9 +60,6 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 # a transaction that a killed process left is ended a second after its time (10 s by default)
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
-# a killed broker is let in again when its last session is over (9 s by default)
-broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=33554432
 """

@@ -1,6 +1,6 @@
 """How long aiokafka rests before it asks a broker again, where it has no setting for that.
 
-Owns no connection: it changes the library's own constants and calls, once a process.
+Owns no connection: it changes a call of the library's own, once a process.
 """
 
 import asyncio
@@ -9,15 +9,10 @@ from typing import cast
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
-from aiokafka.producer import sender
 
 METADATA_PAUSE_S = 0.1
 """While no broker answers, every client asks for the cluster's state without a pause: a worker's
 twenty take a whole core from the broker that is starting, and from whoever stops beside them."""
-
-TRANSACTION_PAUSE_S = 0.003
-"""The broker answers "concurrent transactions" for a moment after one has ended. By default it is
-asked again after 20 ms: most of what a crossing waits that follows another."""
 
 _ask_at_once = AIOKafkaClient._metadata_update
 
@@ -32,4 +27,3 @@ async def _ask(self: AIOKafkaClient, cluster: ClusterMetadata, topics: Collectio
 def install() -> None:
     """Make every aiokafka client of this process rest; again changes nothing."""
     AIOKafkaClient._metadata_update = _ask
-    sender.BACKOFF_OVERRIDE = TRANSACTION_PAUSE_S

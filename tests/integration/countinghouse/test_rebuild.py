@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownError
 from confluent_kafka import Producer
 
 from countinghouse.rebuild import rebuild
 from schemas.errors import DependencyUnreachable
 from schemas.topics import QUOTA_STATE
+from streams.journal.transactions import Transactions
 from tests.embedded import ROOT
 from tests.plants import (
     Plant,
@@ -135,20 +135,20 @@ def test_a_commit_of_unknown_outcome_is_made_again(
     plant: Plant, traffic: Traffic, monkeypatch: pytest.MonkeyPatch, has_committed: bool
 ) -> None:
     """A broker whose coordinator changes under it may answer the end of a transaction so."""
-    commit = AIOKafkaProducer.commit_transaction
-    failed: list[AIOKafkaProducer] = []
+    end = Transactions._end
+    failed: list[Transactions] = []
 
-    async def commit_and_fail_once(producer: AIOKafkaProducer) -> None:
-        is_first = not failed and not producer._txn_manager.is_empty_transaction()
+    async def end_and_fail_once(own: Transactions, *, commit: bool) -> None:
+        is_first = commit and not failed
         if not is_first or has_committed:
-            await commit(producer)
+            await end(own, commit=commit)
         if is_first:
-            failed.append(producer)
+            failed.append(own)
             raise UnknownError
 
     before = used(plant, "tokens")
     corrupt(plant)
-    monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", commit_and_fail_once)
+    monkeypatch.setattr(Transactions, "_end", end_and_fail_once)
     done = list(rebuild(plant.settings))
     assert failed
     assert len(done) == plant.settings.partitions
@@ -159,10 +159,10 @@ def test_a_commit_of_unknown_outcome_is_made_again(
 def test_a_broker_that_refuses_each_time_is_told(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(producer: AIOKafkaProducer) -> None:
+    async def refuse(own: Transactions, *, commit: bool) -> None:
         raise UnknownError
 
-    monkeypatch.setattr(AIOKafkaProducer, "commit_transaction", refuse)
+    monkeypatch.setattr(Transactions, "_end", refuse)
     with pytest.raises(DependencyUnreachable, match=r"partition 0 .*rebuild again"):
         list(rebuild(plant.settings))
 

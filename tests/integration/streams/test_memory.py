@@ -11,8 +11,8 @@ import pytest
 from schemas.partitions import partition_of
 from streams.health.metrics import CounterMetrics
 from streams.journal.journal import Journal
-from streams.journal.journal_writer import BATCH_BYTES
 from streams.journal.memory import Memory
+from streams.journal.transactions import BATCH_BYTES
 from tests.integration.streams.counters_bench import PARTITIONS, Town, Worker, wait_for
 from tests.unit.streams.builders import a_record, an_event, entitled, limits
 
