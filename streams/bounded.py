@@ -1,7 +1,7 @@
 """Waiting for the broker no longer than a while, whatever the client does meanwhile.
 
-aiokafka's producer can lose its sending task to a broken connection, and then waits for ever for
-what that task would have done; ending such a wait politely waits for it once more.
+Our transactions and aiokafka's clients ask again for as long as what fails may pass by itself, and
+whoever is told to end may first begin to tidy up, which is asking the broker once more.
 """
 
 import asyncio

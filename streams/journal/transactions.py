@@ -38,7 +38,6 @@ ENDING_S = 0.003
 what a crossing waits that follows another."""
 
 _PASSING = (
-    errors.ConcurrentTransactions,
     errors.CoordinatorNotAvailableError,
     errors.CoordinatorLoadInProgressError,
     errors.NotCoordinatorError,
