@@ -235,7 +235,11 @@ class Landing:
             for place in committed:
                 self._look_for_lost(place)
         except KafkaException as failure:
-            _log.warning("Kafka does not tell what is committed: %s", failure)
+            _log.warning(
+                "Kafka does not tell what is committed: %s; if that lasts longer than a minute, "
+                "restart the broker that coordinates landing's group",
+                failure,
+            )
             self._rebalanced = True
             return
         self.health.assigned({(p.topic, p.partition): max(p.offset, 0) for p in committed})
