@@ -135,13 +135,13 @@ def dead_letters(kafka_servers: str, source: str) -> list[tuple[bytes, dict[str,
     )
     topic = consumer.list_topics(USAGE_REJECTED, timeout=10).topics[USAGE_REJECTED]
     consumer.assign([TopicPartition(USAGE_REJECTED, n, OFFSET_BEGINNING) for n in topic.partitions])
-    unfinished, found = len(topic.partitions), []
+    unfinished, found = set(topic.partitions), []  # an end that moves is told once more
     while unfinished:
         message = consumer.poll(PATIENCE_SECONDS)
         assert message is not None
         if (problem := message.error()) is not None:
             assert problem.code() == KafkaError._PARTITION_EOF
-            unfinished -= 1
+            unfinished.discard(message.partition() or 0)
             continue
         value = message.value() or b""
         sent = cast("list[tuple[str, bytes]]", message.headers() or [])

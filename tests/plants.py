@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
 from countinghouse.client import PRODUCER_CONFIG
 from countinghouse.init import prepare
@@ -238,13 +238,14 @@ def records(plant: Plant, topic: str) -> Iterator[tuple[int, bytes, bytes | None
     )
     partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
     consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in partitions])
-    unfinished = len(partitions)
+    unfinished = set(partitions)  # an end that moves is told once more
     while unfinished:
         message = consumer.poll(10)
         assert message is not None
-        if message.error() is not None:
-            unfinished -= 1
-        else:
+        problem = message.error()
+        if problem is not None and problem.code() == KafkaError._PARTITION_EOF:
+            unfinished.discard(message.partition() or 0)
+        elif problem is None:
             yield message.partition() or 0, message.key() or b"", message.value()
     consumer.close()
 

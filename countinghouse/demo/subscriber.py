@@ -49,7 +49,7 @@ def _consumer(kafka: KafkaAccess, topic: str) -> Consumer:
 def read_all(kafka: KafkaAccess, topic: str) -> list[bytes]:
     """Every committed record that the topic holds now."""
     consumer = _consumer(kafka, topic)
-    unfinished = len(consumer.assignment())
+    unfinished = {place.partition for place in consumer.assignment()}
     values = []
     while unfinished:
         message = consumer.poll(10)
@@ -59,7 +59,7 @@ def read_all(kafka: KafkaAccess, topic: str) -> list[bytes]:
         if problem is None:
             values.append(bytes(message.value() or b""))
         elif problem.code() == KafkaError._PARTITION_EOF:
-            unfinished -= 1
+            unfinished.discard(message.partition() or 0)  # an end that moves is told once more
     consumer.close()
     return values
 

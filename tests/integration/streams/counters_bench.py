@@ -176,12 +176,12 @@ class Town:
         )
         partitions = consumer.list_topics(topic).topics[topic].partitions
         consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
-        records, ended = [], 0
-        while ended < len(partitions):
+        records, unfinished = [], set(partitions)  # an end that moves is told once more
+        while unfinished:
             message = consumer.poll(5)
             assert message is not None, f"{topic} cannot be read to its end"
             if message.error():
-                ended += 1
+                unfinished.discard(message.partition() or 0)
             else:
                 key, value = message.key() or b"", message.value() or b""
                 records.append((message.partition() or 0, key, value))

@@ -61,11 +61,11 @@ class House:
             }
         )
         consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in range(PARTITIONS)])
-        found, ended = [], 0
-        while ended < PARTITIONS:
+        found, unfinished = [], set(range(PARTITIONS))  # an end that moves is told once more
+        while unfinished:
             for message in consumer.consume(1000, timeout=1):
                 if message.error():
-                    ended += 1
+                    unfinished.discard(message.partition() or 0)
                 else:
                     key, value = message.key(), message.value()
                     assert key is not None
