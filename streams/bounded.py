@@ -5,8 +5,11 @@ whoever is told to end may first begin to tidy up, which is asking the broker on
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from aiokafka.errors import KafkaConnectionError
 
 from schemas.errors import DependencyUnreachable
 
@@ -36,13 +39,26 @@ async def within(seconds: float, awaited: Coroutine[Any, Any, T], what: str) -> 
     raise DependencyUnreachable(f"Kafka: {what} took longer than {seconds:g} s")
 
 
-def told_to_end() -> bool:
-    """Was this task cancelled, or did it wait for something that was?
+class BrokenOff(KafkaConnectionError):  # type: ignore[misc]
+    """aiokafka has cancelled what waited for a connection that broke."""
 
-    aiokafka cancels what waits for a connection that broke; to the one who waits it looks alike.
+
+@contextmanager
+def broken_off() -> Iterator[None]:
+    """Within the block, a cancellation that is aiokafka's own is an error like any other.
+
+    To the one who waits it looks like being told to end, which it is not.
+
+    Raises:
+        BrokenOff: nobody has cancelled this task.
     """
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BrokenOff("the connection broke") from None
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from countinghouse.client import PRODUCER_CONFIG
 from schemas.topics import USAGE_EVENTS, USAGE_REJECTED
@@ -23,6 +23,7 @@ from stores.log import KafkaLog
 from streams.landing.landing import Landing, run
 from streams.landing.landing_config import LandingConfig
 from tests.embedded import free_ports
+from tests.reading import to_the_end
 from tests.warehouses import CATALOG
 
 PATIENCE_SECONDS = 60
@@ -124,31 +125,13 @@ def send(kafka_servers: str, *records: tuple[bytes | None, bytes | None]) -> Non
 
 def dead_letters(kafka_servers: str, source: str) -> list[tuple[bytes, dict[str, str]]]:
     """What a committed reader finds on `usage.rejected` that names the source."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": kafka_servers,
-            "group.id": f"reader-{uuid4()}",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
-    topic = consumer.list_topics(USAGE_REJECTED, timeout=10).topics[USAGE_REJECTED]
-    consumer.assign([TopicPartition(USAGE_REJECTED, n, OFFSET_BEGINNING) for n in topic.partitions])
-    unfinished, found = set(topic.partitions), []  # an end that moves is told once more
-    while unfinished:
-        message = consumer.poll(PATIENCE_SECONDS)
-        assert message is not None
-        if (problem := message.error()) is not None:
-            assert problem.code() == KafkaError._PARTITION_EOF
-            unfinished.discard(message.partition() or 0)
-            continue
+    found = []
+    for message in to_the_end({"bootstrap.servers": kafka_servers}, USAGE_REJECTED):
         value = message.value() or b""
         sent = cast("list[tuple[str, bytes]]", message.headers() or [])
         headers = {name: text.decode() for name, text in sent}
         if source.encode() in value or source.encode() in (message.key() or b""):
             found.append((value, headers))
-    consumer.close()
     return found
 
 

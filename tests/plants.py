@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from countinghouse.client import PRODUCER_CONFIG
 from countinghouse.init import prepare
@@ -32,6 +32,7 @@ from schemas.topics import TopicNames
 from stores.warehouse import client
 from stores.warehouse.comparison import counted_positions
 from tests.embedded import ROOT, free_ports, running_broker, running_front
+from tests.reading import to_the_end
 
 PATIENCE_SECONDS = 180
 COMMAND_SECONDS = 300
@@ -227,27 +228,8 @@ def wait_for(reached: Callable[[], bool], what: str) -> None:
 
 def records(plant: Plant, topic: str) -> Iterator[tuple[int, bytes, bytes | None]]:
     """What a committed reader finds on a topic, to its end: partition, key and value."""
-    consumer = Consumer(
-        {
-            **plant.settings.kafka_access.confluent(),
-            "group.id": "a-test",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
-    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in partitions])
-    unfinished = set(partitions)  # an end that moves is told once more
-    while unfinished:
-        message = consumer.poll(10)
-        assert message is not None
-        problem = message.error()
-        if problem is not None and problem.code() == KafkaError._PARTITION_EOF:
-            unfinished.discard(message.partition() or 0)
-        elif problem is None:
-            yield message.partition() or 0, message.key() or b"", message.value()
-    consumer.close()
+    for message in to_the_end(plant.settings.kafka_access.confluent(), topic):
+        yield message.partition() or 0, message.key() or b"", message.value()
 
 
 def rows(plant: Plant, generation: int = 1) -> dict[bytes, tuple[int, QuotaState]]:

@@ -20,7 +20,8 @@ from streams.journal.counters import CountersConfig
 from streams.journal.transactions import Transactions
 
 BROKER_SECONDS = 20
-"""A broker restarts in less. A journal that waits longer is dropped and opened anew."""
+"""A broker restarts in less on a machine that is not busy. A journal that waits longer is dropped
+and opened anew."""
 
 CLOSE_SECONDS = 1
 

@@ -23,7 +23,7 @@ from aiokafka.protocol.transaction import (
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from stores.kafka import KafkaAccess
-from streams.bounded import told_to_end
+from streams.bounded import broken_off
 from streams.counting.rows import Row
 
 BATCH_BYTES = 512 * 1024
@@ -34,8 +34,8 @@ ANSWER_MS = 10_000
 
 RETRY_S = 0.01
 ENDING_S = 0.003
-"""The broker answers "concurrent transactions" for a moment after one has ended, and it is most of
-what a crossing waits that follows another."""
+"""The broker answers "concurrent transactions" for a moment after one has ended, and is asked again
+after so long: a crossing that follows another waits for it."""
 
 _PASSING = (
     errors.CoordinatorNotAvailableError,
@@ -184,17 +184,14 @@ class Transactions:
         """Ask again while what fails passes by itself; whoever waits for this says how long."""
         while True:
             try:
-                return await ask()
+                with broken_off():
+                    return await ask()
             except errors.ConcurrentTransactions:
                 await asyncio.sleep(ENDING_S)
             except errors.KafkaError as error:
                 if not (error.retriable or isinstance(error, _PASSING)):
                     raise
                 await self._look_around()
-            except asyncio.CancelledError:
-                if told_to_end():
-                    raise
-                await self._look_around()  # aiokafka cancels what waits for a broken connection
 
     async def _look_around(self) -> None:
         """Ask who leads now: another may, and whoever did may be away."""
@@ -218,12 +215,12 @@ async def _all(asked: Iterable[Awaitable[None]]) -> None:
             raise answer
 
 
-def _codes(answer: Any) -> Iterator[int]:
-    """The error codes of a coordinator's answer; what was not tried comes after what failed."""
-    if hasattr(answer, "errors"):
-        codes = {code for _, partitions in answer.errors for _, code in partitions}
-        return iter(sorted(codes - {errors.OperationNotAttempted.errno}))
-    return iter([answer.error_code])
+def _codes(answer: Any) -> list[int]:
+    """The error codes of a coordinator's answer; what was not tried for that comes last."""
+    if not hasattr(answer, "errors"):
+        return [answer.error_code]
+    codes = {code for _, partitions in answer.errors for _, code in partitions}
+    return sorted(codes, key=lambda code: code == errors.OperationNotAttempted.errno)
 
 
 def _check(code: int) -> None:

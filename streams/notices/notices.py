@@ -17,7 +17,7 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from mode import Service
 
 from schemas.errors import UNREADABLE
-from streams.bounded import told_to_end
+from streams.bounded import BrokenOff, broken_off
 from streams.journal.counters import CountersConfig
 from streams.journal.journal_reader import now_ms
 from streams.membership import membership
@@ -100,13 +100,9 @@ class NoticeIntake(Service):
             self.attempts.give_back()
 
     async def _commit_in_time(self) -> None:
-        try:
+        # A cancellation of the client's would end the client's own task, which waits for this.
+        with contextlib.suppress(TimeoutError, ConsumerStoppedError, BrokenOff), broken_off():
             await asyncio.wait_for(self._commit(), LEAVE_SECONDS)
-        except (TimeoutError, ConsumerStoppedError):
-            return
-        except asyncio.CancelledError:
-            if told_to_end():  # else it is the client's, and would end the client's own task here
-                raise
 
     @Service.task
     async def _pump(self) -> None:
@@ -122,13 +118,10 @@ class NoticeIntake(Service):
     async def _safely(self, step: Callable[[], Awaitable[None]]) -> None:
         """Whatever happens: an error that came out of a task would stop the counting beside it."""
         try:
-            await step()
-        except (ConsumerStoppedError, IllegalStateError):
+            with broken_off():
+                await step()
+        except (ConsumerStoppedError, IllegalStateError, BrokenOff):
             # A rebalance under way, which needs the loop that a retry at once would starve.
-            await self.sleep(REBALANCE_REST_S)
-        except asyncio.CancelledError:
-            if told_to_end():
-                raise
             await self.sleep(REBALANCE_REST_S)
         except Exception as error:
             level = logging.WARNING if isinstance(error, KafkaError) else logging.ERROR

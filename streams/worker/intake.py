@@ -15,7 +15,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from mode import Service
 
-from streams.bounded import told_to_end
+from streams.bounded import BrokenOff, broken_off
 from streams.health.lag import PartitionLag
 from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
@@ -121,13 +121,10 @@ class Intake(Service):
     async def _pump(self) -> None:
         while not self.should_stop:
             try:
-                await self._pump_once()
-            except (ConsumerStoppedError, IllegalStateError):
+                with broken_off():
+                    await self._pump_once()
+            except (ConsumerStoppedError, IllegalStateError, BrokenOff):
                 # A rebalance under way, which needs the loop that a retry at once would starve.
-                await asyncio.sleep(REBALANCE_REST_S)
-            except asyncio.CancelledError:
-                if told_to_end():
-                    raise
                 await asyncio.sleep(REBALANCE_REST_S)
 
     async def _pump_once(self) -> None:
@@ -165,11 +162,7 @@ class Intake(Service):
     async def _keep_committing(self) -> None:
         while not self.should_stop:
             await self.sleep(COMMIT_SECONDS)
-            try:
-                await self._commit()
-            except asyncio.CancelledError:
-                if told_to_end():
-                    raise
+            await self._commit()
 
     async def _commit(self) -> None:
         """Tell the group how far we are: for lag dashboards only, nothing reads it."""
@@ -178,7 +171,7 @@ class Intake(Service):
             for tp, (tenure, _) in self._tenures.items()
             if tenure.live
         }
-        with contextlib.suppress(KafkaError):
+        with contextlib.suppress(KafkaError), broken_off():
             if offsets:
                 await self._consumer.commit(offsets)
 

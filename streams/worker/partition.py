@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaConsumer
 
 from schemas.errors import DependencyUnreachable, Fenced
-from streams.bounded import told_to_end
+from streams.bounded import BrokenOff, broken_off
 from streams.health.lag import PartitionLag
 from streams.health.metrics import CounterMetrics
 from streams.journal.counters import CountersConfig
@@ -64,7 +64,8 @@ class Tenure:
         """Keep the partition live until `leave`; whatever fails, drop the memory and load again."""
         while not self._leaving.is_set():
             try:
-                await self._hold()
+                with broken_off():
+                    await self._hold()
             except Fenced as fenced:
                 self._metrics.fenced.inc()
                 logger.warning("%s: its memory is dropped", fenced)
@@ -72,10 +73,7 @@ class Tenure:
             except DependencyUnreachable as silence:
                 logger.warning("%s: the partition is loaded again", silence)
                 await self._rest(FAILED_REST_S)
-            except asyncio.CancelledError:
-                if told_to_end():
-                    raise
-                # aiokafka cancels what waits for a connection that broke
+            except BrokenOff:
                 logger.warning("partition %d was broken off: loaded again", self.tp.partition)
                 await self._rest(FAILED_REST_S)
             except Exception as error:

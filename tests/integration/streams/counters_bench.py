@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from schemas.entitlement import Entitlements
@@ -26,6 +26,7 @@ from schemas.topics import SENT_AT_HEADER
 from stores.kafka import KafkaAccess
 from streams.journal.counters import CountersConfig, CounterTopics
 from tests.embedded import ROOT, free_ports
+from tests.reading import to_the_end
 from tests.unit.streams.builders import a_catalog, an_event
 
 PARTITIONS = 2
@@ -165,28 +166,10 @@ class Town:
 
     def read(self, topic: str) -> list[tuple[int, bytes, bytes]]:
         """All committed records of a topic as partition, key, value; each partition in order."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.servers,
-                "group.id": "reader",
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-            }
-        )
-        partitions = consumer.list_topics(topic).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
-        records, unfinished = [], set(partitions)  # an end that moves is told once more
-        while unfinished:
-            message = consumer.poll(5)
-            assert message is not None, f"{topic} cannot be read to its end"
-            if message.error():
-                unfinished.discard(message.partition() or 0)
-            else:
-                key, value = message.key() or b"", message.value() or b""
-                records.append((message.partition() or 0, key, value))
-        consumer.close()
-        return records
+        return [
+            (message.partition() or 0, message.key() or b"", message.value() or b"")
+            for message in to_the_end({"bootstrap.servers": self.servers}, topic)
+        ]
 
     def states(self) -> dict[tuple[str, str], QuotaState]:
         """The rows as written last, by tenant and meter."""

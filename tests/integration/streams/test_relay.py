@@ -12,7 +12,6 @@ from uuid import uuid4
 import msgspec
 import pytest
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from schemas.entitlement import Entitlements
@@ -21,6 +20,7 @@ from stores.kafka import KafkaAccess
 from stores.ledger import Ledger, connect, migrate
 from streams.relay.relay import PublishedCounts, RelayConfig, publish_all, relay
 from tests.embedded import free_ports
+from tests.reading import to_the_end
 from tests.unit.stores.ledger.builders import (
     CATALOG,
     NOW,
@@ -53,25 +53,12 @@ class House:
 
     def records(self, topic: str) -> list[tuple[str, bytes, int]]:
         """Key, value and partition of everything on a topic."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.config.kafka.servers,
-                "group.id": uuid4().hex,
-                "enable.partition.eof": True,
-            }
-        )
-        consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in range(PARTITIONS)])
-        found, unfinished = [], set(range(PARTITIONS))  # an end that moves is told once more
-        while unfinished:
-            for message in consumer.consume(1000, timeout=1):
-                if message.error():
-                    unfinished.discard(message.partition() or 0)
-                else:
-                    key, value = message.key(), message.value()
-                    assert key is not None
-                    assert value is not None
-                    found.append((key.decode(), value, message.partition() or 0))
-        consumer.close()
+        found = []
+        for message in to_the_end({"bootstrap.servers": self.config.kafka.servers}, topic):
+            key, value = message.key(), message.value()
+            assert key is not None
+            assert value is not None
+            found.append((key.decode(), value, message.partition() or 0))
         return found
 
     def timelines(self) -> dict[str, list[Entitlements]]:

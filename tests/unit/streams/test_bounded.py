@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from schemas.errors import DependencyUnreachable
-from streams.bounded import within
+from streams.bounded import BrokenOff, broken_off, within
 
 
 async def answer() -> int:
@@ -54,7 +54,7 @@ def test_being_cancelled_oneself_ends_it_too() -> None:
     assert ended == ["tidying"]
 
 
-async def broken_off() -> int:
+async def cut() -> int:
     """Like a request whose connection broke: its own future is cancelled."""
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_soon(future.cancel)
@@ -63,4 +63,30 @@ async def broken_off() -> int:
 
 def test_what_somebody_else_cancels_is_no_cancelling_of_ours() -> None:
     with pytest.raises(DependencyUnreachable, match="broken off"):
-        asyncio.run(within(5, broken_off(), "an answer"))
+        asyncio.run(within(5, cut(), "an answer"))
+
+
+async def cut_and_told() -> int:
+    with broken_off():
+        return await cut()
+
+
+def test_what_the_client_cancels_is_an_error_that_can_be_waited_out() -> None:
+    with pytest.raises(BrokenOff, match="broke"):
+        asyncio.run(cut_and_told())
+    assert BrokenOff.retriable
+
+
+def test_who_is_told_to_end_ends() -> None:
+    async def told() -> None:
+        with broken_off():
+            await asyncio.Event().wait()
+
+    async def tell() -> None:
+        task = asyncio.create_task(told())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(tell())
