@@ -14,7 +14,8 @@ def to_the_end(kafka: Mapping[str, Any], topic: str) -> Iterator[Message]:
 
     An end that a transaction's marker moves is told once more, so that each partition's counts.
     """
-    own = {"group.id": uuid4().hex, "enable.auto.commit": False, "enable.partition.eof": True}
+    group = f"countinghouse-test-{uuid4()}"  # one that a broker with rules lets in
+    own = {"group.id": group, "enable.auto.commit": False, "enable.partition.eof": True}
     consumer = Consumer({**kafka, **own, "isolation.level": "read_committed"})
     unfinished = set(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
     consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in unfinished])
